@@ -1,0 +1,53 @@
+//! SHA-256, and comparison in constant time (OS-8, OS-9).
+
+use aws_lc_rs::{constant_time, digest};
+use data_encoding::BASE64URL_NOPAD;
+use model::{OpaqueToken, TokenDigest};
+use protocol::pkce::CodeChallenge;
+
+/// SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}
+
+/// What the database keeps of an opaque token. It has 256 random bits, so a plain hash is enough.
+pub fn digest_of(token: &OpaqueToken) -> TokenDigest {
+    TokenDigest(sha256(token.expose().as_bytes()))
+}
+
+/// Whether two secrets are equal, in time that depends on their lengths alone.
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// Whether this verifier belongs to this challenge: RFC 7636 section 4.6, S256.
+pub fn verifies(challenge: &CodeChallenge, verifier: &str) -> bool {
+    let computed = BASE64URL_NOPAD.encode(&sha256(verifier.as_bytes()));
+    same(computed.as_bytes(), challenge.as_str().as_bytes())
+}
+
+/// `at_hash` of an access token: the left half of its SHA-256, base64url (OpenID Connect Core 3.1.3.6).
+pub fn at_hash(access_token: &str) -> String {
+    BASE64URL_NOPAD.encode(&sha256(access_token.as_bytes())[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_rfc_7636_appendix_b() {
+        let challenge =
+            CodeChallenge::parse(Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), Some("S256")).unwrap();
+        assert!(verifies(
+            &challenge,
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+        ));
+        assert!(!verifies(
+            &challenge,
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK"
+        ));
+    }
+}

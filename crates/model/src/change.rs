@@ -1,0 +1,48 @@
+//! What has changed and must be known at once in every room and on every replica.
+//!
+//! A change is written to the store's change log in the transaction that makes it. It reaches this
+//! process's rooms before the answer to whoever asked for it is sent, and other replicas within a second
+//! (DEC-3). Applying one twice does nothing more.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, GrantId, SessionId, TokenId};
+use crate::name::ClientId;
+use crate::time::Timestamp;
+
+/// One change. Those that take something away say until when a token issued before could still be alive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// A grant has ended: its access tokens count no longer.
+    GrantEnded {
+        /// Which.
+        grant: GrantId,
+        /// When its last access token runs out.
+        until: Timestamp,
+    },
+    /// One access token was revoked alone (DEC-2).
+    TokenRevoked {
+        /// Its `jti`.
+        token: TokenId,
+        /// When it runs out.
+        until: Timestamp,
+    },
+    /// An account's name, groups or status are not what they were.
+    AccountChanged {
+        /// Which.
+        account: AccountId,
+    },
+    /// A client was removed or disabled, or its data changed.
+    ClientChanged {
+        /// Which.
+        client: ClientId,
+    },
+    /// A browser session has ended.
+    SessionEnded {
+        /// Which.
+        session: SessionId,
+    },
+    /// Signing keys were added, retired or removed.
+    KeysChanged,
+}

@@ -1,0 +1,122 @@
+//! How guessing is slowed (OS-44): pure functions of the time, one state per counter.
+//!
+//! ```text
+//!            failure                     failure, counted
+//!  Clear ───────────────▶ Counting ───────────────────────▶ Counting, waiting 2ⁿ seconds
+//!    ▲                        │                                    │
+//!    └── success, or a day ───┴────────────────────────────────────┘
+//! ```
+//!
+//! A counter belongs to an account as seen from unknown browsers, to a network, or to one browser that
+//! signed in before. So whoever hammers an account from outside slows other strangers, never its owner's
+//! own browser.
+//!
+//! An attempt is counted *before* the password is looked at and forgiven afterwards: 64 guesses sent at the
+//! same moment are 64 guesses.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Failures that cost nothing: people mistype.
+const FREE: u32 = 5;
+/// The longest wait between two attempts.
+const LONGEST: Duration = Duration::from_mins(15);
+/// After so long without an attempt a counter is forgotten.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+
+/// One counter of wrong guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guesses {
+    /// Attempts that were not followed by a success.
+    pub failures: u32,
+    /// When the last of them was.
+    pub last: Timestamp,
+}
+
+impl Guesses {
+    /// A counter that has counted nothing.
+    pub const NONE: Self = Self {
+        failures: 0,
+        last: Timestamp::EPOCH,
+    };
+
+    /// Counts one attempt at `now`, or says how long to wait before one is looked at.
+    pub fn attempt(self, now: Timestamp) -> Result<Self, Duration> {
+        let failures = if now.since(self.last) >= FORGOTTEN_AFTER {
+            0
+        } else {
+            self.failures
+        };
+        let open_at = self.last + wait_after(failures);
+        if failures > 0 && now < open_at {
+            return Err(open_at.since(now));
+        }
+        Ok(Self {
+            failures: failures.saturating_add(1),
+            last: now,
+        })
+    }
+}
+
+fn wait_after(failures: u32) -> Duration {
+    match failures.checked_sub(FREE) {
+        None => Duration::ZERO,
+        Some(beyond) => Duration::from_secs(1_u64 << beyond.min(10)).min(LONGEST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_000_000);
+
+    #[test]
+    fn the_first_five_are_free() {
+        let mut guesses = Guesses::NONE;
+        for _ in 0..5 {
+            guesses = guesses.attempt(START).unwrap();
+        }
+        assert_eq!(guesses.attempt(START), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn waits_double_up_to_a_quarter_of_an_hour() {
+        let mut guesses = Guesses::NONE;
+        let mut now = START;
+        let mut waits = Vec::new();
+        while waits.len() < 14 {
+            match guesses.attempt(now) {
+                Ok(next) => guesses = next,
+                Err(wait) => {
+                    waits.push(wait.as_secs());
+                    now = now + wait;
+                }
+            }
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]);
+    }
+
+    #[test]
+    fn a_hundred_attempts_in_a_day_are_all_an_attacker_gets() {
+        let mut guesses = Guesses::NONE;
+        let (mut now, mut looked_at) = (START, 0);
+        while now < START + Duration::from_hours(24) {
+            match guesses.attempt(now) {
+                Ok(next) => (guesses, looked_at) = (next, looked_at + 1),
+                Err(wait) => now = now + wait,
+            }
+        }
+        assert!(looked_at <= 112, "{looked_at}");
+    }
+
+    #[test]
+    fn a_quiet_day_clears_it() {
+        let guesses = Guesses {
+            failures: 50,
+            last: START,
+        };
+        assert_eq!(guesses.attempt(START + FORGOTTEN_AFTER).unwrap().failures, 1);
+    }
+}

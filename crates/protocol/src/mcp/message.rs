@@ -1,0 +1,475 @@
+//! The head of a JSON-RPC message: what it is, its id, its method, and what it is aimed at.
+//!
+//! One pass over the bytes reads the head and proves that the rest is strict JSON. A member whose name is
+//! one that we read *except for case* is refused: Go's JSON reader takes `Method` for `method`, and the
+//! last one wins, so a Go upstream could see another method than we judged.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use thiserror::Error as ThisError;
+
+use super::json::{Key, Seen, Strict};
+
+/// A request body: one message, or a batch (2025-03-26 alone).
+#[derive(Debug)]
+pub enum Body<'a> {
+    /// One message.
+    Single(Message<'a>),
+    /// An array, each element with its own bytes.
+    Batch(Vec<(Message<'a>, &'a str)>),
+}
+
+/// One message.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Request, notification or response.
+    pub kind: Kind<'a>,
+    /// What `params` says that decisions need.
+    pub params: Params<'a>,
+}
+
+/// The three kinds of JSON-RPC message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// Has an id and a method.
+    Request {
+        /// The id as JSON text, a string or an integer; echoed byte for byte (TP-7).
+        id: &'a str,
+        /// The method.
+        method: Cow<'a, str>,
+    },
+    /// Has a method and no id.
+    Notification {
+        /// The method.
+        method: Cow<'a, str>,
+    },
+    /// Has an id and a result or an error.
+    Response {
+        /// The id as JSON text.
+        id: &'a str,
+    },
+}
+
+/// The members of `params` that decisions read.
+#[derive(Debug, Default)]
+pub struct Params<'a> {
+    /// `params.name`: a tool or prompt.
+    pub name: Option<Cow<'a, str>>,
+    /// `params.uri`: a resource.
+    pub uri: Option<Cow<'a, str>>,
+    /// `params.taskId`.
+    pub task_id: Option<Cow<'a, str>>,
+    /// `params._meta`.
+    pub meta: Meta<'a>,
+}
+
+/// The members of `params._meta` that say which era a request is of.
+#[derive(Debug, Default)]
+pub struct Meta<'a> {
+    /// Whether there is one.
+    pub present: bool,
+    /// `io.modelcontextprotocol/protocolVersion`.
+    pub protocol_version: Option<Cow<'a, str>>,
+    /// Whether `io.modelcontextprotocol/clientCapabilities` is there.
+    pub client_capabilities: bool,
+}
+
+impl Message<'_> {
+    /// The id of a request, as JSON text.
+    pub fn request_id(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Request { id, .. } => Some(id),
+            Kind::Notification { .. } | Kind::Response { .. } => None,
+        }
+    }
+
+    /// The method of a request or notification.
+    pub fn method(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
+            Kind::Response { .. } => None,
+        }
+    }
+
+    /// What the method is aimed at and `Mcp-Name` mirrors (TP-62): a tool, prompt, resource or task.
+    pub fn target(&self) -> Option<&str> {
+        match self.method()? {
+            "tools/call" | "prompts/get" => self.params.name.as_deref(),
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => self.params.uri.as_deref(),
+            "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => self.params.task_id.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a body is no message.
+#[derive(Debug, ThisError, PartialEq, Eq, Clone)]
+pub enum MessageError {
+    /// Not JSON, or not UTF-8: `-32700`.
+    #[error("the body is not valid JSON: {0}")]
+    Syntax(String),
+    /// JSON, but no JSON-RPC 2.0 message that has one reading: `-32600`. The id is given if it could be
+    /// read, because every error echoes it.
+    #[error("the body is not a valid JSON-RPC message: {reason}")]
+    Envelope {
+        /// What is wrong.
+        reason: String,
+        /// The id as JSON text.
+        id: Option<String>,
+    },
+}
+
+const LARGEST_BATCH: usize = 100;
+
+/// Reads a request body.
+pub fn parse(bytes: &[u8]) -> Result<Body<'_>, MessageError> {
+    let text = simdutf8::compat::from_utf8(bytes).map_err(|error| MessageError::Syntax(error.to_string()))?;
+    if !text.trim_start().starts_with('[') {
+        return Ok(Body::Single(message(text)?));
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| classify(&error, None))?;
+    if items.is_empty() || items.len() > LARGEST_BATCH {
+        let reason = format!("a batch holds 1 to {LARGEST_BATCH} messages");
+        return Err(MessageError::Envelope { reason, id: None });
+    }
+    items
+        .into_iter()
+        .map(|item| Ok((message(item.get())?, item.get())))
+        .collect::<Result<_, _>>()
+        .map(Body::Batch)
+}
+
+fn message(text: &str) -> Result<Message<'_>, MessageError> {
+    let mut head = Head::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = EnvelopeSeed(&mut head)
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
+    let id = head.id.filter(|id| is_id(id));
+    read.map_err(|error| classify(&error, id))?;
+    let wrong = |reason: &str| MessageError::Envelope {
+        reason: reason.to_owned(),
+        id: id.map(str::to_owned),
+    };
+    if !head.version {
+        return Err(wrong("jsonrpc is not \"2.0\""));
+    }
+    if head.id.is_some() && id.is_none() {
+        return Err(wrong("id is neither a string nor an integer"));
+    }
+    let kind = match (id, head.method, head.outcome) {
+        (Some(id), Some(method), false) => Kind::Request { id, method },
+        (None, Some(method), false) => Kind::Notification { method },
+        (Some(id), None, true) => Kind::Response { id },
+        (_, Some(_), true) => return Err(wrong("has both a method and a result")),
+        (_, None, _) => return Err(wrong("has no method")),
+    };
+    Ok(Message {
+        kind,
+        params: head.params,
+    })
+}
+
+fn classify(error: &serde_json::Error, id: Option<&str>) -> MessageError {
+    if error.is_data() {
+        MessageError::Envelope {
+            reason: error.to_string(),
+            id: id.map(str::to_owned),
+        }
+    } else {
+        MessageError::Syntax(error.to_string())
+    }
+}
+
+/// A string, or an integer of any size.
+fn is_id(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    text.starts_with('"') || (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[derive(Default)]
+struct Head<'a> {
+    version: bool,
+    id: Option<&'a str>,
+    method: Option<Cow<'a, str>>,
+    outcome: bool,
+    params: Params<'a>,
+}
+
+/// Declares a seed that reads an object member by member into a borrowed target.
+macro_rules! object_seed {
+    ($seed:ident, $target:ident, $what:literal, [$($known:literal),*], |$into:ident, $key:ident, $members:ident| $arms:block) => {
+        struct $seed<'t, 'a>(&'t mut $target<'a>);
+
+        impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
+            type Value = ();
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.deserialize_map(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $seed<'_, 'de> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($what)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut $members: A) -> Result<(), A::Error> {
+                let mut seen = Seen::default();
+                let $into = self.0;
+                while let Some(Key(name)) = $members.next_key()? {
+                    let known = [$($known),*];
+                    if !known.contains(&name.as_ref()) && known.iter().any(|known| folds_to(&name, known)) {
+                        return Err(A::Error::custom("a member's name differs from a known one only in case"));
+                    }
+                    let $key = name.clone();
+                    seen.add::<A::Error>(name)?;
+                    $arms
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+object_seed!(
+    EnvelopeSeed,
+    Head,
+    "a JSON-RPC message",
+    ["jsonrpc", "id", "method", "params", "result", "error"],
+    |head, key, members| {
+        match key.as_ref() {
+            "jsonrpc" => head.version = members.next_value::<Key<'_>>()?.0 == "2.0",
+            "id" => head.id = Some(members.next_value::<&RawValue>()?.get()),
+            "method" => head.method = Some(members.next_value::<Key<'_>>()?.0),
+            "params" => members.next_value_seed(ParamsSeed(&mut head.params))?,
+            "result" | "error" => {
+                members.next_value_seed(Strict)?;
+                head.outcome = true;
+            }
+            _ => {
+                members.next_value_seed(Strict)?;
+            }
+        }
+    }
+);
+
+object_seed!(
+    ParamsSeed,
+    Params,
+    "an object",
+    ["name", "uri", "taskId", "arguments", "_meta", "cursor"],
+    |params, key, members| {
+        match key.as_ref() {
+            "name" => params.name = Some(members.next_value::<Key<'_>>()?.0),
+            "uri" => params.uri = Some(members.next_value::<Key<'_>>()?.0),
+            "taskId" => params.task_id = Some(members.next_value::<Key<'_>>()?.0),
+            "_meta" => {
+                params.meta.present = true;
+                members.next_value_seed(MetaSeed(&mut params.meta))?;
+            }
+            _ => {
+                members.next_value_seed(Strict)?;
+            }
+        }
+    }
+);
+
+object_seed!(
+    MetaSeed,
+    Meta,
+    "an object",
+    [
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/clientCapabilities"
+    ],
+    |meta, key, members| {
+        match key.as_ref() {
+            "io.modelcontextprotocol/protocolVersion" => {
+                meta.protocol_version = Some(members.next_value::<Key<'_>>()?.0);
+            }
+            "io.modelcontextprotocol/clientCapabilities" => {
+                members.next_value_seed(Strict)?;
+                meta.client_capabilities = true;
+            }
+            _ => {
+                members.next_value_seed(Strict)?;
+            }
+        }
+    }
+);
+
+/// Whether Go's `encoding/json` would take `name` for `known`: simple case folding, in which U+017F is an
+/// s and U+212A is a k.
+fn folds_to(name: &str, known: &str) -> bool {
+    if name.is_ascii() {
+        return name.eq_ignore_ascii_case(known);
+    }
+    let folded = name.chars().map(|c| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    });
+    folded.eq(known.chars().map(|c| c.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn single(text: &str) -> Message<'_> {
+        match parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}")) {
+            Body::Single(message) => message,
+            Body::Batch(_) => panic!("a batch: {text}"),
+        }
+    }
+
+    fn reason(text: &str) -> String {
+        parse(text.as_bytes()).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn reads_the_head_of_a_call() {
+        let message = single(
+            r#"{"jsonrpc":"2.0","id":"7\u00e4","method":"tools/call","params":{"name":"who\u0061mi","arguments":{"name":"x"},
+               "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},
+               "progressToken":1}},"extra":[1.5,null]}"#,
+        );
+        assert_eq!(
+            message.request_id(),
+            Some(r#""7\u00e4""#),
+            "the id is kept as it was written"
+        );
+        assert_eq!(message.method(), Some("tools/call"));
+        assert_eq!(message.target(), Some("whoami"));
+        assert_eq!(
+            message.params.meta.protocol_version.as_deref(),
+            Some("2026-07-28")
+        );
+        assert!(message.params.meta.client_capabilities);
+    }
+
+    #[test]
+    fn tp_7_ids_keep_type_and_precision() {
+        for id in ["1", "-3", "12345678901234567890123", r#""a""#, r#""""#] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            assert_eq!(single(&text).request_id(), Some(id));
+        }
+        for id in ["null", "1.5", "1e3", "{}", "[1]", "true"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            assert!(reason(&text).contains("id is neither"), "{id}");
+        }
+    }
+
+    #[test]
+    fn tells_the_three_kinds_apart() {
+        assert!(matches!(
+            single(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#).kind,
+            Kind::Notification { .. }
+        ));
+        assert_eq!(
+            single(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).kind,
+            Kind::Response { id: "1" }
+        );
+        assert_eq!(
+            single(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#).kind,
+            Kind::Response { id: "1" }
+        );
+    }
+
+    #[test]
+    fn dec_19_two_readings_are_refused() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","m\u0065thod":"tools/call"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"safe","name":"danger"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"p":1,"p":2}}}"#,
+        ] {
+            assert!(reason(text).contains("twice"), "{text}");
+        }
+        for text in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","Method":"tools/call"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"safe","NAME":"danger"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","param\u017f":{"name":"danger"},"params":{"name":"safe"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"mine","tas\u212aid":"theirs"}}"#,
+        ] {
+            assert!(reason(text).contains("only in case"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message() {
+        for text in [
+            r#"{"id":1,"method":"x"}"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"x"}"#,
+            r#"{"jsonrpc":2,"method":"x"}"#,
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","result":1}"#,
+            "1",
+            "\"x\"",
+            "[]",
+            "[1]",
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#,
+        ] {
+            assert!(
+                matches!(parse(text.as_bytes()), Err(MessageError::Envelope { .. })),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "{",
+            "nonsense",
+            r#"{"jsonrpc":"2.0","id":1,"method":"x"} x"#,
+            "\u{feff}{}",
+        ] {
+            assert!(
+                matches!(parse(text.as_bytes()), Err(MessageError::Syntax(_))),
+                "{text}"
+            );
+        }
+        assert!(matches!(parse(b"\xff"), Err(MessageError::Syntax(_))));
+    }
+
+    #[test]
+    fn an_error_carries_the_id_when_it_could_be_read() {
+        let error = parse(br#"{"jsonrpc":"2.0","id":9,"method":"x","params":7}"#).unwrap_err();
+        assert!(matches!(error, MessageError::Envelope { id: Some(id), .. } if id == "9"));
+    }
+
+    #[test]
+    fn a_batch_keeps_the_bytes_of_each_element() {
+        let text = r#" [{"jsonrpc":"2.0","id":1,"method":"a"}, {"jsonrpc":"2.0","method":"b"} ]"#;
+        let Ok(Body::Batch(items)) = parse(text.as_bytes()) else {
+            panic!()
+        };
+        assert_eq!(items.len(), 2);
+        assert_eq!(items[1].1, r#"{"jsonrpc":"2.0","method":"b"}"#);
+        let flood = format!("[{}]", vec!["{}"; 101].join(","));
+        assert!(parse(flood.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+
+        /// TP-8: what we read is what a tree parser reads.
+        #[test]
+        fn agrees_with_a_tree_parser(method in "[ -~]{0,20}", name in "\\PC{0,20}", id: i64) {
+            let value = serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {"name": name}});
+            let text = value.to_string();
+            let message = single(&text);
+            prop_assert_eq!(message.method(), Some(method.as_str()));
+            prop_assert_eq!(message.params.name.as_deref(), Some(name.as_str()));
+            let id = id.to_string();
+            prop_assert_eq!(message.request_id(), Some(id.as_str()));
+        }
+    }
+}

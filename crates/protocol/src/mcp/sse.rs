@@ -1,0 +1,222 @@
+//! Server-sent events (WHATWG HTML section 9.2), as far as a gateway needs them.
+//!
+//! [`Lines`] knows only where lines begin, which is where a keep-alive comment may be put into a stream
+//! that is otherwise copied byte for byte. [`Events`] reads whole events, for the legacy transport's first
+//! one, which must be rewritten.
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+/// A comment that keeps idle connections open (CC-96).
+pub const KEEP_ALIVE: &[u8] = b":\n\n";
+
+/// Where in a stream of lines we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Lines {
+    /// Nothing has come yet, or an event has just ended: a comment with its blank line changes nothing.
+    #[default]
+    BetweenEvents,
+    /// At the start of a line inside an event.
+    InEvent,
+    /// Inside a line, or behind a carriage return whose line feed may follow.
+    InLine,
+}
+
+impl Lines {
+    /// Follows the stream over one more chunk.
+    #[must_use]
+    pub fn after(self, chunk: &[u8]) -> Self {
+        match chunk {
+            [] => self,
+            [.., b'\n', b'\n'] | [.., b'\r', b'\n', b'\r', b'\n'] => Self::BetweenEvents,
+            [b'\n'] if self == Self::InEvent => Self::BetweenEvents,
+            [.., b'\n'] => Self::InEvent,
+            _ => Self::InLine,
+        }
+    }
+}
+
+/// One event, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Event {
+    /// The `event` field; empty means `message`.
+    pub kind: String,
+    /// The `data` lines, joined by line feeds.
+    pub data: String,
+}
+
+/// An event grew past the limit.
+#[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
+#[error("a server-sent event is larger than {0} bytes")]
+pub struct TooLarge(pub usize);
+
+/// Cuts a stream into events.
+#[derive(Debug)]
+pub struct Events {
+    buffer: BytesMut,
+    limit: usize,
+}
+
+impl Events {
+    /// A reader that holds at most `limit` bytes of an unfinished event.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            limit,
+        }
+    }
+
+    /// Adds what has come.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    /// The next whole event with the bytes it came in; `None` if more is needed. An event without data, a
+    /// lone comment for instance, is given too.
+    pub fn next_event(&mut self) -> Result<Option<(Event, Bytes)>, TooLarge> {
+        let Some(end) = end_of_event(&self.buffer) else {
+            return if self.buffer.len() > self.limit {
+                Err(TooLarge(self.limit))
+            } else {
+                Ok(None)
+            };
+        };
+        if end > self.limit {
+            return Err(TooLarge(self.limit));
+        }
+        let raw = self.buffer.split_to(end).freeze();
+        Ok(Some((read(&raw), raw)))
+    }
+
+    /// What is left unread.
+    pub fn into_rest(self) -> Bytes {
+        self.buffer.freeze()
+    }
+}
+
+/// The offset behind the blank line that ends the first event.
+fn end_of_event(buffer: &[u8]) -> Option<usize> {
+    let (mut at, mut line_is_empty, mut any) = (0, true, false);
+    while at < buffer.len() {
+        match buffer[at] {
+            b'\n' | b'\r' => {
+                // A carriage return at the very end may be half of a line end: wait for the rest.
+                if buffer[at] == b'\r' && at + 1 == buffer.len() {
+                    return None;
+                }
+                at += if buffer[at..].starts_with(b"\r\n") { 2 } else { 1 };
+                if line_is_empty && any {
+                    return Some(at);
+                }
+                (line_is_empty, any) = (true, true);
+            }
+            _ => (at, line_is_empty, any) = (at + 1, false, true),
+        }
+    }
+    None
+}
+
+fn read(raw: &[u8]) -> Event {
+    let text = String::from_utf8_lossy(raw)
+        .replace("\r\n", "\n")
+        .replace('\r', "\n");
+    let mut event = Event::default();
+    let mut data = Vec::new();
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut event.kind),
+            "data" => data.push(value),
+            _ => {}
+        }
+    }
+    event.data = data.join("\n");
+    event
+}
+
+/// Writes one event.
+pub fn encode(kind: &str, data: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("event: {kind}\n");
+    for line in data.split('\n') {
+        let _ = writeln!(text, "data: {line}");
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn knows_where_a_comment_may_stand() {
+        let after = |chunks: &[&str]| {
+            chunks
+                .iter()
+                .fold(Lines::default(), |at, chunk| at.after(chunk.as_bytes()))
+        };
+        assert_eq!(after(&[]), Lines::BetweenEvents);
+        assert_eq!(after(&["data: x\n\n"]), Lines::BetweenEvents);
+        assert_eq!(after(&["data: x\r\n\r\n"]), Lines::BetweenEvents);
+        assert_eq!(after(&["data: x\n", "\n"]), Lines::BetweenEvents);
+        assert_eq!(after(&["data: x\n"]), Lines::InEvent);
+        assert_eq!(after(&["data: x"]), Lines::InLine);
+        assert_eq!(after(&["data: x\r"]), Lines::InLine);
+    }
+
+    #[test]
+    fn reads_events_across_chunks_and_line_ends() {
+        let mut events = Events::new(1000);
+        events.push(b": hi\n\nevent: endpo");
+        assert_eq!(events.next_event().unwrap().unwrap().0, Event::default());
+        assert_eq!(events.next_event().unwrap(), None);
+        events.push(b"int\r\ndata:/m?s=1\r\ndata: two\r\n\r");
+        assert_eq!(events.next_event().unwrap(), None, "the line feed may still come");
+        events.push(b"\nid: 7\n");
+        let (event, raw) = events.next_event().unwrap().unwrap();
+        assert_eq!(
+            event,
+            Event {
+                kind: "endpoint".into(),
+                data: "/m?s=1\ntwo".into()
+            }
+        );
+        assert!(raw.ends_with(b"\r\n\r\n"));
+        assert_eq!(events.into_rest(), "id: 7\n");
+    }
+
+    #[test]
+    fn an_endless_event_is_an_error() {
+        let mut events = Events::new(10);
+        events.push(b"data: 01234567890123456789");
+        assert_eq!(events.next_event(), Err(TooLarge(10)));
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_it_wrote(data in "[^\r\u{feff}]{0,50}") {
+            let mut events = Events::new(1000);
+            events.push(encode("message", &data).as_bytes());
+            let (event, _) = events.next_event().unwrap().unwrap();
+            prop_assert_eq!(event, Event { kind: "message".into(), data });
+        }
+
+        #[test]
+        fn chunking_makes_no_difference(stream in "(data: [a-z]{0,5}(\r\n|\n|\r)|:\n|\n){0,12}", cut in 0_usize..60) {
+            let cut = cut.min(stream.len());
+            let collect = |chunks: [&str; 2]| {
+                let mut events = Events::new(1000);
+                let mut out = Vec::new();
+                for chunk in chunks {
+                    events.push(chunk.as_bytes());
+                    while let Some((event, _)) = events.next_event().unwrap() { out.push(event); }
+                }
+                out
+            };
+            prop_assert_eq!(collect([&stream, ""]), collect([&stream[..cut], &stream[cut..]]));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The two metadata documents: of the authorization server (RFC 8414, OpenID Connect Discovery) and of a
+//! protected resource (RFC 9728). No member is ever null, empty or a relative URL (CC-22).
+
+use serde::Serialize;
+
+use crate::client_metadata::AuthMethod;
+use crate::issuer::Issuer;
+use crate::scope;
+
+/// Metadata of the authorization server. One document for RFC 8414 and for OpenID Connect Discovery
+/// (MA-65); everything that it advertises works (OS-17).
+#[derive(Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the members are those of the standard"
+)]
+pub struct AuthorizationServerMetadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
+    revocation_endpoint: String,
+    introspection_endpoint: String,
+    userinfo_endpoint: String,
+    end_session_endpoint: String,
+    jwks_uri: String,
+    service_documentation: String,
+    scopes_supported: &'static [&'static str],
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 2],
+    code_challenge_methods_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 4],
+    token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    revocation_endpoint_auth_methods_supported: [&'static str; 4],
+    revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    client_id_metadata_document_supported: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    authorization_response_iss_parameter_supported: bool,
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: Vec<&'static str>,
+    claims_supported: [&'static str; 14],
+    ui_locales_supported: [&'static str; 2],
+    request_parameter_supported: bool,
+    request_uri_parameter_supported: bool,
+    claims_parameter_supported: bool,
+}
+
+/// What of the document depends on the deployment or on who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Whether anybody may register (CC-30).
+    pub registration: bool,
+    /// Whether the `iss` flag is shown; very old clients are not told (DEC-14, CC-79).
+    pub iss_flag: bool,
+}
+
+/// Algorithms in which clients may sign assertions: asymmetric only, never `none`.
+pub const ASSERTION_ALGORITHMS: [&str; 5] = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
+
+/// Paths of the endpoints, the shortest ones: clients that fail to find metadata guess them (CC-25).
+pub mod paths {
+    /// RFC 6749 section 3.1.
+    pub const AUTHORIZE: &str = "/authorize";
+    /// RFC 6749 section 3.2.
+    pub const TOKEN: &str = "/token";
+    /// RFC 7591.
+    pub const REGISTER: &str = "/register";
+    /// RFC 7009.
+    pub const REVOKE: &str = "/revoke";
+    /// RFC 7662.
+    pub const INTROSPECT: &str = "/introspect";
+    /// OpenID Connect Core section 5.3.
+    pub const USERINFO: &str = "/userinfo";
+    /// RP-Initiated Logout.
+    pub const END_SESSION: &str = "/logout";
+    /// RFC 7517.
+    pub const JWKS: &str = "/.well-known/jwks.json";
+    /// RFC 8414.
+    pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+    /// OpenID Connect Discovery.
+    pub const OPENID_METADATA: &str = "/.well-known/openid-configuration";
+    /// RFC 9728.
+    pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+}
+
+impl AuthorizationServerMetadata {
+    /// The document for this issuer.
+    pub fn new(issuer: &Issuer, offer: Offer) -> Self {
+        let methods = AuthMethod::ALL.map(AuthMethod::as_str);
+        let confidential = ["client_secret_post", "client_secret_basic", "private_key_jwt"];
+        Self {
+            issuer: issuer.to_string(),
+            authorization_endpoint: issuer.endpoint(paths::AUTHORIZE),
+            token_endpoint: issuer.endpoint(paths::TOKEN),
+            registration_endpoint: offer.registration.then(|| issuer.endpoint(paths::REGISTER)),
+            revocation_endpoint: issuer.endpoint(paths::REVOKE),
+            introspection_endpoint: issuer.endpoint(paths::INTROSPECT),
+            userinfo_endpoint: issuer.endpoint(paths::USERINFO),
+            end_session_endpoint: issuer.endpoint(paths::END_SESSION),
+            jwks_uri: issuer.endpoint(paths::JWKS),
+            service_documentation: issuer.endpoint("/"),
+            scopes_supported: &scope::KNOWN,
+            response_types_supported: ["code"],
+            response_modes_supported: ["query"],
+            grant_types_supported: ["authorization_code", "refresh_token"],
+            code_challenge_methods_supported: ["S256"],
+            token_endpoint_auth_methods_supported: methods,
+            token_endpoint_auth_signing_alg_values_supported: &ASSERTION_ALGORITHMS,
+            revocation_endpoint_auth_methods_supported: methods,
+            revocation_endpoint_auth_signing_alg_values_supported: &ASSERTION_ALGORITHMS,
+            introspection_endpoint_auth_methods_supported: confidential,
+            introspection_endpoint_auth_signing_alg_values_supported: &ASSERTION_ALGORITHMS,
+            client_id_metadata_document_supported: true,
+            authorization_response_iss_parameter_supported: offer.iss_flag,
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: vec!["RS256"],
+            claims_supported: [
+                "iss",
+                "sub",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "nonce",
+                "at_hash",
+                "sid",
+                "name",
+                "preferred_username",
+                "email",
+                "email_verified",
+                "groups",
+            ],
+            ui_locales_supported: ["en", "zh-Hant"],
+            request_parameter_supported: false,
+            request_uri_parameter_supported: false,
+            claims_parameter_supported: false,
+        }
+    }
+}
+
+/// Metadata of one protected MCP endpoint (CC-15). Never lists `offline_access` (MA-15).
+#[derive(Debug, Serialize)]
+pub struct ProtectedResourceMetadata {
+    /// The endpoint's URL, spelled as it was asked for (DEC-10).
+    pub resource: String,
+    /// Exactly one: our issuer (CC-13).
+    pub authorization_servers: [String; 1],
+    /// The baseline alone (MA-127).
+    pub scopes_supported: [&'static str; 1],
+    /// Tokens are taken from the header only.
+    pub bearer_methods_supported: [&'static str; 1],
+    /// The server's name for people.
+    pub resource_name: String,
+}
+
+impl ProtectedResourceMetadata {
+    /// The document of the endpoint at `resource`.
+    pub fn new(issuer: &Issuer, resource: String, name: &str) -> Self {
+        Self {
+            resource,
+            authorization_servers: [issuer.to_string()],
+            scopes_supported: [scope::MCP],
+            bearer_methods_supported: ["header"],
+            resource_name: name.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn document(offer: Offer) -> Value {
+        let issuer = Issuer::of(&"https://gw.test".parse().unwrap());
+        serde_json::to_value(AuthorizationServerMetadata::new(&issuer, offer)).unwrap()
+    }
+
+    #[test]
+    fn cc_22_nothing_is_null_empty_or_relative() {
+        let document = document(Offer {
+            registration: false,
+            iss_flag: false,
+        });
+        for (name, value) in document.as_object().unwrap() {
+            let sound = match value {
+                Value::Null => false,
+                Value::String(text) => text.starts_with("https://gw.test"),
+                Value::Array(items) => !items.is_empty(),
+                _ => true,
+            };
+            assert!(sound, "{name}: {value}");
+        }
+        assert!(document.get("registration_endpoint").is_none());
+        assert!(
+            document
+                .get("authorization_response_iss_parameter_supported")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn cc_21_ma_69_ma_70_ma_71_required_members() {
+        let document = document(Offer {
+            registration: true,
+            iss_flag: true,
+        });
+        assert_eq!(document["token_endpoint_auth_methods_supported"][0], "none");
+        assert_eq!(document["code_challenge_methods_supported"][0], "S256");
+        assert_eq!(document["client_id_metadata_document_supported"], true);
+        assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+        assert_eq!(document["registration_endpoint"], "https://gw.test/register");
+        assert_eq!(
+            document["scopes_supported"].as_array().unwrap().last().unwrap(),
+            "offline_access"
+        );
+        assert_eq!(document["request_uri_parameter_supported"], false);
+    }
+
+    #[test]
+    fn ma_15_resource_metadata_never_lists_offline_access() {
+        let issuer = Issuer::of(&"https://gw.test".parse().unwrap());
+        let document = ProtectedResourceMetadata::new(&issuer, "https://gw.test/mcp/dev".into(), "Dev");
+        let text = serde_json::to_string(&document).unwrap();
+        assert!(
+            !text.contains("offline_access") && !text.contains("null"),
+            "{text}"
+        );
+    }
+}
