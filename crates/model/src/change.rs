@@ -10,7 +10,7 @@ use crate::id::{AccountId, GrantId, SessionId, TokenId};
 use crate::name::ClientId;
 use crate::time::Timestamp;
 
-/// One change. Those that take something away say until when a token issued before could still be alive.
+/// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
@@ -18,8 +18,8 @@ pub enum Change {
     GrantEnded {
         /// Which.
         grant: GrantId,
-        /// When its last access token runs out.
-        until: Timestamp,
+        /// When.
+        at: Timestamp,
     },
     /// One access token was revoked alone (DEC-2).
     TokenRevoked {
@@ -33,10 +33,12 @@ pub enum Change {
         /// Which.
         account: AccountId,
     },
-    /// A client was removed or disabled, or its data changed.
-    ClientChanged {
+    /// A client was removed or disabled: grants made to it up to that moment count no longer.
+    ClientEnded {
         /// Which.
         client: ClientId,
+        /// When.
+        at: Timestamp,
     },
     /// A browser session has ended.
     SessionEnded {

@@ -1,0 +1,144 @@
+//! Calling where the operator said: upstream servers, with their own trust, identity and egress.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::body::Body;
+use crate::tls::{TlsError, certificates, private_key, provider, roots};
+
+/// How to reach one upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Egress {
+    /// PEM file of the authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM files of our certificate and its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// An HTTP proxy to go through with CONNECT.
+    pub proxy: Option<Uri>,
+    /// How long connecting may take.
+    pub connect_time: Duration,
+    /// How many idle connections are kept.
+    pub idle_connections: usize,
+}
+
+/// Why no answer came.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum CallError {
+    /// Nobody could be reached: refused, unknown name, certificate, proxy.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// The connection broke, or what came was not HTTP.
+    #[error("no valid answer: {0}")]
+    Broken(String),
+}
+
+/// The client for one upstream.
+#[derive(Clone)]
+pub struct Operators {
+    client: Client<HttpsConnector<Way>, Body>,
+}
+
+impl std::fmt::Debug for Operators {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Operators")
+    }
+}
+
+impl Operators {
+    /// Reads the egress files and makes a client with a pool of its own. HTTP/1.1 alone: the pool holds one
+    /// HTTP/2 connection per origin and would let long streams block each other.
+    pub fn new(egress: &Egress) -> Result<Self, TlsError> {
+        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let verifying = match &egress.ca {
+            Some(path) => builder.with_root_certificates(roots(path)?),
+            None => builder.with_platform_verifier()?,
+        };
+        let tls = match &egress.client_certificate {
+            Some((certificate, key)) => verifying.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?,
+            None => verifying.with_no_client_auth(),
+        };
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_keepalive(Some(Duration::from_secs(30)));
+        http.set_connect_timeout(Some(egress.connect_time));
+        let way = match &egress.proxy {
+            Some(proxy) => Way::Tunnelled(Tunnel::new(proxy.clone(), http)),
+            None => Way::Direct(http),
+        };
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(way);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_mins(1))
+            .pool_max_idle_per_host(egress.idle_connections)
+            .build(https);
+        Ok(Self { client })
+    }
+
+    /// Sends a request; the answer's body streams.
+    pub async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
+        self.client.request(request).await.map_err(|error| {
+            let text = root_cause(&error);
+            if error.is_connect() { CallError::Connect(text) } else { CallError::Broken(text) }
+        })
+    }
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// Straight to the upstream, or through a proxy.
+#[derive(Clone)]
+enum Way {
+    Direct(HttpConnector),
+    Tunnelled(Tunnel<HttpConnector>),
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Service<Uri> for Way {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Direct(http) => http.poll_ready(context).map_err(Into::into),
+            Self::Tunnelled(tunnel) => tunnel.poll_ready(context).map_err(Into::into),
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Self::Direct(http) => {
+                let connecting = http.call(uri);
+                Box::pin(async { connecting.await.map_err(Into::into) })
+            }
+            Self::Tunnelled(tunnel) => {
+                let connecting = tunnel.call(uri);
+                Box::pin(async { connecting.await.map_err(Into::into) })
+            }
+        }
+    }
+}
+

@@ -1,0 +1,107 @@
+//! Server-side TLS from certificate files, read again when they change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig};
+use thiserror::Error;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use crate::tasks::Tasks;
+
+/// Certificate files that cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read, or holds no PEM of its kind.
+    #[error("{path}: {why}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The certificate does not fit the key, or neither is of a kind that can be used.
+    #[error("certificate and key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// The certificate that is served now; replaced while connections go on.
+#[derive(Clone)]
+pub struct Certificates {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: Arc<ArcSwap<ServerConfig>>,
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Certificates").field(&self.certificate).finish()
+    }
+}
+
+impl Certificates {
+    /// Reads a chain and its private key from PEM files.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let config = server_config(certificate, key)?;
+        let current = Arc::new(ArcSwap::from_pointee(config));
+        Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), current })
+    }
+
+    /// Reads the files again whenever they change. A pair that cannot be used is reported and the one
+    /// before goes on serving.
+    pub fn reload_on_change(&self, tasks: &Tasks) {
+        let this = self.clone();
+        crate::watch::watch(tasks, "certificates", vec![this.certificate.clone(), this.key.clone()], move || {
+            match server_config(&this.certificate, &this.key) {
+                Ok(config) => {
+                    this.current.store(Arc::new(config));
+                    info!(certificate = %this.certificate.display(), "certificate reloaded");
+                }
+                Err(error) => warn!(%error, "certificate not reloaded; the one before goes on"),
+            }
+        });
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.current.load_full())
+    }
+}
+
+fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates(certificate)?, private_key(key)?)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The one source of TLS cryptography.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |why: String| TlsError::File { path: path.to_owned(), why };
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?.collect();
+    let chain = chain.map_err(|error| failed(error.to_string()))?;
+    if chain.is_empty() { Err(failed("no certificate in it".to_owned())) } else { Ok(chain) }
+}
+
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::File { path: path.to_owned(), why: error.to_string() })
+}
+
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}

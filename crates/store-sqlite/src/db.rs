@@ -1,0 +1,157 @@
+//! The SQLite engine: how to open it, begin, commit.
+//!
+//! WAL with `synchronous=FULL`: what was committed survives a power cut. One connection writes, so every
+//! transaction begins `IMMEDIATE` and none ever fails half-way for a lock; a pool reads. A lock file keeps
+//! a second process away from the file.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::Change;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use store::{Changes, Listener, Result, Store, StoreError};
+
+use crate::changes::Listeners;
+use crate::rows::failed;
+
+pub(crate) type Conn = SqliteConnection;
+pub(crate) type DbRow = SqliteRow;
+
+const READERS: u32 = 4;
+
+/// An open SQLite database.
+pub struct Engine {
+    readers: SqlitePool,
+    writer: SqlitePool,
+    listeners: Listeners,
+    _lock: Option<File>,
+}
+
+impl Engine {
+    /// Opens the file, made if need be with mode 0600, and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let lock = lock(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("trusted_schema", "OFF")
+            .optimize_on_close(true, None);
+        let pool = |size| SqlitePoolOptions::new().min_connections(1).max_connections(size).idle_timeout(None).max_lifetime(None);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        sqlx::migrate!().run(&writer).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(failed)?;
+        Ok(Self { readers, writer, listeners: Listeners::default(), _lock: Some(lock) })
+    }
+
+    /// Closes the file, so that another process can open it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    pub(crate) fn reader(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>> {
+        self.readers.acquire().await.map_err(failed)
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
+        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        Ok(Tx { inner, changes: Vec::new(), listeners: &self.listeners })
+    }
+
+    /// A transaction that sees the database as it is now and writes nothing.
+    pub(crate) async fn snapshot(&self) -> Result<Tx<'_>> {
+        let inner = self.readers.begin().await.map_err(failed)?;
+        Ok(Tx { inner, changes: Vec::new(), listeners: &self.listeners })
+    }
+}
+
+/// A second process on the same file would not see our changes.
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let unusable = |why: String| StoreError::Unavailable(format!("{}: {why}", name.display()));
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&name).map_err(|error| unusable(error.to_string()))?;
+    if !path.exists() {
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path).map_err(|error| unusable(error.to_string()))?;
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(unusable("another vestibule has this database open; several replicas need PostgreSQL".to_owned())),
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+/// A transaction; dropped without [`Tx::commit`], it leaves nothing.
+pub(crate) struct Tx<'a> {
+    inner: Transaction<'a, Sqlite>,
+    pub(crate) changes: Vec<Change>,
+    listeners: &'a Listeners,
+}
+
+impl Tx<'_> {
+    pub(crate) fn conn(&mut self) -> &mut Conn {
+        &mut self.inner
+    }
+
+    /// Nothing to do: there is one writer.
+    #[expect(clippy::unused_async, reason = "the other engine waits here")]
+    pub(crate) async fn serialize(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    pub(crate) async fn commit(self) -> Result<()> {
+        self.inner.commit().await.map_err(failed)?;
+        self.listeners.tell(&self.changes);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Changes for Engine {
+    fn listen(&self, listener: Listener) {
+        self.listeners.add(listener);
+    }
+
+    /// There is no other replica.
+    async fn follow_changes(&self) -> Result<usize> {
+        Ok(0)
+    }
+
+    async fn await_change(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let mut conn = self.read().await?;
+        crate::changes::last(&mut conn).await.map(drop)
+    }
+}
+
+impl Store for Engine {}

@@ -1,0 +1,44 @@
+//! The store on SQLite: one file, one writer, many readers.
+//!
+//! Everything but [`db`] is shared with `store-postgres` and lies in `crates/store/engine`.
+
+#[path = "../../store/engine/accounts.rs"]
+mod accounts;
+#[path = "../../store/engine/audit.rs"]
+mod audit;
+#[path = "../../store/engine/backup.rs"]
+mod backup;
+#[path = "../../store/engine/changes.rs"]
+mod changes;
+#[path = "../../store/engine/clean_up.rs"]
+mod clean_up;
+#[path = "../../store/engine/clients.rs"]
+mod clients;
+#[path = "../../store/engine/codes.rs"]
+mod codes;
+#[path = "../../store/engine/consents.rs"]
+mod consents;
+#[path = "../../store/engine/grants.rs"]
+mod grants;
+#[path = "../../store/engine/groups.rs"]
+mod groups;
+#[path = "../../store/engine/guesses.rs"]
+mod guesses;
+#[path = "../../store/engine/invitations.rs"]
+mod invitations;
+#[path = "../../store/engine/leases.rs"]
+mod leases;
+#[path = "../../store/engine/refresh_tokens.rs"]
+mod refresh_tokens;
+#[path = "../../store/engine/rows.rs"]
+mod rows;
+#[path = "../../store/engine/sessions.rs"]
+mod sessions;
+#[path = "../../store/engine/signing_keys.rs"]
+mod signing_keys;
+#[path = "../../store/engine/transactions.rs"]
+mod transactions;
+
+mod db;
+
+pub use db::Engine as SqliteStore;

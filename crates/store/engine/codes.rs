@@ -1,0 +1,177 @@
+//! The `codes` table.
+
+use async_trait::async_trait;
+use model::id::Id;
+use model::{Timestamp, TokenDigest};
+use protocol::pkce::CodeChallenge;
+use protocol::{RedirectUri, Scopes};
+use std::time::Duration;
+use store::{Code, Codes, NewGrant, Redemption, Result, StoreError};
+use uuid::Uuid;
+
+use crate::db::{Engine, Tx};
+use crate::rows::{failed, id, parse};
+
+/// A client's use is noted once in so long: one metadata document is the client of very many people, and
+/// its row must not become the place where they all wait for each other.
+const NOTE_USE_EVERY: Duration = Duration::from_hours(1);
+
+/// Keeps a code within a transaction.
+pub(crate) async fn add(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO codes (digest, grant_id, account_id, session_id, client_id, redirect_uri, challenge, server,
+             resource, scopes, nonce, auth_time, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        code.digest.as_bytes(),
+        code.grant.uuid(),
+        code.account.uuid(),
+        code.session.uuid(),
+        code.client.as_str(),
+        code.redirect_uri.as_str(),
+        code.challenge.as_str(),
+        code.server.as_str(),
+        code.resource,
+        code.scopes.to_string(),
+        code.nonce,
+        code.auth_time.as_millis(),
+        now.as_millis(),
+        code.expires_at.as_millis()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+#[async_trait]
+impl Codes for Engine {
+    async fn code(&self, digest: &TokenDigest) -> Result<Option<Code>> {
+        let row = sqlx::query!(
+            r#"SELECT grant_id AS "grant_id: Uuid", account_id AS "account_id: Uuid", session_id AS "session_id: Uuid",
+                      client_id, redirect_uri, challenge, server, resource, scopes, nonce, auth_time, expires_at,
+                      redeemed_at
+               FROM codes WHERE digest = $1"#,
+            digest.as_bytes()
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Code {
+            digest: *digest,
+            grant: id(row.grant_id),
+            account: id(row.account_id),
+            session: id(row.session_id),
+            client: parse("codes.client_id", &row.client_id)?,
+            redirect_uri: RedirectUri::parse(&row.redirect_uri, |_| true)
+                .map_err(|error| StoreError::corrupt("codes.redirect_uri", error))?,
+            challenge: CodeChallenge::parse(Some(&row.challenge), Some("S256"))
+                .map_err(|error| StoreError::corrupt("codes.challenge", error))?,
+            server: parse("codes.server", &row.server)?,
+            resource: row.resource,
+            scopes: Scopes::parse(&row.scopes),
+            nonce: row.nonce,
+            auth_time: Timestamp::from_millis(row.auth_time),
+            expires_at: Timestamp::from_millis(row.expires_at),
+            redeemed_at: row.redeemed_at.map(Timestamp::from_millis),
+        }))
+    }
+
+    async fn redeem_code(&self, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<Redemption> {
+        let mut tx = self.begin().await?;
+        let redeemed = sqlx::query!(
+            "UPDATE codes SET redeemed_at = $2 WHERE digest = $1 AND redeemed_at IS NULL AND expires_at > $2",
+            code.digest.as_bytes(),
+            now.as_millis()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        if redeemed.rows_affected() == 0 {
+            let used = sqlx::query_scalar!(
+                "SELECT redeemed_at FROM codes WHERE digest = $1 AND redeemed_at IS NOT NULL",
+                code.digest.as_bytes()
+            )
+            .fetch_optional(tx.conn())
+            .await
+            .map_err(failed)?;
+            return Ok(if used.is_some() { Redemption::AlreadyRedeemed } else { Redemption::Refused });
+        }
+        if !may_be_issued(&mut tx, code, now).await? {
+            return Ok(Redemption::Refused);
+        }
+        add_grant(&mut tx, code, grant, now).await?;
+        tx.commit().await?;
+        Ok(Redemption::Redeemed)
+    }
+}
+
+/// The account is active and the client not disabled, in the same transaction as the issuing. Touching the
+/// account's row makes a disabling at the same moment wait for us, or us for it.
+async fn may_be_issued(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<bool> {
+    let active = sqlx::query!(
+        "UPDATE accounts SET updated_at = updated_at WHERE id = $1 AND status = 'active'",
+        code.account.uuid()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    if active.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "UPDATE clients SET completed_at = COALESCE(completed_at, $2), last_used_at = $2
+         WHERE id = $1 AND (completed_at IS NULL OR last_used_at < $3)",
+        code.client.as_str(),
+        now.as_millis(),
+        (now - NOTE_USE_EVERY).as_millis()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    let usable = sqlx::query_scalar!("SELECT id FROM clients WHERE id = $1 AND disabled_at IS NULL", code.client.as_str())
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(failed)?;
+    Ok(usable.is_some())
+}
+
+async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "UPDATE grants SET replaced_at = $5
+         WHERE account_id = $1 AND client_id = $2 AND server = $3 AND redirect_host = $4
+               AND replaced_at IS NULL AND ended_at IS NULL",
+        code.account.uuid(),
+        code.client.as_str(),
+        code.server.as_str(),
+        grant.redirect_host,
+        now.as_millis()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    sqlx::query!(
+        "INSERT INTO grants (id, account_id, client_id, session_id, server, resource, scopes, redirect_host, nonce,
+             auth_time, created_at, last_used_at, expires_at, repeats)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0)",
+        code.grant.uuid(),
+        code.account.uuid(),
+        code.client.as_str(),
+        code.session.uuid(),
+        code.server.as_str(),
+        code.resource,
+        code.scopes.to_string(),
+        grant.redirect_host,
+        code.nonce,
+        code.auth_time.as_millis(),
+        now.as_millis(),
+        grant.expires_at.as_millis()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    if let Some(token) = &grant.refresh_token {
+        crate::refresh_tokens::add(tx, code.grant, 0, token, now).await?;
+    }
+    Ok(())
+}

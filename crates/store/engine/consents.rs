@@ -1,0 +1,72 @@
+//! The `consents` table.
+
+use async_trait::async_trait;
+use model::id::Id;
+use model::{AccountId, ClientId, ServerName, Timestamp};
+use protocol::Scopes;
+use store::{Consent, Consents, Result};
+
+use crate::db::{Engine, Tx};
+use crate::rows::{digest_option, failed};
+
+/// Remembers an approval within a transaction.
+pub(crate) async fn add(tx: &mut Tx<'_>, consent: &Consent, now: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO consents (account_id, client_id, redirect_uri, server, scopes, document_digest, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (account_id, client_id, redirect_uri, server) DO UPDATE SET
+             scopes = excluded.scopes, document_digest = excluded.document_digest, created_at = excluded.created_at",
+        consent.account.uuid(),
+        consent.client.as_str(),
+        consent.redirect_uri,
+        consent.server.as_str(),
+        consent.scopes.to_string(),
+        consent.document_digest.as_ref().map(<[u8; 32]>::as_slice),
+        now.as_millis()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+#[async_trait]
+impl Consents for Engine {
+    async fn consent(
+        &self,
+        account: AccountId,
+        client: &ClientId,
+        redirect_uri: &str,
+        server: &ServerName,
+    ) -> Result<Option<Consent>> {
+        let row = sqlx::query!(
+            "SELECT scopes, document_digest FROM consents
+             WHERE account_id = $1 AND client_id = $2 AND redirect_uri = $3 AND server = $4",
+            account.uuid(),
+            client.as_str(),
+            redirect_uri,
+            server.as_str()
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Consent {
+            account,
+            client: client.clone(),
+            redirect_uri: redirect_uri.to_owned(),
+            server: server.clone(),
+            scopes: Scopes::parse(&row.scopes),
+            document_digest: digest_option("consents.document_digest", row.document_digest)?,
+        }))
+    }
+
+    async fn forget_consents(&self, account: AccountId, client: &ClientId) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query!("DELETE FROM consents WHERE account_id = $1 AND client_id = $2", account.uuid(), client.as_str())
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        tx.commit().await
+    }
+}

@@ -1,0 +1,114 @@
+//! The `groups` and `memberships` tables.
+
+use async_trait::async_trait;
+use model::id::Id;
+use model::{AccountId, Change, GroupName, Timestamp, Username};
+use store::{Group, Groups, Result};
+use uuid::Uuid;
+
+use crate::db::Engine;
+use crate::rows::{failed, id, parse};
+
+#[async_trait]
+impl Groups for Engine {
+    async fn add_group(&self, name: &GroupName, description: &str, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let added = sqlx::query!(
+            "INSERT INTO groups (name, description, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+            name.as_str(),
+            description,
+            now.as_millis()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        tx.commit().await?;
+        Ok(added.rows_affected() == 1)
+    }
+
+    async fn remove_group(&self, name: &GroupName, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let members = sqlx::query_scalar!(
+            r#"DELETE FROM memberships WHERE group_name = $1 RETURNING account_id AS "account_id!: Uuid""#,
+            name.as_str()
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(failed)?;
+        let removed = sqlx::query!("DELETE FROM groups WHERE name = $1", name.as_str())
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        for member in members {
+            tx.change(Change::AccountChanged { account: id(member) }, now).await?;
+        }
+        tx.commit().await?;
+        Ok(removed.rows_affected() == 1)
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>> {
+        let rows = sqlx::query!(
+            r#"SELECT name, description,
+                      (SELECT COUNT(*) FROM memberships WHERE group_name = name) AS "members!: i64"
+               FROM groups ORDER BY name"#
+        )
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                let name = parse("groups.name", &row.name)?;
+                Ok(Group { name, description: row.description, members: row.members })
+            })
+            .collect()
+    }
+
+    async fn members(&self, name: &GroupName) -> Result<Vec<Username>> {
+        let names = sqlx::query_scalar!(
+            "SELECT username FROM accounts JOIN memberships ON account_id = id WHERE group_name = $1 ORDER BY username",
+            name.as_str()
+        )
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed)?;
+        names.iter().map(|name| parse("accounts.username", name)).collect()
+    }
+
+    async fn add_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let added = sqlx::query!(
+            "INSERT INTO memberships (account_id, group_name)
+             SELECT accounts.id, groups.name FROM accounts, groups WHERE accounts.id = $1 AND groups.name = $2
+             ON CONFLICT (account_id, group_name) DO NOTHING",
+            account.uuid(),
+            name.as_str()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        if added.rows_affected() == 0 {
+            return Ok(false);
+        }
+        tx.change(Change::AccountChanged { account }, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn remove_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let removed = sqlx::query!(
+            "DELETE FROM memberships WHERE account_id = $1 AND group_name = $2",
+            account.uuid(),
+            name.as_str()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        if removed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        tx.change(Change::AccountChanged { account }, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}

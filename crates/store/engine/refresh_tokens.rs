@@ -1,0 +1,162 @@
+//! The `refresh_tokens` table.
+
+use async_trait::async_trait;
+use model::id::Id;
+use model::{GrantId, Timestamp, TokenDigest};
+use store::{Grant, NewRefreshToken, RefreshToken, RefreshTokens, Result, Rotation};
+use uuid::Uuid;
+
+use crate::db::{Engine, Tx};
+use crate::rows::{digest, failed};
+
+/// Appends a member to a chain within a transaction.
+pub(crate) async fn add(
+    tx: &mut Tx<'_>,
+    grant: GrantId,
+    generation: i64,
+    token: &NewRefreshToken,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO refresh_tokens (digest, grant_id, generation, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        token.digest.as_bytes(),
+        grant.uuid(),
+        generation,
+        now.as_millis(),
+        token.expires_at.as_millis()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+#[async_trait]
+impl RefreshTokens for Engine {
+    async fn refresh_token(&self, digest: &TokenDigest) -> Result<Option<(RefreshToken, Grant)>> {
+        let row = sqlx::query!(
+            r#"SELECT grants.id AS "id: Uuid", account_id AS "account_id: Uuid", client_id,
+                      session_id AS "session_id: Uuid", server, resource, scopes, redirect_host, nonce, auth_time,
+                      grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at, ended_because,
+                      generation, refresh_tokens.expires_at AS token_expires_at, rotated_at, used_at, link
+               FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE digest = $1"#,
+            digest.as_bytes()
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let grant: Grant = crate::grants::Row {
+            id: row.id,
+            account_id: row.account_id,
+            client_id: row.client_id,
+            session_id: row.session_id,
+            server: row.server,
+            resource: row.resource,
+            scopes: row.scopes,
+            redirect_host: row.redirect_host,
+            nonce: row.nonce,
+            auth_time: row.auth_time,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            repeats: row.repeats,
+            replaced_at: row.replaced_at,
+            ended_at: row.ended_at,
+            ended_because: row.ended_because,
+        }
+        .try_into()?;
+        let token = RefreshToken {
+            digest: *digest,
+            grant: grant.id,
+            generation: row.generation,
+            expires_at: Timestamp::from_millis(row.token_expires_at),
+            rotated_at: row.rotated_at.map(Timestamp::from_millis),
+            used_at: row.used_at.map(Timestamp::from_millis),
+            link: row.link,
+        };
+        Ok(Some((token, grant)))
+    }
+
+    async fn refresh_token_at(&self, grant: GrantId, generation: i64) -> Result<Option<RefreshToken>> {
+        let row = sqlx::query!(
+            "SELECT digest, expires_at, rotated_at, used_at, link FROM refresh_tokens
+             WHERE grant_id = $1 AND generation = $2",
+            grant.uuid(),
+            generation
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(RefreshToken {
+            digest: TokenDigest(digest("refresh_tokens.digest", row.digest)?),
+            grant,
+            generation,
+            expires_at: Timestamp::from_millis(row.expires_at),
+            rotated_at: row.rotated_at.map(Timestamp::from_millis),
+            used_at: row.used_at.map(Timestamp::from_millis),
+            link: row.link,
+        }))
+    }
+
+    async fn rotate(
+        &self,
+        head: &RefreshToken,
+        successor: &NewRefreshToken,
+        link: &[u8],
+        now: Timestamp,
+    ) -> Result<Rotation> {
+        let mut tx = self.begin().await?;
+        let rotated = sqlx::query!(
+            "UPDATE refresh_tokens SET rotated_at = $2, link = $3
+             WHERE digest = $1 AND rotated_at IS NULL AND expires_at > $2
+                   AND EXISTS (SELECT 1 FROM grants WHERE id = grant_id AND ended_at IS NULL AND expires_at > $2)",
+            head.digest.as_bytes(),
+            now.as_millis(),
+            link
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        if rotated.rows_affected() == 0 {
+            return Ok(Rotation::Lost);
+        }
+        add(&mut tx, head.grant, head.generation + 1, successor, now).await?;
+        sqlx::query!("UPDATE grants SET last_used_at = $2 WHERE id = $1", head.grant.uuid(), now.as_millis())
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        tx.commit().await?;
+        Ok(Rotation::Rotated)
+    }
+
+    async fn count_repeat(&self, grant: GrantId) -> Result<i64> {
+        let mut tx = self.begin().await?;
+        let repeats = sqlx::query_scalar!(
+            r#"UPDATE grants SET repeats = repeats + 1 WHERE id = $1 RETURNING repeats AS "repeats!""#,
+            grant.uuid()
+        )
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(failed)?;
+        tx.commit().await?;
+        Ok(repeats.unwrap_or(0))
+    }
+
+    async fn mark_used(&self, uses: &[(GrantId, i64)], now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for (grant, generation) in uses {
+            sqlx::query!(
+                "UPDATE refresh_tokens SET used_at = $3 WHERE grant_id = $1 AND generation = $2 AND used_at IS NULL",
+                grant.uuid(),
+                *generation,
+                now.as_millis()
+            )
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        }
+        tx.commit().await
+    }
+}

@@ -1,0 +1,76 @@
+//! Persistence, seen from above: one trait per table, the records they deal in, and the error.
+//!
+//! Two crates fulfil [`Store`]: `store-sqlite` and `store-postgres`. Both compile the same modules from
+//! `engine/`, each against its own engine, so a statement is written once and checked twice.
+//!
+//! Rules of this room (docs/internals/architecture.md):
+//!
+//! * A method is one transaction. What it answered is durable; what it did not answer left nothing.
+//! * A state change is one guarded statement: the expected state stands in its `WHERE`, the row count
+//!   decides, and the method says which way it went. Nothing is checked first and written later.
+//! * A change that other rooms must know is written to the change log in the same transaction, and told to
+//!   this process's listeners before the method returns.
+
+pub mod accounts;
+pub mod audit;
+pub mod backup;
+pub mod changes;
+pub mod clean_up;
+pub mod clients;
+pub mod codes;
+pub mod consents;
+pub mod error;
+pub mod grants;
+pub mod groups;
+pub mod guesses;
+pub mod invitations;
+pub mod leases;
+pub mod refresh_tokens;
+pub mod sessions;
+pub mod signing_keys;
+pub mod transactions;
+
+pub use accounts::{Account, AccountView, Accounts, NewAccount};
+pub use audit::{AuditBlock, AuditBlocks};
+pub use backup::Backup;
+pub use changes::{Changes, Listener};
+pub use clean_up::{CleanUp, Retention, Swept};
+pub use clients::{Client, ClientSource, Clients, NewClient};
+pub use codes::{Code, Codes, NewGrant, Redemption};
+pub use consents::{Consent, Consents};
+pub use error::{Result, StoreError};
+pub use grants::{EndReason, Grant, Grants, RevokedTokens};
+pub use groups::{Group, Groups};
+pub use guesses::GuessCounters;
+pub use invitations::{Invitation, Invitations, NewInvitation};
+pub use leases::Leases;
+pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
+pub use sessions::{NewSession, Session, Sessions};
+pub use signing_keys::{SigningKeyRecord, SigningKeys};
+pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
+
+/// Everything a database does for us.
+pub trait Store:
+    Accounts
+    + AuditBlocks
+    + Backup
+    + Changes
+    + CleanUp
+    + Clients
+    + Codes
+    + Consents
+    + Grants
+    + Groups
+    + GuessCounters
+    + Invitations
+    + Leases
+    + RefreshTokens
+    + RevokedTokens
+    + Sessions
+    + SigningKeys
+    + Transactions
+    + Send
+    + Sync
+    + std::fmt::Debug
+{
+}

@@ -1,0 +1,69 @@
+//! Browser sessions, and the browsers that signed in before.
+
+use async_trait::async_trait;
+use model::{AccountId, SessionId, Timestamp, TokenDigest};
+
+use crate::error::Result;
+
+/// A signed-in browser.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id, which is no secret.
+    pub id: SessionId,
+    /// Who is signed in.
+    pub account: AccountId,
+    /// When the session began.
+    pub created_at: Timestamp,
+    /// When the person last proved who they are.
+    pub authenticated_at: Timestamp,
+    /// Digest of the authorization request that asked for that proof, if one did (`prompt=login`).
+    pub fresh_for: Option<[u8; 32]>,
+    /// When it was last seen.
+    pub last_seen_at: Timestamp,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+    /// What the browser calls itself.
+    pub user_agent: String,
+    /// Where it came from.
+    pub address: String,
+}
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Of its cookie.
+    pub digest: TokenDigest,
+    /// The session of the same browser that this one replaces: sessions rotate at sign-in.
+    pub replaces: Option<SessionId>,
+    /// Of the cookie by which the browser is known again.
+    pub browser: TokenDigest,
+    /// Who signs in.
+    pub account: AccountId,
+    /// Digest of the authorization request that asked for it.
+    pub fresh_for: Option<[u8; 32]>,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+    /// What the browser calls itself.
+    pub user_agent: String,
+    /// Where it comes from.
+    pub address: String,
+}
+
+/// The `sessions` and `browsers` tables.
+#[async_trait]
+pub trait Sessions {
+    /// Begins a session of an active account. `false` if the account is not active.
+    async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<bool>;
+    /// The live session of this cookie: not ended, not too old, seen after `seen_after`, account active.
+    async fn session(&self, digest: &TokenDigest, seen_after: Timestamp, now: Timestamp) -> Result<Option<Session>>;
+    /// Notes that it was seen.
+    async fn touch_session(&self, id: SessionId, now: Timestamp) -> Result<()>;
+    /// The live sessions of an account, latest first.
+    async fn sessions_of(&self, account: AccountId, seen_after: Timestamp, now: Timestamp) -> Result<Vec<Session>>;
+    /// Ends a session of this account. `false` if there is no such live one.
+    async fn end_session(&self, id: SessionId, account: AccountId, now: Timestamp) -> Result<bool>;
+    /// Whether this browser signed in to this account before.
+    async fn knows_browser(&self, browser: &TokenDigest, account: AccountId) -> Result<bool>;
+}
