@@ -9,12 +9,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::time::Timestamp;
+
 /// What every id can do: be made from a fresh UUID and be read back from storage.
 pub trait Id: Copy + Sized {
     /// Wraps a UUID that [`crate::World::new_id`] made or the store returned.
     fn from_uuid(uuid: Uuid) -> Self;
     /// The UUID for storage.
     fn uuid(self) -> Uuid;
+    /// When it was made, to the millisecond: a UUID version 7 begins with it.
+    fn made_at(self) -> Timestamp {
+        let millis = self.uuid().as_u128() >> 80;
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
 }
 
 macro_rules! ids {

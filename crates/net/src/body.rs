@@ -15,7 +15,9 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 /// A body that is known whole.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// No body.
@@ -50,7 +52,9 @@ where
         let mut first = Bytes::new();
         let mut rest: Option<BytesMut> = None;
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| ReadError::Broken)?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|_| ReadError::Broken)?.into_data() else {
+                continue;
+            };
             let length = rest.as_ref().map_or(first.len(), BytesMut::len);
             if length + data.len() > limit {
                 return Err(ReadError::TooLarge(limit));
@@ -68,7 +72,9 @@ where
         }
         Ok(rest.map_or(first, BytesMut::freeze))
     };
-    tokio::time::timeout(time, whole).await.unwrap_or(Err(ReadError::TooSlow))
+    tokio::time::timeout(time, whole)
+        .await
+        .unwrap_or(Err(ReadError::TooSlow))
 }
 
 #[cfg(test)]
@@ -79,21 +85,33 @@ mod tests {
     use http_body_util::StreamBody;
 
     fn chunks(chunks: &[&'static str]) -> impl http_body::Body<Data = Bytes, Error = std::io::Error> + Unpin {
-        let frames: Vec<_> = chunks.iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes())))).collect();
+        let frames: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))))
+            .collect();
         StreamBody::new(stream::iter(frames))
     }
 
     #[tokio::test]
     async fn joins_chunks_and_stops_at_the_limit() {
         let time = Duration::from_secs(1);
-        assert_eq!(read(chunks(&["ab", "c", "def"]), 6, time).await.unwrap(), "abcdef");
-        assert_eq!(read(chunks(&["ab", "c", "def"]), 5, time).await, Err(ReadError::TooLarge(5)));
+        assert_eq!(
+            read(chunks(&["ab", "c", "def"]), 6, time).await.unwrap(),
+            "abcdef"
+        );
+        assert_eq!(
+            read(chunks(&["ab", "c", "def"]), 5, time).await,
+            Err(ReadError::TooLarge(5))
+        );
         assert_eq!(read(chunks(&[]), 0, time).await.unwrap(), "");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {
         let endless = StreamBody::new(stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
-        assert_eq!(read(endless, 10, Duration::from_secs(5)).await, Err(ReadError::TooSlow));
+        assert_eq!(
+            read(endless, 10, Duration::from_secs(5)).await,
+            Err(ReadError::TooSlow)
+        );
     }
 }

@@ -43,7 +43,9 @@ impl TrustedProxies {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address.to_canonical()))
+        self.0
+            .iter()
+            .any(|network| network.contains(&address.to_canonical()))
     }
 
     /// Who calls, given who is connected. `X-Forwarded-For` is read from its end, where the nearest proxy
@@ -57,7 +59,10 @@ impl TrustedProxies {
                 (false, true) => Transport::PlainLoopback,
                 (false, false) => Transport::Plain,
             };
-            return Caller { address: peer, transport };
+            return Caller {
+                address: peer,
+                transport,
+            };
         }
         let mut address = peer;
         for hop in forwarded_for(headers).into_iter().rev() {
@@ -67,7 +72,11 @@ impl TrustedProxies {
                 break;
             }
         }
-        let said = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
+        let said = headers
+            .get_all("x-forwarded-proto")
+            .iter()
+            .next_back()
+            .and_then(|value| value.to_str().ok());
         let said = said.and_then(|text| text.rsplit(',').next()).map(str::trim);
         let transport = match said {
             Some("https" | "wss") => Transport::Tls,
@@ -81,12 +90,22 @@ impl TrustedProxies {
 /// Hops in the order in which they were written; `None` for what is no address.
 fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let values = headers.get_all("x-forwarded-for").iter();
-    values.flat_map(|value| value.to_str().unwrap_or("?").split(',')).map(|hop| parse_hop(hop.trim())).collect()
+    values
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .map(|hop| parse_hop(hop.trim()))
+        .collect()
 }
 
 fn parse_hop(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next()).unwrap_or(text);
-    let address = bare.parse().ok().or_else(|| bare.parse::<std::net::SocketAddr>().ok().map(|with_port| with_port.ip()));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split(']').next())
+        .unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| {
+        bare.parse::<std::net::SocketAddr>()
+            .ok()
+            .map(|with_port| with_port.ip())
+    });
     address.map(|address: IpAddr| address.to_canonical())
 }
 
@@ -107,8 +126,14 @@ mod tests {
     #[test]
     fn os_11_a_stranger_is_not_believed() {
         let spoofed = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")];
-        assert_eq!(caller("203.0.113.9", &spoofed), ("203.0.113.9".into(), Transport::Plain));
-        assert_eq!(caller("127.0.0.1", &spoofed), ("127.0.0.1".into(), Transport::PlainLoopback));
+        assert_eq!(
+            caller("203.0.113.9", &spoofed),
+            ("203.0.113.9".into(), Transport::Plain)
+        );
+        assert_eq!(
+            caller("127.0.0.1", &spoofed),
+            ("127.0.0.1".into(), Transport::PlainLoopback)
+        );
     }
 
     #[test]
@@ -124,10 +149,23 @@ mod tests {
             ("::ffff:198.51.100.7", "198.51.100.7"),
             ("", "10.0.0.1"),
         ] {
-            assert_eq!(caller("::ffff:10.0.0.1", &[("x-forwarded-for", hops), https]), (address.into(), Transport::Tls), "{hops}");
+            assert_eq!(
+                caller("::ffff:10.0.0.1", &[("x-forwarded-for", hops), https]),
+                (address.into(), Transport::Tls),
+                "{hops}"
+            );
         }
-        let two_lines = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", "198.51.100.7")];
-        assert_eq!(caller("fd00::1", &two_lines), ("198.51.100.7".into(), Transport::PlainProxied));
-        assert_eq!(caller("10.0.0.1", &[("x-forwarded-proto", "https, http")]).1, Transport::PlainProxied);
+        let two_lines = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "198.51.100.7"),
+        ];
+        assert_eq!(
+            caller("fd00::1", &two_lines),
+            ("198.51.100.7".into(), Transport::PlainProxied)
+        );
+        assert_eq!(
+            caller("10.0.0.1", &[("x-forwarded-proto", "https, http")]).1,
+            Transport::PlainProxied
+        );
     }
 }

@@ -82,7 +82,8 @@ impl Server {
     /// Takes connections from `listener` in a task of its own.
     pub fn serve(&self, listener: TcpListener, certificates: Option<Certificates>, answer: impl Answer) {
         let (limits, tasks) = (self.limits, self.tasks.clone());
-        self.tasks.spawn("listener", accept(listener, certificates, answer, limits, tasks));
+        self.tasks
+            .spawn("listener", accept(listener, certificates, answer, limits, tasks));
     }
 }
 
@@ -116,7 +117,10 @@ async fn accept(
             }
             (_, Err(_)) => break,
         };
-        let connection = Connection { peer, tls: certificates.is_some() };
+        let connection = Connection {
+            peer,
+            tls: certificates.is_some(),
+        };
         let acceptor = certificates.as_ref().map(Certificates::acceptor);
         let (builder, answer, watcher) = (Arc::clone(&builder), answer.clone(), graceful.watcher());
         tasks.spawn("connection", async move {
@@ -124,17 +128,25 @@ async fn accept(
             let _ = stream.set_nodelay(true);
             match acceptor {
                 None => converse(&builder, stream, connection, answer, watcher).await,
-                Some(acceptor) => match tokio::time::timeout(limits.handshake_time, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(&builder, stream, connection, answer, watcher).await,
-                    Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
-                    Err(_) => debug!(%peer, "TLS handshake took too long"),
-                },
+                Some(acceptor) => {
+                    match tokio::time::timeout(limits.handshake_time, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => converse(&builder, stream, connection, answer, watcher).await,
+                        Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
+                        Err(_) => debug!(%peer, "TLS handshake took too long"),
+                    }
+                }
             }
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain_time, graceful.shutdown()).await.is_err() {
-        info!("drained for {} s; closing what is left", limits.drain_time.as_secs());
+    if tokio::time::timeout(limits.drain_time, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        info!(
+            "drained for {} s; closing what is left",
+            limits.drain_time.as_secs()
+        );
     }
 }
 
@@ -152,7 +164,9 @@ async fn converse<S>(
         let answer = answer.clone();
         async move { Ok::<_, Infallible>(answer.answer(request).await) }
     });
-    let conversation = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let conversation = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
     if let Err(error) = watcher.watch(conversation).await {
         debug!(peer = %connection.peer, %error, "connection ended");
     }
@@ -181,4 +195,3 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
-

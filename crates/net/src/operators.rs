@@ -63,13 +63,16 @@ impl Operators {
     /// Reads the egress files and makes a client with a pool of its own. HTTP/1.1 alone: the pool holds one
     /// HTTP/2 connection per origin and would let long streams block each other.
     pub fn new(egress: &Egress) -> Result<Self, TlsError> {
-        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let builder =
+            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let verifying = match &egress.ca {
             Some(path) => builder.with_root_certificates(roots(path)?),
             None => builder.with_platform_verifier()?,
         };
         let tls = match &egress.client_certificate {
-            Some((certificate, key)) => verifying.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?,
+            Some((certificate, key)) => {
+                verifying.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
+            }
             None => verifying.with_no_client_auth(),
         };
         let mut http = HttpConnector::new();
@@ -81,7 +84,11 @@ impl Operators {
             Some(proxy) => Way::Tunnelled(Tunnel::new(proxy.clone(), http)),
             None => Way::Direct(http),
         };
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(way);
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(way);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_mins(1))
@@ -94,7 +101,11 @@ impl Operators {
     pub async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
         self.client.request(request).await.map_err(|error| {
             let text = root_cause(&error);
-            if error.is_connect() { CallError::Connect(text) } else { CallError::Broken(text) }
+            if error.is_connect() {
+                CallError::Connect(text)
+            } else {
+                CallError::Broken(text)
+            }
         })
     }
 }
@@ -141,4 +152,3 @@ impl Service<Uri> for Way {
         }
     }
 }
-

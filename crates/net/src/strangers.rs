@@ -60,7 +60,11 @@ pub struct FetchRules {
 
 impl Default for FetchRules {
     fn default() -> Self {
-        Self { bytes: 64 * 1024, time: Duration::from_secs(5), also: Vec::new() }
+        Self {
+            bytes: 64 * 1024,
+            time: Duration::from_secs(5),
+            also: Vec::new(),
+        }
     }
 }
 
@@ -123,7 +127,11 @@ impl Strangers {
     }
 
     /// With a given resolver and trust, for tests.
-    pub fn with(rules: FetchRules, resolver: Arc<dyn Resolve>, roots: RootCertStore) -> Result<Self, TlsError> {
+    pub fn with(
+        rules: FetchRules,
+        resolver: Arc<dyn Resolve>,
+        roots: RootCertStore,
+    ) -> Result<Self, TlsError> {
         let tls = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
@@ -132,9 +140,18 @@ impl Strangers {
     }
 
     fn build(rules: FetchRules, resolver: Arc<dyn Resolve>, tls: ClientConfig) -> Self {
-        let connector = PublicConnector { resolver, also: rules.also.clone().into() };
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
+        let connector = PublicConnector {
+            resolver,
+            also: rules.also.clone().into(),
+        };
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_only()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(https);
         Self { client, rules }
     }
 
@@ -145,27 +162,43 @@ impl Strangers {
         }
         let uri: Uri = url.as_str().parse().map_err(|_| FetchError::Url)?;
         let time = self.rules.time;
-        tokio::time::timeout(time, self.fetch(uri)).await.unwrap_or(Err(FetchError::TooSlow(time)))
+        tokio::time::timeout(time, self.fetch(uri))
+            .await
+            .unwrap_or(Err(FetchError::TooSlow(time)))
     }
 
     async fn fetch(&self, uri: Uri) -> Result<Fetched, FetchError> {
         let host = uri.host().unwrap_or_default().to_owned();
         let request = Request::get(uri)
             .header(header::ACCEPT, "application/json")
-            .header(header::USER_AGENT, concat!("vestibule/", env!("CARGO_PKG_VERSION")))
+            .header(
+                header::USER_AGENT,
+                concat!("vestibule/", env!("CARGO_PKG_VERSION")),
+            )
             .body(Empty::new())
             .map_err(|_| FetchError::Url)?;
-        let response = self.client.request(request).await.map_err(|error| why(&error, &host))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| why(&error, &host))?;
         let (parts, body) = response.into_parts();
         if parts.status != StatusCode::OK {
             return Err(FetchError::Status(parts.status));
         }
-        let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let media_type = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
         if !is_json(media_type) {
             return Err(FetchError::MediaType(media_type.chars().take(80).collect()));
         }
         match body::read(body, self.rules.bytes, self.rules.time).await {
-            Ok(body) => Ok(Fetched { headers: parts.headers, body }),
+            Ok(body) => Ok(Fetched {
+                headers: parts.headers,
+                body,
+            }),
             Err(body::ReadError::TooLarge(limit)) => Err(FetchError::TooLarge(limit)),
             Err(body::ReadError::TooSlow) => Err(FetchError::TooSlow(self.rules.time)),
             Err(body::ReadError::Broken) => Err(FetchError::Connect(host)),
@@ -175,7 +208,12 @@ impl Strangers {
 
 /// `application/json` or another `application/*+json` (MA-82).
 fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
@@ -185,7 +223,9 @@ fn why(error: &hyper_util::client::legacy::Error, host: &str) -> FetchError {
         if error.downcast_ref::<NoPublicAddress>().is_some() {
             return FetchError::NotPublic(host.to_owned());
         }
-        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+        if let Some(inner) = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
             && inner.downcast_ref::<NoPublicAddress>().is_some()
         {
             return FetchError::NotPublic(host.to_owned());
@@ -212,7 +252,11 @@ impl PublicConnector {
     }
 
     async fn connect(self, uri: Uri) -> std::io::Result<TokioIo<TcpStream>> {
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let host = uri
+            .host()
+            .unwrap_or_default()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
         let resolved = self.resolver.resolve(host, uri.port_u16().unwrap_or(443)).await?;
         let mut last = std::io::Error::other(NoPublicAddress);
         for address in resolved.into_iter().filter(|address| self.permits(address.ip())) {

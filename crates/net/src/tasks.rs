@@ -28,7 +28,8 @@ impl Tasks {
                 error!(task = name, "a task panicked");
             }
         };
-        self.tracker.spawn(supervised.instrument(error_span!("task", name)));
+        self.tracker
+            .spawn(supervised.instrument(error_span!("task", name)));
     }
 
     /// Runs `work` again and again, `pause` apart, until shutting down.

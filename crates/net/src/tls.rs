@@ -49,22 +49,29 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let config = server_config(certificate, key)?;
         let current = Arc::new(ArcSwap::from_pointee(config));
-        Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), current })
+        Ok(Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            current,
+        })
     }
 
     /// Reads the files again whenever they change. A pair that cannot be used is reported and the one
     /// before goes on serving.
     pub fn reload_on_change(&self, tasks: &Tasks) {
         let this = self.clone();
-        crate::watch::watch(tasks, "certificates", vec![this.certificate.clone(), this.key.clone()], move || {
-            match server_config(&this.certificate, &this.key) {
+        crate::watch::watch(
+            tasks,
+            "certificates",
+            vec![this.certificate.clone(), this.key.clone()],
+            move || match server_config(&this.certificate, &this.key) {
                 Ok(config) => {
                     this.current.store(Arc::new(config));
                     info!(certificate = %this.certificate.display(), "certificate reloaded");
                 }
                 Err(error) => warn!(%error, "certificate not reloaded; the one before goes on"),
-            }
-        });
+            },
+        );
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -87,15 +94,26 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |why: String| TlsError::File { path: path.to_owned(), why };
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?.collect();
+    let failed = |why: String| TlsError::File {
+        path: path.to_owned(),
+        why,
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(|error| failed(error.to_string()))?
+        .collect();
     let chain = chain.map_err(|error| failed(error.to_string()))?;
-    if chain.is_empty() { Err(failed("no certificate in it".to_owned())) } else { Ok(chain) }
+    if chain.is_empty() {
+        Err(failed("no certificate in it".to_owned()))
+    } else {
+        Ok(chain)
+    }
 }
 
 pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::File { path: path.to_owned(), why: error.to_string() })
+    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::File {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })
 }
 
 pub(crate) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {

@@ -23,7 +23,12 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 }
 
 /// Calls `changed` when any of the files looks different from the last time, until shutting down.
-pub fn watch(tasks: &Tasks, name: &'static str, paths: Vec<PathBuf>, mut changed: impl FnMut() + Send + 'static) {
+pub fn watch(
+    tasks: &Tasks,
+    name: &'static str,
+    paths: Vec<PathBuf>,
+    mut changed: impl FnMut() + Send + 'static,
+) {
     let mut last = look(&paths);
     tasks.every(name, PERIOD, move || {
         let now = look(&paths);

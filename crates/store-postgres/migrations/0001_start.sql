@@ -118,7 +118,8 @@ CREATE TABLE codes (
     client_id    TEXT    NOT NULL,
     redirect_uri TEXT    NOT NULL,
     challenge    TEXT    NOT NULL,
-    server       TEXT    NOT NULL,
+    -- Absent for a sign-in that is for no MCP server.
+    server       TEXT,
     resource     TEXT    NOT NULL,
     scopes       TEXT    NOT NULL,
     nonce        TEXT,
@@ -133,7 +134,7 @@ CREATE TABLE grants (
     account_id    UUID    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     client_id     TEXT    NOT NULL,
     session_id    UUID    NOT NULL,
-    server        TEXT    NOT NULL,
+    server        TEXT,
     resource      TEXT    NOT NULL,
     scopes        TEXT    NOT NULL,
     redirect_host TEXT    NOT NULL,
@@ -176,11 +177,11 @@ CREATE TABLE consents (
     account_id      UUID    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     client_id       TEXT    NOT NULL,
     redirect_uri    TEXT    NOT NULL,
-    server          TEXT    NOT NULL,
+    resource        TEXT    NOT NULL,
     scopes          TEXT    NOT NULL,
     document_digest BYTEA,
     created_at      BIGINT  NOT NULL,
-    PRIMARY KEY (account_id, client_id, redirect_uri, server)
+    PRIMARY KEY (account_id, client_id, redirect_uri, resource)
 );
 
 CREATE TABLE signing_keys (

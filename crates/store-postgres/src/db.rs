@@ -39,26 +39,38 @@ pub struct Engine {
 impl Engine {
     /// Connects and brings the schema up to date; several replicas may do so at once.
     pub async fn open(url: &str, connections: u32) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("vestibule");
+        let options = PgConnectOptions::from_str(url)
+            .map_err(failed)?
+            .application_name("vestibule");
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
             .after_connect(|conn, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql("SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'")
-                        .execute(conn)
-                        .await
-                        .map(drop)
+                    sqlx::raw_sql(
+                        "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'",
+                    )
+                    .execute(conn)
+                    .await
+                    .map(drop)
                 })
             })
             .connect_with(options)
             .await
             .map_err(failed)?;
-        sqlx::migrate!().run(&pool).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        sqlx::migrate!()
+            .run(&pool)
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let mut conn = pool.acquire().await.map_err(failed)?;
         let followed = AtomicI64::new(crate::changes::last(&mut conn).await?);
         drop(conn);
-        Ok(Self { pool, listeners: Listeners::default(), wake_up: Mutex::new(None), followed })
+        Ok(Self {
+            pool,
+            listeners: Listeners::default(),
+            wake_up: Mutex::new(None),
+            followed,
+        })
     }
 
     /// Closes all connections.
@@ -76,14 +88,25 @@ impl Engine {
 
     pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
         let inner = self.pool.begin().await.map_err(failed)?;
-        Ok(Tx { inner, changes: Vec::new(), engine: self })
+        Ok(Tx {
+            inner,
+            changes: Vec::new(),
+            engine: self,
+        })
     }
 
     /// A transaction that sees the database as it is now and writes nothing.
     pub(crate) async fn snapshot(&self) -> Result<Tx<'_>> {
-        let inner =
-            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failed)?;
-        Ok(Tx { inner, changes: Vec::new(), engine: self })
+        let inner = self
+            .pool
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+            .map_err(failed)?;
+        Ok(Tx {
+            inner,
+            changes: Vec::new(),
+            engine: self,
+        })
     }
 }
 
@@ -107,7 +130,10 @@ impl Tx<'_> {
 
     /// Lets one such transaction commit after the other.
     pub(crate) async fn serialize(&mut self) -> Result<()> {
-        sqlx::query!("SELECT pg_advisory_xact_lock($1)", CHANGE_LOCK).execute(&mut *self.inner).await.map_err(failed)?;
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", CHANGE_LOCK)
+            .execute(&mut *self.inner)
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 
@@ -116,7 +142,9 @@ impl Tx<'_> {
         self.engine.listeners.tell(&self.changes);
         if !self.changes.is_empty() {
             // Only a wake-up: who misses it polls.
-            let _ = sqlx::query!("SELECT pg_notify($1, '')", CHANNEL).execute(&self.engine.pool).await;
+            let _ = sqlx::query!("SELECT pg_notify($1, '')", CHANNEL)
+                .execute(&self.engine.pool)
+                .await;
         }
         Ok(())
     }
@@ -168,11 +196,16 @@ impl Changes for Engine {
 
 /// Changes with a number above `after`, in order, each with its number.
 async fn since(conn: &mut Conn, after: i64) -> Result<Vec<(i64, Change)>> {
-    let rows = sqlx::query!("SELECT number, change FROM changes WHERE number > $1 ORDER BY number", after)
-        .fetch_all(conn)
-        .await
-        .map_err(failed)?;
-    rows.into_iter().map(|row| Ok((row.number, crate::rows::json("changes.change", &row.change)?))).collect()
+    let rows = sqlx::query!(
+        "SELECT number, change FROM changes WHERE number > $1 ORDER BY number",
+        after
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
+    rows.into_iter()
+        .map(|row| Ok((row.number, crate::rows::json("changes.change", &row.change)?)))
+        .collect()
 }
 
 impl Store for Engine {}

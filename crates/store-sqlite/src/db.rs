@@ -12,7 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::Change;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use store::{Changes, Listener, Result, Store, StoreError};
 
@@ -45,11 +48,28 @@ impl Engine {
             .busy_timeout(Duration::from_secs(5))
             .pragma("trusted_schema", "OFF")
             .optimize_on_close(true, None);
-        let pool = |size| SqlitePoolOptions::new().min_connections(1).max_connections(size).idle_timeout(None).max_lifetime(None);
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .min_connections(1)
+                .max_connections(size)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
         let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-        sqlx::migrate!().run(&writer).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(failed)?;
-        Ok(Self { readers, writer, listeners: Listeners::default(), _lock: Some(lock) })
+        sqlx::migrate!()
+            .run(&writer)
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let readers = pool(READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(failed)?;
+        Ok(Self {
+            readers,
+            writer,
+            listeners: Listeners::default(),
+            _lock: Some(lock),
+        })
     }
 
     /// Closes the file, so that another process can open it.
@@ -68,13 +88,21 @@ impl Engine {
 
     pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
         let inner = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        Ok(Tx { inner, changes: Vec::new(), listeners: &self.listeners })
+        Ok(Tx {
+            inner,
+            changes: Vec::new(),
+            listeners: &self.listeners,
+        })
     }
 
     /// A transaction that sees the database as it is now and writes nothing.
     pub(crate) async fn snapshot(&self) -> Result<Tx<'_>> {
         let inner = self.readers.begin().await.map_err(failed)?;
-        Ok(Tx { inner, changes: Vec::new(), listeners: &self.listeners })
+        Ok(Tx {
+            inner,
+            changes: Vec::new(),
+            listeners: &self.listeners,
+        })
     }
 }
 
@@ -98,7 +126,9 @@ fn lock(path: &Path) -> Result<File> {
     }
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(_) => Err(unusable("another vestibule has this database open; several replicas need PostgreSQL".to_owned())),
+        Err(_) => Err(unusable(
+            "another vestibule has this database open; several replicas need PostgreSQL".to_owned(),
+        )),
     }
 }
 

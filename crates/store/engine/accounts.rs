@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use model::id::Id;
-use model::{AccountId, AccountStatus, Change, ExposeSecret, GroupName, SecretString, SessionId, Timestamp, Username};
+use model::{
+    AccountId, AccountStatus, Change, ExposeSecret, GroupName, SecretString, SessionId, Timestamp, Username,
+};
 use store::{Account, AccountView, Accounts, NewAccount, NewInvitation, Result};
 use uuid::Uuid;
 
@@ -50,7 +52,11 @@ impl Accounts for Engine {
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let hash = account.password_hash.as_ref().map(ExposeSecret::expose_secret);
-        let status = if hash.is_some() { AccountStatus::Active } else { AccountStatus::Invited };
+        let status = if hash.is_some() {
+            AccountStatus::Active
+        } else {
+            AccountStatus::Invited
+        };
         let added = sqlx::query!(
             "INSERT INTO accounts (id, username, display_name, email, email_verified, status, administrator,
                  password_hash, grants_end_before, created_at, updated_at)
@@ -85,7 +91,8 @@ impl Accounts for Engine {
         if let Some(invitation) = invitation {
             crate::invitations::add(&mut tx, account.id, invitation, now).await?;
         }
-        tx.change(Change::AccountChanged { account: account.id }, now).await?;
+        tx.change(Change::AccountChanged { account: account.id }, now)
+            .await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -150,7 +157,10 @@ impl Accounts for Engine {
         .fetch_all(&mut *conn)
         .await
         .map_err(failed)?;
-        let groups = groups.iter().map(|name| parse::<GroupName>("memberships.group_name", name)).collect::<Result<_>>();
+        let groups = groups
+            .iter()
+            .map(|name| parse::<GroupName>("memberships.group_name", name))
+            .collect::<Result<_>>();
         Ok(Some(AccountView {
             id,
             username: parse("accounts.username", &row.username)?,
@@ -268,17 +278,23 @@ async fn end_everything(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> 
     .await
     .map_err(failed)?;
     crate::sessions::end_all(tx, account, None, now).await?;
-    sqlx::query!("DELETE FROM codes WHERE account_id = $1 AND redeemed_at IS NULL", account.uuid())
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+    sqlx::query!(
+        "DELETE FROM codes WHERE account_id = $1 AND redeemed_at IS NULL",
+        account.uuid()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
     sqlx::query!("DELETE FROM transactions WHERE account_id = $1", account.uuid())
         .execute(tx.conn())
         .await
         .map_err(failed)?;
-    sqlx::query!("DELETE FROM invitations WHERE account_id = $1 AND used_at IS NULL", account.uuid())
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+    sqlx::query!(
+        "DELETE FROM invitations WHERE account_id = $1 AND used_at IS NULL",
+        account.uuid()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
     Ok(())
 }

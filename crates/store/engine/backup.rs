@@ -14,7 +14,10 @@ use crate::rows::failed;
 
 #[async_trait]
 impl Backup for Engine {
-    async fn export(&self, sink: &mut (dyn for<'line> FnMut(&'line str) -> std::io::Result<()> + Send)) -> Result<u64> {
+    async fn export(
+        &self,
+        sink: &mut (dyn for<'line> FnMut(&'line str) -> std::io::Result<()> + Send),
+    ) -> Result<u64> {
         let mut tx = self.snapshot().await?;
         let mut count = 0;
         for table in &TABLES {
@@ -35,12 +38,23 @@ impl Backup for Engine {
             .await
             .map_err(failed)?;
         if accounts > 0 {
-            return Err(StoreError::Backup("the database already holds accounts; restore into an empty one".to_owned()));
+            return Err(StoreError::Backup(
+                "the database already holds accounts; restore into an empty one".to_owned(),
+            ));
         }
         // A server that was started before the restore made its own keys; the restored ones take their place.
-        sqlx::query!("DELETE FROM signing_keys").execute(tx.conn()).await.map_err(failed)?;
-        sqlx::query!("DELETE FROM clients").execute(tx.conn()).await.map_err(failed)?;
-        sqlx::query!("DELETE FROM audit_blocks").execute(tx.conn()).await.map_err(failed)?;
+        sqlx::query!("DELETE FROM signing_keys")
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        sqlx::query!("DELETE FROM clients")
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        sqlx::query!("DELETE FROM audit_blocks")
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
         let mut count = 0;
         for line in rows {
             let line = line.map_err(|error| StoreError::Backup(error.to_string()))?;
@@ -52,11 +66,17 @@ impl Backup for Engine {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "built from the constant column list alone")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "built from the constant column list alone"
+)]
 async fn all_rows(tx: &mut Tx<'_>, table: &Table) -> Result<Vec<DbRow>> {
     let columns: Vec<_> = table.columns.iter().map(|(name, _)| *name).collect();
     let sql = format!("SELECT {} FROM {}", columns.join(", "), table.name);
-    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(tx.conn()).await.map_err(failed)
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .fetch_all(tx.conn())
+        .await
+        .map_err(failed)
 }
 
 fn to_json(table: &Table, row: &DbRow) -> Result<Value> {
@@ -69,7 +89,9 @@ fn to_json(table: &Table, row: &DbRow) -> Result<Value> {
             Kind::Bytes => row
                 .try_get::<Option<Vec<u8>>, _>(*name)
                 .map(|bytes| bytes.map(|bytes| data_encoding::BASE64.encode(&bytes)).into()),
-            Kind::Uuid => row.try_get::<Option<Uuid>, _>(*name).map(|id| id.map(|id| id.to_string()).into()),
+            Kind::Uuid => row
+                .try_get::<Option<Uuid>, _>(*name)
+                .map(|id| id.map(|id| id.to_string()).into()),
         };
         members.insert((*name).to_owned(), value.map_err(failed)?);
     }
@@ -80,15 +102,26 @@ async fn put(tx: &mut Tx<'_>, line: &str) -> Result<()> {
     let unreadable = |why: &str| StoreError::Backup(format!("unreadable row: {why}"));
     let entry: Value = serde_json::from_str(line).map_err(|error| unreadable(&error.to_string()))?;
     let name = entry["table"].as_str().unwrap_or_default();
-    let table = TABLES.iter().find(|table| table.name == name).ok_or_else(|| unreadable("unknown table"))?;
+    let table = TABLES
+        .iter()
+        .find(|table| table.name == name)
+        .ok_or_else(|| unreadable("unknown table"))?;
     let row = entry["row"].as_object().ok_or_else(|| unreadable("no row"))?;
     let columns: Vec<_> = table.columns.iter().map(|(name, _)| *name).collect();
     let places: Vec<_> = (1..=columns.len()).map(|at| format!("${at}")).collect();
-    let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, columns.join(", "), places.join(", "));
+    let sql = format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        table.name,
+        columns.join(", "),
+        places.join(", ")
+    );
     insert(tx, sql, table, row).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "built from the constant column list alone; values are bound")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "built from the constant column list alone; values are bound"
+)]
 async fn insert(tx: &mut Tx<'_>, sql: String, table: &Table, row: &Map<String, Value>) -> Result<()> {
     let unreadable = |column: &str| StoreError::Backup(format!("unreadable {}.{column}", table.name));
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));

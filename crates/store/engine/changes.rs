@@ -40,14 +40,22 @@ pub(crate) struct Listeners(std::sync::RwLock<Vec<Listener>>);
 
 impl Listeners {
     pub(crate) fn add(&self, listener: Listener) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(listener);
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(listener);
     }
 
     pub(crate) fn tell(&self, changes: &[Change]) {
         if changes.is_empty() {
             return;
         }
-        for listener in self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        for listener in self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .iter()
+        {
             for change in changes {
                 listener(change);
             }

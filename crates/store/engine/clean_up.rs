@@ -18,6 +18,10 @@ const BROWSERS: Duration = Duration::from_hours(365 * 24);
 /// Rows ended in one round, so that no round holds the database for long.
 const AT_ONCE: i64 = 1000;
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one statement per table, as the table in docs/operating.md"
+)]
 #[async_trait]
 impl CleanUp for Engine {
     async fn clean_up(&self, keep: &Retention, now: Timestamp) -> Result<Vec<Swept>> {
@@ -32,44 +36,103 @@ impl CleanUp for Engine {
         macro_rules! delete {
             ($table:literal, $sql:literal, $before:expr) => {{
                 let before: Timestamp = $before;
-                let gone = sqlx::query!($sql, before.as_millis()).execute(tx.conn()).await.map_err(failed)?;
+                let gone = sqlx::query!($sql, before.as_millis())
+                    .execute(tx.conn())
+                    .await
+                    .map_err(failed)?;
                 note($table, gone.rows_affected());
             }};
         }
-        delete!("invitations", "DELETE FROM invitations WHERE expires_at <= $1", now - Duration::from_hours(24));
-        delete!("sessions", "DELETE FROM sessions WHERE ended_at <= $1", now - Duration::from_hours(24));
+        delete!(
+            "invitations",
+            "DELETE FROM invitations WHERE expires_at <= $1",
+            now - Duration::from_hours(24)
+        );
+        delete!(
+            "sessions",
+            "DELETE FROM sessions WHERE ended_at <= $1",
+            now - Duration::from_hours(24)
+        );
         delete!("sessions", "DELETE FROM sessions WHERE expires_at <= $1", now);
-        delete!("sessions", "DELETE FROM sessions WHERE last_seen_at <= $1", now - keep.idle_session);
-        delete!("browsers", "DELETE FROM browsers WHERE last_seen_at <= $1", now - BROWSERS);
-        delete!("guesses", "DELETE FROM guesses WHERE last_at <= $1", now - FORGOTTEN_AFTER);
-        delete!("transactions", "DELETE FROM transactions WHERE expires_at <= $1", now);
+        delete!(
+            "sessions",
+            "DELETE FROM sessions WHERE last_seen_at <= $1",
+            now - keep.idle_session
+        );
+        delete!(
+            "browsers",
+            "DELETE FROM browsers WHERE last_seen_at <= $1",
+            now - BROWSERS
+        );
+        delete!(
+            "guesses",
+            "DELETE FROM guesses WHERE last_at <= $1",
+            now - FORGOTTEN_AFTER
+        );
+        delete!(
+            "transactions",
+            "DELETE FROM transactions WHERE expires_at <= $1",
+            now
+        );
         // A redeemed code is kept until its replay can no longer matter.
-        delete!("codes", "DELETE FROM codes WHERE expires_at <= $1", now - Duration::from_hours(24));
+        delete!(
+            "codes",
+            "DELETE FROM codes WHERE expires_at <= $1",
+            now - Duration::from_hours(24)
+        );
         delete!(
             "clients",
             "DELETE FROM clients WHERE source IN ('registration', 'document') AND completed_at IS NULL
                  AND last_used_at <= $1 AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id)",
             now - keep.unused_client
         );
-        delete!("client_assertions", "DELETE FROM client_assertions WHERE expires_at <= $1", now);
+        delete!(
+            "client_assertions",
+            "DELETE FROM client_assertions WHERE expires_at <= $1",
+            now
+        );
         delete!(
             "refresh_tokens (links)",
             "UPDATE refresh_tokens SET link = NULL WHERE rotated_at <= $1 AND link IS NOT NULL",
             now - keep.redelivery
         );
-        delete!("refresh_tokens", "DELETE FROM refresh_tokens WHERE rotated_at <= $1", now - keep.rotated_token);
-        delete!("grants", "DELETE FROM grants WHERE ended_at <= $1", now - keep.ended_grant);
-        delete!("revoked_tokens", "DELETE FROM revoked_tokens WHERE expires_at <= $1", now);
+        delete!(
+            "refresh_tokens",
+            "DELETE FROM refresh_tokens WHERE rotated_at <= $1",
+            now - keep.rotated_token
+        );
+        delete!(
+            "grants",
+            "DELETE FROM grants WHERE ended_at <= $1",
+            now - keep.ended_grant
+        );
+        delete!(
+            "revoked_tokens",
+            "DELETE FROM revoked_tokens WHERE expires_at <= $1",
+            now
+        );
         delete!(
             "consents",
             "DELETE FROM consents WHERE created_at <= $1
                  AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = consents.client_id)",
             now
         );
-        delete!("signing_keys", "DELETE FROM signing_keys WHERE published_until <= $1", now);
-        delete!("audit_blocks", "DELETE FROM audit_blocks WHERE last_at <= $1", now - keep.audit);
+        delete!(
+            "signing_keys",
+            "DELETE FROM signing_keys WHERE published_until <= $1",
+            now
+        );
+        delete!(
+            "audit_blocks",
+            "DELETE FROM audit_blocks WHERE last_at <= $1",
+            now - keep.audit
+        );
         delete!("changes", "DELETE FROM changes WHERE at <= $1", now - CHANGES);
-        delete!("leases", "DELETE FROM leases WHERE expires_at <= $1", now - Duration::from_hours(24));
+        delete!(
+            "leases",
+            "DELETE FROM leases WHERE expires_at <= $1",
+            now - Duration::from_hours(24)
+        );
         tx.commit().await?;
         Ok(swept)
     }
@@ -99,7 +162,14 @@ async fn end_expired_grants(tx: &mut Tx<'_>, keep: &Retention, now: Timestamp) -
     .map_err(failed)?;
     let count = ended.len();
     for grant in ended {
-        tx.change(Change::GrantEnded { grant: id::<GrantId>(grant), at: now }, now).await?;
+        tx.change(
+            Change::GrantEnded {
+                grant: id::<GrantId>(grant),
+                at: now,
+            },
+            now,
+        )
+        .await?;
     }
     Ok(count as u64)
 }

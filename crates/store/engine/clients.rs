@@ -86,7 +86,9 @@ impl Clients for Engine {
         .await
         .map_err(failed)?;
         for secret in secrets {
-            client.secrets.push(TokenDigest(digest("client_secrets.digest", secret)?));
+            client
+                .secrets
+                .push(TokenDigest(digest("client_secrets.digest", secret)?));
         }
         Ok(Some(client))
     }
@@ -129,10 +131,13 @@ impl Clients for Engine {
                 .await
                 .map_err(failed)?;
             }
-            sqlx::query!("DELETE FROM client_secrets WHERE client_id = $1", client.id.as_str())
-                .execute(tx.conn())
-                .await
-                .map_err(failed)?;
+            sqlx::query!(
+                "DELETE FROM client_secrets WHERE client_id = $1",
+                client.id.as_str()
+            )
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
             add_secrets(&mut tx, &client.id, &client.secrets, now).await?;
         }
         tx.commit().await
@@ -263,12 +268,16 @@ impl Clients for Engine {
     }
 
     async fn disabled_clients(&self, since: Timestamp) -> Result<Vec<(ClientId, Timestamp)>> {
-        let rows =
-            sqlx::query!(r#"SELECT id, disabled_at AS "at!" FROM clients WHERE disabled_at > $1"#, since.as_millis())
-                .fetch_all(self.reader())
-                .await
-                .map_err(failed)?;
-        rows.into_iter().map(|row| Ok((parse("clients.id", &row.id)?, Timestamp::from_millis(row.at)))).collect()
+        let rows = sqlx::query!(
+            r#"SELECT id, disabled_at AS "at!" FROM clients WHERE disabled_at > $1"#,
+            since.as_millis()
+        )
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| Ok((parse("clients.id", &row.id)?, Timestamp::from_millis(row.at))))
+            .collect()
     }
 }
 
@@ -331,10 +340,19 @@ async fn end_grants(tx: &mut Tx<'_>, id: &ClientId, now: Timestamp) -> Result<()
     .execute(tx.conn())
     .await
     .map_err(failed)?;
-    sqlx::query!("DELETE FROM codes WHERE client_id = $1 AND redeemed_at IS NULL", id.as_str())
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
-    tx.change(Change::ClientEnded { client: id.clone(), at: now }, now).await
+    sqlx::query!(
+        "DELETE FROM codes WHERE client_id = $1 AND redeemed_at IS NULL",
+        id.as_str()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    tx.change(
+        Change::ClientEnded {
+            client: id.clone(),
+            at: now,
+        },
+        now,
+    )
+    .await
 }
-

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::id::Id;
-use model::{Timestamp, TokenDigest};
+use model::{ServerName, Timestamp, TokenDigest};
 use protocol::pkce::CodeChallenge;
 use protocol::{RedirectUri, Scopes};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) async fn add(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<
         code.client.as_str(),
         code.redirect_uri.as_str(),
         code.challenge.as_str(),
-        code.server.as_str(),
+        code.server.as_ref().map(ServerName::as_str),
         code.resource,
         code.scopes.to_string(),
         code.nonce,
@@ -67,7 +67,11 @@ impl Codes for Engine {
                 .map_err(|error| StoreError::corrupt("codes.redirect_uri", error))?,
             challenge: CodeChallenge::parse(Some(&row.challenge), Some("S256"))
                 .map_err(|error| StoreError::corrupt("codes.challenge", error))?,
-            server: parse("codes.server", &row.server)?,
+            server: row
+                .server
+                .as_deref()
+                .map(|name| parse("codes.server", name))
+                .transpose()?,
             resource: row.resource,
             scopes: Scopes::parse(&row.scopes),
             nonce: row.nonce,
@@ -95,7 +99,11 @@ impl Codes for Engine {
             .fetch_optional(tx.conn())
             .await
             .map_err(failed)?;
-            return Ok(if used.is_some() { Redemption::AlreadyRedeemed } else { Redemption::Refused });
+            return Ok(if used.is_some() {
+                Redemption::AlreadyRedeemed
+            } else {
+                Redemption::Refused
+            });
         }
         if !may_be_issued(&mut tx, code, now).await? {
             return Ok(Redemption::Refused);
@@ -129,21 +137,24 @@ async fn may_be_issued(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<b
     .execute(tx.conn())
     .await
     .map_err(failed)?;
-    let usable = sqlx::query_scalar!("SELECT id FROM clients WHERE id = $1 AND disabled_at IS NULL", code.client.as_str())
-        .fetch_optional(tx.conn())
-        .await
-        .map_err(failed)?;
+    let usable = sqlx::query_scalar!(
+        "SELECT id FROM clients WHERE id = $1 AND disabled_at IS NULL",
+        code.client.as_str()
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(failed)?;
     Ok(usable.is_some())
 }
 
 async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<()> {
     sqlx::query!(
         "UPDATE grants SET replaced_at = $5
-         WHERE account_id = $1 AND client_id = $2 AND server = $3 AND redirect_host = $4
+         WHERE account_id = $1 AND client_id = $2 AND resource = $3 AND redirect_host = $4
                AND replaced_at IS NULL AND ended_at IS NULL",
         code.account.uuid(),
         code.client.as_str(),
-        code.server.as_str(),
+        code.resource,
         grant.redirect_host,
         now.as_millis()
     )
@@ -158,7 +169,7 @@ async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestam
         code.account.uuid(),
         code.client.as_str(),
         code.session.uuid(),
-        code.server.as_str(),
+        code.server.as_ref().map(ServerName::as_str),
         code.resource,
         code.scopes.to_string(),
         grant.redirect_host,

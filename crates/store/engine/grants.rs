@@ -16,7 +16,7 @@ pub(crate) struct Row {
     pub(crate) account_id: Uuid,
     pub(crate) client_id: String,
     pub(crate) session_id: Uuid,
-    pub(crate) server: String,
+    pub(crate) server: Option<String>,
     pub(crate) resource: String,
     pub(crate) scopes: String,
     pub(crate) redirect_host: String,
@@ -35,7 +35,10 @@ impl TryFrom<Row> for Grant {
     type Error = store::StoreError;
     fn try_from(row: Row) -> Result<Self> {
         let ended = match (row.ended_at, row.ended_because) {
-            (Some(at), Some(why)) => Some((Timestamp::from_millis(at), parse::<EndReason>("grants.ended_because", &why)?)),
+            (Some(at), Some(why)) => Some((
+                Timestamp::from_millis(at),
+                parse::<EndReason>("grants.ended_because", &why)?,
+            )),
             (Some(at), None) => Some((Timestamp::from_millis(at), EndReason::Revoked)),
             (None, _) => None,
         };
@@ -44,7 +47,11 @@ impl TryFrom<Row> for Grant {
             account: id(row.account_id),
             client: parse("grants.client_id", &row.client_id)?,
             session: id(row.session_id),
-            server: parse("grants.server", &row.server)?,
+            server: row
+                .server
+                .as_deref()
+                .map(|name| parse("grants.server", name))
+                .transpose()?,
             resource: row.resource,
             scopes: Scopes::parse(&row.scopes),
             redirect_host: row.redirect_host,
@@ -153,7 +160,10 @@ impl Grants for Engine {
         .fetch_all(self.reader())
         .await
         .map_err(failed)?;
-        Ok(rows.into_iter().map(|row| (id(row.id), Timestamp::from_millis(row.at))).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (id(row.id), Timestamp::from_millis(row.at)))
+            .collect())
     }
 }
 
@@ -170,7 +180,14 @@ impl RevokedTokens for Engine {
         .execute(tx.conn())
         .await
         .map_err(failed)?;
-        tx.change(Change::TokenRevoked { token: id, until: expires_at }, now).await?;
+        tx.change(
+            Change::TokenRevoked {
+                token: id,
+                until: expires_at,
+            },
+            now,
+        )
+        .await?;
         tx.commit().await
     }
 
@@ -182,6 +199,9 @@ impl RevokedTokens for Engine {
         .fetch_all(self.reader())
         .await
         .map_err(failed)?;
-        Ok(rows.into_iter().map(|row| (id(row.id), Timestamp::from_millis(row.expires_at))).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (id(row.id), Timestamp::from_millis(row.expires_at)))
+            .collect())
     }
 }

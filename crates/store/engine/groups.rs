@@ -40,7 +40,8 @@ impl Groups for Engine {
             .await
             .map_err(failed)?;
         for member in members {
-            tx.change(Change::AccountChanged { account: id(member) }, now).await?;
+            tx.change(Change::AccountChanged { account: id(member) }, now)
+                .await?;
         }
         tx.commit().await?;
         Ok(removed.rows_affected() == 1)
@@ -58,7 +59,11 @@ impl Groups for Engine {
         rows.into_iter()
             .map(|row| {
                 let name = parse("groups.name", &row.name)?;
-                Ok(Group { name, description: row.description, members: row.members })
+                Ok(Group {
+                    name,
+                    description: row.description,
+                    members: row.members,
+                })
             })
             .collect()
     }
@@ -71,7 +76,10 @@ impl Groups for Engine {
         .fetch_all(self.reader())
         .await
         .map_err(failed)?;
-        names.iter().map(|name| parse("accounts.username", name)).collect()
+        names
+            .iter()
+            .map(|name| parse("accounts.username", name))
+            .collect()
     }
 
     async fn add_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool> {

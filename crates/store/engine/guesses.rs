@@ -11,10 +11,13 @@ use crate::rows::failed;
 #[async_trait]
 impl GuessCounters for Engine {
     async fn guesses(&self, counter: &[u8; 32]) -> Result<Guesses> {
-        let row = sqlx::query!("SELECT failures, last_at FROM guesses WHERE counter = $1", counter.as_slice())
-            .fetch_optional(self.reader())
-            .await
-            .map_err(failed)?;
+        let row = sqlx::query!(
+            "SELECT failures, last_at FROM guesses WHERE counter = $1",
+            counter.as_slice()
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
         Ok(row.map_or(Guesses::NONE, |row| Guesses {
             failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
             last: Timestamp::from_millis(row.last_at),

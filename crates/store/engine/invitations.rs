@@ -10,11 +10,19 @@ use crate::db::{Engine, Tx};
 use crate::rows::{failed, id};
 
 /// Gives out a link within a transaction.
-pub(crate) async fn add(tx: &mut Tx<'_>, account: AccountId, invitation: &NewInvitation, now: Timestamp) -> Result<()> {
-    sqlx::query!("DELETE FROM invitations WHERE account_id = $1 AND used_at IS NULL", account.uuid())
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+pub(crate) async fn add(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    invitation: &NewInvitation,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM invitations WHERE account_id = $1 AND used_at IS NULL",
+        account.uuid()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
     sqlx::query!(
         "INSERT INTO invitations (digest, account_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
         invitation.digest.as_bytes(),
@@ -80,7 +88,9 @@ impl Invitations for Engine {
         .fetch_optional(tx.conn())
         .await
         .map_err(failed)?;
-        let Some(account) = used.map(id::<AccountId>) else { return Ok(None) };
+        let Some(account) = used.map(id::<AccountId>) else {
+            return Ok(None);
+        };
         let set = sqlx::query!(
             "UPDATE accounts SET password_hash = $2, status = 'active', updated_at = $3
              WHERE id = $1 AND status <> 'disabled'",

@@ -10,7 +10,13 @@ use crate::rows::failed;
 
 #[async_trait]
 impl Leases for Engine {
-    async fn take_lease(&self, name: &str, holder: Uuid, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: Uuid,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let taken = sqlx::query!(
             "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)

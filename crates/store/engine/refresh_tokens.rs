@@ -123,10 +123,14 @@ impl RefreshTokens for Engine {
             return Ok(Rotation::Lost);
         }
         add(&mut tx, head.grant, head.generation + 1, successor, now).await?;
-        sqlx::query!("UPDATE grants SET last_used_at = $2 WHERE id = $1", head.grant.uuid(), now.as_millis())
-            .execute(tx.conn())
-            .await
-            .map_err(failed)?;
+        sqlx::query!(
+            "UPDATE grants SET last_used_at = $2 WHERE id = $1",
+            head.grant.uuid(),
+            now.as_millis()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
         tx.commit().await?;
         Ok(Rotation::Rotated)
     }

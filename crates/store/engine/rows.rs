@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 /// A name, a state, a number kept as text.
 pub(crate) fn parse<T: FromStr<Err: Display>>(what: &'static str, text: &str) -> Result<T> {
-    text.parse().map_err(|error: T::Err| StoreError::corrupt(what, error))
+    text.parse()
+        .map_err(|error: T::Err| StoreError::corrupt(what, error))
 }
 
 /// A structure kept as JSON.
@@ -29,7 +30,9 @@ pub(crate) fn id<I: Id>(uuid: Uuid) -> I {
 
 /// A SHA-256.
 pub(crate) fn digest(what: &'static str, bytes: Vec<u8>) -> Result<[u8; 32]> {
-    bytes.try_into().map_err(|_| StoreError::corrupt(what, "not 32 bytes"))
+    bytes
+        .try_into()
+        .map_err(|_| StoreError::corrupt(what, "not 32 bytes"))
 }
 
 /// A SHA-256 that may be missing.

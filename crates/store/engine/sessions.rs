@@ -39,7 +39,12 @@ impl TryFrom<Row> for Session {
 }
 
 /// Ends all sessions of an account within a transaction, except one.
-pub(crate) async fn end_all(tx: &mut Tx<'_>, account: AccountId, keep: Option<SessionId>, now: Timestamp) -> Result<()> {
+pub(crate) async fn end_all(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<()> {
     let keep = keep.map_or(Uuid::nil(), Id::uuid);
     let ended = sqlx::query_scalar!(
         r#"UPDATE sessions SET ended_at = $3 WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL
@@ -52,7 +57,8 @@ pub(crate) async fn end_all(tx: &mut Tx<'_>, account: AccountId, keep: Option<Se
     .await
     .map_err(failed)?;
     for session in ended {
-        tx.change(Change::SessionEnded { session: id(session) }, now).await?;
+        tx.change(Change::SessionEnded { session: id(session) }, now)
+            .await?;
     }
     Ok(())
 }
@@ -112,7 +118,12 @@ impl Sessions for Engine {
         Ok(true)
     }
 
-    async fn session(&self, digest: &TokenDigest, seen_after: Timestamp, now: Timestamp) -> Result<Option<Session>> {
+    async fn session(
+        &self,
+        digest: &TokenDigest,
+        seen_after: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Session>> {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT sessions.id AS "id: Uuid", account_id AS "account_id: Uuid", sessions.created_at,
@@ -143,7 +154,12 @@ impl Sessions for Engine {
         tx.commit().await
     }
 
-    async fn sessions_of(&self, account: AccountId, seen_after: Timestamp, now: Timestamp) -> Result<Vec<Session>> {
+    async fn sessions_of(
+        &self,
+        account: AccountId,
+        seen_after: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Session>> {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", created_at, authenticated_at, fresh_for,

@@ -76,8 +76,10 @@ impl SigningKeys for Engine {
 
     async fn remove_signing_key(&self, kid: &str, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let removed =
-            sqlx::query!("DELETE FROM signing_keys WHERE kid = $1", kid).execute(tx.conn()).await.map_err(failed)?;
+        let removed = sqlx::query!("DELETE FROM signing_keys WHERE kid = $1", kid)
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
         if removed.rows_affected() == 0 {
             return Ok(false);
         }
@@ -88,11 +90,15 @@ impl SigningKeys for Engine {
 
     async fn reseal_signing_key(&self, kid: &str, before: &[u8], after: &[u8]) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let resealed =
-            sqlx::query!("UPDATE signing_keys SET private = $3 WHERE kid = $1 AND private = $2", kid, before, after)
-                .execute(tx.conn())
-                .await
-                .map_err(failed)?;
+        let resealed = sqlx::query!(
+            "UPDATE signing_keys SET private = $3 WHERE kid = $1 AND private = $2",
+            kid,
+            before,
+            after
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
         tx.commit().await?;
         Ok(resealed.rows_affected() == 1)
     }

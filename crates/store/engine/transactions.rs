@@ -52,15 +52,15 @@ impl Transactions for Engine {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (session_id, query_digest) DO UPDATE SET
                  request = excluded.request,
-                 id = CASE WHEN transactions.decided_at < $9 OR transactions.expires_at <= $7
+                 id = CASE WHEN transactions.decided_at <= $9 OR transactions.expires_at <= $7
                       THEN excluded.id ELSE transactions.id END,
-                 created_at = CASE WHEN transactions.decided_at < $9 OR transactions.expires_at <= $7
+                 created_at = CASE WHEN transactions.decided_at <= $9 OR transactions.expires_at <= $7
                       THEN excluded.created_at ELSE transactions.created_at END,
-                 expires_at = CASE WHEN transactions.decided_at < $9 OR transactions.expires_at <= $7
+                 expires_at = CASE WHEN transactions.decided_at <= $9 OR transactions.expires_at <= $7
                       THEN excluded.expires_at ELSE transactions.expires_at END,
-                 outcome = CASE WHEN transactions.decided_at < $9 OR transactions.expires_at <= $7
+                 outcome = CASE WHEN transactions.decided_at <= $9 OR transactions.expires_at <= $7
                       THEN NULL ELSE transactions.outcome END,
-                 decided_at = CASE WHEN transactions.decided_at < $9 OR transactions.expires_at <= $7
+                 decided_at = CASE WHEN transactions.decided_at <= $9 OR transactions.expires_at <= $7
                       THEN NULL ELSE transactions.decided_at END",
             transaction.id.uuid(),
             transaction.session.uuid(),

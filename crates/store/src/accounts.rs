@@ -75,8 +75,12 @@ pub struct NewAccount {
 #[async_trait]
 pub trait Accounts {
     /// Makes an account, with an invitation if it has no password. `false` if the username is taken.
-    async fn add_account(&self, account: &NewAccount, invitation: Option<&NewInvitation>, now: Timestamp)
-    -> Result<bool>;
+    async fn add_account(
+        &self,
+        account: &NewAccount,
+        invitation: Option<&NewInvitation>,
+        now: Timestamp,
+    ) -> Result<bool>;
     /// By id.
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
     /// By username.
@@ -86,8 +90,13 @@ pub trait Accounts {
     /// What a token's check needs.
     async fn account_view(&self, id: AccountId) -> Result<Option<AccountView>>;
     /// Sets the password of an active account and ends its other sessions. `false` if it is not active.
-    async fn set_password(&self, id: AccountId, hash: &SecretString, keep: Option<SessionId>, now: Timestamp)
-    -> Result<bool>;
+    async fn set_password(
+        &self,
+        id: AccountId,
+        hash: &SecretString,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<bool>;
     /// Ends everything it has, at once and for good. `false` if it was disabled or is unknown.
     async fn disable_account(&self, id: AccountId, now: Timestamp) -> Result<bool>;
     /// Lets it sign in again; what it had stays ended. `false` if it was not disabled.

@@ -37,7 +37,10 @@ pub struct Table {
 #[async_trait]
 pub trait Backup {
     /// Gives every row of every table to `sink`, as `{"table": …, "row": {…}}`, from one snapshot.
-    async fn export(&self, sink: &mut (dyn for<'line> FnMut(&'line str) -> std::io::Result<()> + Send)) -> Result<u64>;
+    async fn export(
+        &self,
+        sink: &mut (dyn for<'line> FnMut(&'line str) -> std::io::Result<()> + Send),
+    ) -> Result<u64>;
     /// Puts the rows back, in one transaction, into a database that holds no account.
     async fn import(&self, rows: &mut (dyn Iterator<Item = std::io::Result<String>> + Send)) -> Result<u64>;
 }

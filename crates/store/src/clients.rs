@@ -35,10 +35,15 @@ impl ClientSource {
 impl FromStr for ClientSource {
     type Err = String;
     fn from_str(word: &str) -> std::result::Result<Self, String> {
-        [Self::Configuration, Self::Command, Self::Registration, Self::Document]
-            .into_iter()
-            .find(|source| source.as_str() == word)
-            .ok_or_else(|| format!("unknown client source {word:?}"))
+        [
+            Self::Configuration,
+            Self::Command,
+            Self::Registration,
+            Self::Document,
+        ]
+        .into_iter()
+        .find(|source| source.as_str() == word)
+        .ok_or_else(|| format!("unknown client source {word:?}"))
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Code {
     pub redirect_uri: RedirectUri,
     /// What the verifier must fit.
     pub challenge: CodeChallenge,
-    /// The server it is for.
-    pub server: ServerName,
+    /// The server it is for; none for a sign-in that is for no MCP server.
+    pub server: Option<ServerName>,
     /// The audience of its tokens.
     pub resource: String,
     /// What was granted.

@@ -1,7 +1,7 @@
-//! Remembered consent: one person, one client, one redirect URI, one server (OS-42).
+//! Remembered consent: one person, one client, one redirect URI, one audience (OS-42).
 
 use async_trait::async_trait;
-use model::{AccountId, ClientId, ServerName};
+use model::{AccountId, ClientId};
 use protocol::Scopes;
 
 use crate::error::Result;
@@ -15,8 +15,8 @@ pub struct Consent {
     pub client: ClientId,
     /// With which redirect URI.
     pub redirect_uri: String,
-    /// For which server.
-    pub server: ServerName,
+    /// For which audience.
+    pub resource: String,
     /// What.
     pub scopes: Scopes,
     /// The client's document as it was then; a changed one is asked about again (MA-95).
@@ -32,7 +32,7 @@ pub trait Consents {
         account: AccountId,
         client: &ClientId,
         redirect_uri: &str,
-        server: &ServerName,
+        resource: &str,
     ) -> Result<Option<Consent>>;
     /// Forgets all that this person approved for this client.
     async fn forget_consents(&self, account: AccountId, client: &ClientId) -> Result<()>;

@@ -27,6 +27,9 @@ pub enum StoreError {
 impl StoreError {
     /// A column that does not parse.
     pub fn corrupt(what: &'static str, why: impl std::fmt::Display) -> Self {
-        Self::Corrupt { what, why: why.to_string() }
+        Self::Corrupt {
+            what,
+            why: why.to_string(),
+        }
     }
 }

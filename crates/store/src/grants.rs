@@ -18,8 +18,8 @@ pub struct Grant {
     pub client: ClientId,
     /// In which browser session.
     pub session: SessionId,
-    /// For which server.
-    pub server: ServerName,
+    /// For which server; none for a sign-in that is for no MCP server.
+    pub server: Option<ServerName>,
     /// The audience of its tokens.
     pub resource: String,
     /// What was granted.
@@ -96,7 +96,10 @@ impl EndReason {
 impl FromStr for EndReason {
     type Err = String;
     fn from_str(word: &str) -> std::result::Result<Self, String> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or_else(|| format!("unknown reason {word:?}"))
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+            .ok_or_else(|| format!("unknown reason {word:?}"))
     }
 }
 

@@ -10,5 +10,11 @@ use crate::error::Result;
 #[async_trait]
 pub trait Leases {
     /// Takes or renews a lease. `false` if somebody else holds it.
-    async fn take_lease(&self, name: &str, holder: Uuid, expires_at: Timestamp, now: Timestamp) -> Result<bool>;
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: Uuid,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool>;
 }

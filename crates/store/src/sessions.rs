@@ -57,11 +57,21 @@ pub trait Sessions {
     /// Begins a session of an active account. `false` if the account is not active.
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<bool>;
     /// The live session of this cookie: not ended, not too old, seen after `seen_after`, account active.
-    async fn session(&self, digest: &TokenDigest, seen_after: Timestamp, now: Timestamp) -> Result<Option<Session>>;
+    async fn session(
+        &self,
+        digest: &TokenDigest,
+        seen_after: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Session>>;
     /// Notes that it was seen.
     async fn touch_session(&self, id: SessionId, now: Timestamp) -> Result<()>;
     /// The live sessions of an account, latest first.
-    async fn sessions_of(&self, account: AccountId, seen_after: Timestamp, now: Timestamp) -> Result<Vec<Session>>;
+    async fn sessions_of(
+        &self,
+        account: AccountId,
+        seen_after: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Session>>;
     /// Ends a session of this account. `false` if there is no such live one.
     async fn end_session(&self, id: SessionId, account: AccountId, now: Timestamp) -> Result<bool>;
     /// Whether this browser signed in to this account before.

@@ -24,7 +24,8 @@ pub struct Database {
     pub engine: &'static str,
     /// The PostgreSQL URL, for opening it a second time.
     pub url: Option<String>,
-    _folder: Option<TempDir>,
+    /// The folder of a SQLite file; it goes when the last holder does.
+    pub folder: Option<Arc<TempDir>>,
 }
 
 /// One fresh database per engine.
@@ -40,25 +41,48 @@ pub async fn databases() -> Vec<Database> {
 /// A fresh SQLite file.
 pub async fn sqlite() -> Database {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = SqliteStore::open(&folder.path().join("vestibule.db")).await.expect("a SQLite database");
-    Database { store: Arc::new(store), engine: "sqlite", url: None, _folder: Some(folder) }
+    let store = SqliteStore::open(&folder.path().join("vestibule.db"))
+        .await
+        .expect("a SQLite database");
+    Database {
+        store: Arc::new(store),
+        engine: "sqlite",
+        url: None,
+        folder: Some(Arc::new(folder)),
+    }
 }
 
 /// A fresh PostgreSQL database, if there is a server.
 pub async fn postgres() -> Option<Database> {
     let url = postgres_url().await?;
-    let store = PostgresStore::open(&url, 20).await.expect("a PostgreSQL database");
-    Some(Database { store: Arc::new(store), engine: "postgres", url: Some(url), _folder: None })
+    let store = PostgresStore::open(&url, 20)
+        .await
+        .expect("a PostgreSQL database");
+    Some(Database {
+        store: Arc::new(store),
+        engine: "postgres",
+        url: Some(url),
+        folder: None,
+    })
 }
 
 /// The URL of a fresh, empty PostgreSQL database, if there is a server.
 pub async fn postgres_url() -> Option<String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var(POSTGRES).ok()?;
-    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
-    let mut conn = PgConnection::connect(&server).await.expect("the PostgreSQL of the tests");
+    let name = format!(
+        "test_{}_{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::SeqCst)
+    );
+    let mut conn = PgConnection::connect(&server)
+        .await
+        .expect("the PostgreSQL of the tests");
     let sql = format!("CREATE DATABASE {name}");
-    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.expect("a new database");
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .execute(&mut conn)
+        .await
+        .expect("a new database");
     let base = server.rsplit_once('/').map_or(server.as_str(), |(base, _)| base);
     Some(format!("{base}/{name}"))
 }

@@ -25,8 +25,14 @@ pub const TABLES: [Table; 14] = [
             ("last_sign_in_at", Integer),
         ],
     },
-    Table { name: "groups", columns: &[("name", Text), ("description", Text), ("created_at", Integer)] },
-    Table { name: "memberships", columns: &[("account_id", Uuid), ("group_name", Text)] },
+    Table {
+        name: "groups",
+        columns: &[("name", Text), ("description", Text), ("created_at", Integer)],
+    },
+    Table {
+        name: "memberships",
+        columns: &[("account_id", Uuid), ("group_name", Text)],
+    },
     Table {
         name: "invitations",
         columns: &[
@@ -53,7 +59,10 @@ pub const TABLES: [Table; 14] = [
             ("ended_at", Integer),
         ],
     },
-    Table { name: "browsers", columns: &[("digest", Bytes), ("account_id", Uuid), ("last_seen_at", Integer)] },
+    Table {
+        name: "browsers",
+        columns: &[("digest", Bytes), ("account_id", Uuid), ("last_seen_at", Integer)],
+    },
     Table {
         name: "clients",
         columns: &[
@@ -70,7 +79,10 @@ pub const TABLES: [Table; 14] = [
             ("disabled_at", Integer),
         ],
     },
-    Table { name: "client_secrets", columns: &[("digest", Bytes), ("client_id", Text), ("created_at", Integer)] },
+    Table {
+        name: "client_secrets",
+        columns: &[("digest", Bytes), ("client_id", Text), ("created_at", Integer)],
+    },
     Table {
         name: "grants",
         columns: &[
@@ -106,14 +118,17 @@ pub const TABLES: [Table; 14] = [
             ("link", Bytes),
         ],
     },
-    Table { name: "revoked_tokens", columns: &[("id", Uuid), ("revoked_at", Integer), ("expires_at", Integer)] },
+    Table {
+        name: "revoked_tokens",
+        columns: &[("id", Uuid), ("revoked_at", Integer), ("expires_at", Integer)],
+    },
     Table {
         name: "consents",
         columns: &[
             ("account_id", Uuid),
             ("client_id", Text),
             ("redirect_uri", Text),
-            ("server", Text),
+            ("resource", Text),
             ("scopes", Text),
             ("document_digest", Bytes),
             ("created_at", Integer),

@@ -1,0 +1,185 @@
+//! What can happen, in the words of the standards. An event never holds a credential.
+
+use std::net::IpAddr;
+
+use model::{AccountId, ClientId, EventId, GrantId, GroupName, ServerName, SessionId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its id; errors show it as their reference.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+    /// Who and from where, kept apart.
+    pub person: Person,
+}
+
+/// What identifies a person; erased without breaking the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The readable name, as it was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Where the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// What the program called itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+}
+
+/// What led to an issue of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Issue {
+    /// A code was redeemed.
+    AuthorizationCode,
+    /// A refresh token was rotated.
+    RefreshToken,
+    /// A rotated refresh token came again and got its successor again (DEC-1).
+    Redelivery,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// The upstream answered.
+    Answered,
+    /// The upstream could not be reached, broke off or took too long.
+    UpstreamFailed,
+    /// The caller went away first.
+    Abandoned,
+    /// Ended by us while it was under way: revoked, no longer allowed, shutting down.
+    Ended,
+    /// Not let through.
+    Refused,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "the members are what their types say; docs/operating.md lists them for readers"
+)]
+pub enum What {
+    /// The server began to serve.
+    Started { version: String },
+    /// The server stopped in good order.
+    Stopped,
+    /// A new configuration took the place of the one before.
+    ConfigurationLoaded { digest: String },
+    /// Somebody signed in.
+    SignedIn {
+        account: AccountId,
+        session: SessionId,
+        method: String,
+    },
+    /// Somebody could not sign in.
+    SignInRefused {
+        account: Option<AccountId>,
+        reason: String,
+    },
+    /// Somebody signed out, or a session was ended.
+    SignedOut { account: AccountId, session: SessionId },
+    /// A password was set or changed.
+    PasswordSet { account: AccountId, by_invitation: bool },
+    /// A client registered itself.
+    ClientRegistered { client: ClientId, name: Option<String> },
+    /// A client's metadata document could not be used; the client was refused.
+    ClientDocumentFailed { client: String, reason: String },
+    /// A client failed to prove itself, or is unknown.
+    ClientRefused { client: String, reason: String },
+    /// An authorization request that ended before consent.
+    AuthorizationRefused {
+        client: Option<ClientId>,
+        account: Option<AccountId>,
+        error: String,
+        reason: String,
+    },
+    /// A person approved; `remembered` if they were not asked again.
+    ConsentGiven {
+        account: AccountId,
+        client: ClientId,
+        server: Option<ServerName>,
+        scopes: String,
+        remembered: bool,
+    },
+    /// A person refused.
+    ConsentDenied { account: AccountId, client: ClientId },
+    /// Tokens were issued.
+    TokensIssued {
+        account: AccountId,
+        client: ClientId,
+        server: Option<ServerName>,
+        grant: GrantId,
+        token: TokenId,
+        scopes: String,
+        by: Issue,
+    },
+    /// A code or refresh token was refused.
+    GrantRefused {
+        client: ClientId,
+        grant: Option<GrantId>,
+        reason: String,
+    },
+    /// A grant ended. `reason` is one of `store::EndReason`.
+    GrantEnded {
+        grant: GrantId,
+        account: AccountId,
+        client: ClientId,
+        reason: String,
+    },
+    /// An access token was revoked alone.
+    TokenRevoked {
+        token: TokenId,
+        grant: GrantId,
+        client: ClientId,
+    },
+    /// An MCP message went through, or was not let through.
+    Call {
+        server: ServerName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<AccountId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<ClientId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        outcome: CallOutcome,
+        status: u16,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        microseconds: u64,
+        bytes_in: u64,
+        bytes_out: u64,
+    },
+    /// An operator's command.
+    Administration {
+        operator: String,
+        command: String,
+        target: String,
+    },
+    /// Membership changed.
+    GroupChanged {
+        account: AccountId,
+        group: GroupName,
+        member: bool,
+    },
+    /// A signing key was made or removed.
+    SigningKey {
+        kid: String,
+        algorithm: String,
+        action: String,
+    },
+}

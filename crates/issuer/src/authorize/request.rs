@@ -1,0 +1,265 @@
+//! The parameters of an authorization request, each checked by its own few lines.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use protocol::params::ParamsError;
+use protocol::pkce::CodeChallenge;
+use protocol::{ErrorCode, OAuthError, Params, Scopes, resource, scope};
+
+use super::Validated;
+use crate::clients::Vouching;
+use crate::server::AuthorizationServer;
+use crate::settings::Target;
+
+/// A request whose parameters are all in order.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) challenge: CodeChallenge,
+    /// What it is for; none if it does not say.
+    pub(crate) target: Option<Target>,
+    pub(crate) scopes: Scopes,
+    pub(crate) nonce: Option<String>,
+    pub(crate) prompt: Prompt,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) login_hint: Option<String>,
+}
+
+/// `prompt` (OpenID Connect Core section 3.1.2.1). Unknown values are ignored (CC-53).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Prompt {
+    pub(crate) none: bool,
+    pub(crate) login: bool,
+    pub(crate) consent: bool,
+}
+
+impl AuthorizationServer {
+    /// Checks all parameters but `client_id` and `redirect_uri`.
+    pub(crate) fn check_request(
+        &self,
+        validated: &Validated,
+        params: &Params,
+    ) -> Result<AuthorizationRequest, OAuthError> {
+        let one = |name: &str| {
+            params
+                .one(name)
+                .map_err(|error: ParamsError| OAuthError::invalid_request(error.to_string()))
+        };
+        refuse_unsupported(params)?;
+        response_type(one("response_type")?)?;
+        response_mode(one("response_mode")?)?;
+        let challenge = CodeChallenge::parse(one("code_challenge")?, one("code_challenge_method")?)
+            .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
+        let asked = Scopes::parse(one("scope")?.unwrap_or_default());
+        let target = self.target(params, &asked)?;
+        let (target, scopes) = within_ceiling(validated, target, &asked)?;
+        Ok(AuthorizationRequest {
+            challenge,
+            scopes,
+            target,
+            nonce: one("nonce")?
+                .filter(|nonce| nonce.len() <= 1024)
+                .map(str::to_owned),
+            prompt: prompt(one("prompt")?)?,
+            max_age: one("max_age")?
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_secs),
+            login_hint: one("login_hint")?.map(|hint| hint.chars().take(100).collect()),
+        })
+    }
+
+    /// `resource`: every spelling folded, equal ones collapsed; the origin or a parent path says nothing
+    /// (DEC-10, DEC-11). A request that asks who the person is and for no server is for userinfo alone.
+    fn target(&self, params: &Params, asked: &Scopes) -> Result<Option<Target>, OAuthError> {
+        let targets = self.fold_resources(params.all("resource"))?;
+        match targets.len() {
+            0 if params.all("resource").next().is_none()
+                && asked.contains(scope::OPENID)
+                && !asked.contains(scope::MCP) =>
+            {
+                Ok(Some(Target::UserInfo))
+            }
+            0 => Ok(None),
+            1 => Ok(targets.into_iter().next().map(Target::Server)),
+            _ => Err(OAuthError::invalid_target(
+                "a token is for one server; send one resource",
+            )),
+        }
+    }
+
+    /// The servers that these resources name. The origin and parent paths name none.
+    pub(crate) fn fold_resources<'a>(
+        &self,
+        resources: impl Iterator<Item = &'a str>,
+    ) -> Result<BTreeSet<model::ServerName>, OAuthError> {
+        let settings = self.settings();
+        let mut servers = BTreeSet::new();
+        for named in resources {
+            let path = resource::canonical_path(named, &settings.origins)
+                .map_err(|error| OAuthError::invalid_target(error.to_string()))?;
+            match path.as_str() {
+                "" | "/mcp" => {}
+                path => {
+                    let name = path.strip_prefix("/mcp/").and_then(|name| name.parse().ok());
+                    let known = name.filter(|name| settings.resource(name).is_some());
+                    let unknown = || OAuthError::invalid_target(format!("there is no server at {path}"));
+                    servers.insert(known.ok_or_else(unknown)?);
+                }
+            }
+        }
+        Ok(servers)
+    }
+}
+
+/// Answered precisely, as OpenID Connect Core section 6 asks (OS-34).
+fn refuse_unsupported(params: &Params) -> Result<(), OAuthError> {
+    let unsupported = [
+        ("request", ErrorCode::RequestNotSupported),
+        ("request_uri", ErrorCode::RequestUriNotSupported),
+        ("registration", ErrorCode::RegistrationNotSupported),
+    ];
+    match unsupported.into_iter().find(|(name, _)| params.has(name)) {
+        Some((name, code)) => Err(OAuthError::new(
+            code,
+            format!("the {name} parameter is not supported"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// OS-23.
+fn response_type(value: Option<&str>) -> Result<(), OAuthError> {
+    match value {
+        Some("code") => Ok(()),
+        None => Err(OAuthError::invalid_request(
+            "response_type is missing; send response_type=code",
+        )),
+        Some(_) => Err(OAuthError::new(
+            ErrorCode::UnsupportedResponseType,
+            "only response_type=code is supported",
+        )),
+    }
+}
+
+fn response_mode(value: Option<&str>) -> Result<(), OAuthError> {
+    match value {
+        None | Some("query") => Ok(()),
+        Some(_) => Err(OAuthError::invalid_request(
+            "only response_mode=query is supported",
+        )),
+    }
+}
+
+/// OS-32: `none` stands alone.
+fn prompt(value: Option<&str>) -> Result<Prompt, OAuthError> {
+    let mut prompt = Prompt::default();
+    let mut others = false;
+    for word in value.unwrap_or_default().split_ascii_whitespace() {
+        match word {
+            "none" => prompt.none = true,
+            "login" => (prompt.login, others) = (true, true),
+            "consent" | "select_account" => (prompt.consent, others) = (true, true),
+            _ => {}
+        }
+    }
+    if prompt.none && others {
+        return Err(OAuthError::invalid_request("prompt=none cannot be combined"));
+    }
+    Ok(prompt)
+}
+
+/// What a client may have at most. An operator's word is a rule: a client that was set up without `mcp`
+/// signs people in and reaches no server. What a program says of itself is no more than a wish.
+fn within_ceiling(
+    validated: &Validated,
+    target: Option<Target>,
+    asked: &Scopes,
+) -> Result<(Option<Target>, Scopes), OAuthError> {
+    let ceiling = validated.client.metadata.scope.as_ref();
+    let by_operator = validated.face.vouching == Vouching::Operator;
+    let target = match (target, ceiling) {
+        (target, Some(ceiling)) if by_operator && !ceiling.contains(scope::MCP) => match target {
+            Some(Target::Server(_)) => {
+                let text = "this client may not use MCP servers; its configured scope lacks mcp";
+                return Err(OAuthError::new(ErrorCode::InvalidScope, text));
+            }
+            Some(Target::UserInfo) | None => Some(Target::UserInfo),
+        },
+        (target, _) => target,
+    };
+    let scopes = granted_scopes(asked, target.as_ref(), ceiling);
+    if target == Some(Target::UserInfo) && !scopes.contains(scope::OPENID) {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidScope,
+            "this client may only ask for openid",
+        ));
+    }
+    Ok((target, scopes))
+}
+
+/// What will be granted: what was asked for, as far as we know it and the client may have it; unknown
+/// scopes are dropped, nothing asked means the default (CC-72). Whoever names a server wants to use it,
+/// whatever scopes it thought of.
+fn granted_scopes(asked: &Scopes, target: Option<&Target>, ceiling: Option<&Scopes>) -> Scopes {
+    let known = Scopes::parse(&scope::KNOWN.join(" "));
+    let mut granted = asked.intersection(&known);
+    if let Some(ceiling) = ceiling {
+        granted = granted.intersection(ceiling);
+    }
+    let not_for_users_only = target != Some(&Target::UserInfo);
+    if not_for_users_only && !granted.contains(scope::MCP) {
+        let with_mcp = format!("{} {granted}", scope::MCP);
+        return Scopes::parse(&with_mcp);
+    }
+    granted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(asked: &str, target: Option<&Target>, ceiling: Option<&str>) -> String {
+        let ceiling = ceiling.map(Scopes::parse);
+        granted_scopes(&Scopes::parse(asked), target, ceiling.as_ref()).to_string()
+    }
+
+    #[test]
+    fn cc_72_unknown_scopes_are_dropped_and_nothing_means_the_default() {
+        assert_eq!(granted("", None, None), "mcp");
+        assert_eq!(granted("tool:delete admin", None, None), "mcp");
+        assert_eq!(
+            granted("openid mcp x offline_access", None, None),
+            "openid mcp offline_access"
+        );
+        assert_eq!(
+            granted("openid email profile", None, None),
+            "mcp openid email profile"
+        );
+        assert_eq!(
+            granted("openid email", Some(&Target::UserInfo), None),
+            "openid email"
+        );
+        assert_eq!(granted("mcp openid email", None, Some("mcp email")), "mcp email");
+    }
+
+    #[test]
+    fn os_32_prompt_none_stands_alone() {
+        assert!(prompt(Some("none")).unwrap().none);
+        assert!(prompt(Some("none login")).is_err());
+        assert!(prompt(Some("login consent")).unwrap().login);
+        assert_eq!(prompt(Some("create something")).unwrap(), Prompt::default());
+    }
+
+    #[test]
+    fn os_23_only_code() {
+        assert_eq!(response_type(None).unwrap_err().code, ErrorCode::InvalidRequest);
+        assert_eq!(
+            response_type(Some("token")).unwrap_err().code,
+            ErrorCode::UnsupportedResponseType
+        );
+        assert_eq!(
+            response_type(Some("code id_token")).unwrap_err().code,
+            ErrorCode::UnsupportedResponseType
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! The authorization server's decisions. No HTTP types, no HTML: `web` asks, and turns answers into pages
+//! and JSON.
+//!
+//! ```text
+//! authorize request ─▶ client ─▶ person ─▶ consent ─▶ code ─▶ tokens ─▶ chain of refreshes
+//!   authorize.rs      clients.rs  people     consent.rs  code.rs  issue.rs   refresh.rs
+//! ```
+//!
+//! Every grant type ends in [`issue`], so "is this account still active, is it still allowed, does the
+//! grant still stand" is asked in one place for all of them. [`standing`] is what has been taken back;
+//! [`verify`] checks our own tokens and asks it on every hit.
+
+pub mod authorize;
+pub mod client_authentication;
+pub mod clients;
+pub mod code;
+pub mod consent;
+pub mod documents;
+pub mod end_session;
+pub mod introspection;
+pub mod issue;
+pub mod key_ring;
+pub mod known_clients;
+pub mod limits;
+pub mod refresh;
+pub mod registration;
+pub mod revocation;
+pub mod server;
+pub mod settings;
+pub mod standing;
+#[cfg(test)]
+mod testing;
+pub mod userinfo;
+pub mod verify;
+
+pub use authorize::{Outcome, Refused, Return};
+pub use clients::{ClientFace, Vouching};
+pub use consent::{Decided, Question};
+pub use issue::TokenResponse;
+pub use key_ring::KeyRing;
+pub use known_clients::KnownClients;
+pub use server::{AuthorizationServer, Parts};
+pub use settings::{IssFlag, Lifetimes, RefreshRules, Registration, Resource, Settings, Target};
+pub use standing::Standing;
+pub use verify::{Access, InvalidToken, Verifier};

@@ -1,0 +1,61 @@
+//! Limits kept in memory: how much one source may ask of what costs us something. Keyed so that one
+//! attacker cannot use up what another needs (OS-141).
+
+use std::hash::Hash;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use model::bucket::Rate;
+use model::{Timestamp, World};
+use quick_cache::unsync::Cache;
+
+/// Most sources that are remembered; the least active are forgotten first.
+const SOURCES: usize = 50_000;
+
+/// A token bucket per source.
+#[derive(Debug)]
+pub struct Limit<K> {
+    world: World,
+    rate: Rate,
+    // Not on the way of a call; held for a look-up and an insert.
+    buckets: Mutex<Cache<K, Timestamp>>,
+}
+
+impl<K: Hash + Eq + Clone> Limit<K> {
+    /// `count` in each `span` for each source.
+    pub fn new(world: World, count: u32, span: Duration) -> Self {
+        Self {
+            world,
+            rate: Rate::per(count, span),
+            buckets: Mutex::new(Cache::new(SOURCES)),
+        }
+    }
+
+    /// Takes one, or says how long to wait.
+    pub fn take(&self, source: &K) -> Result<(), Duration> {
+        let mut buckets = self
+            .buckets
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let full_at = buckets.get(source).copied().unwrap_or(Timestamp::EPOCH);
+        let next = self.rate.take(full_at, self.world.now())?;
+        buckets.insert(source.clone(), next);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_source_has_its_own() {
+        let (world, clock) = testkit::world();
+        let limit = Limit::new(world, 2, Duration::from_secs(10));
+        assert!(limit.take(&"a").is_ok() && limit.take(&"a").is_ok());
+        assert_eq!(limit.take(&"a"), Err(Duration::from_secs(5)));
+        assert!(limit.take(&"b").is_ok());
+        clock.advance(Duration::from_secs(5));
+        assert!(limit.take(&"a").is_ok());
+    }
+}

@@ -1,0 +1,183 @@
+//! What of the configuration the authorization server decides by; replaced as one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keys::Algorithm;
+use model::{ClientId, ServerName};
+use policy::{Principal, ServerPolicy};
+use protocol::metadata::paths;
+use protocol::{Issuer, Origins};
+use serde::{Deserialize, Serialize};
+use store::AccountView;
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The public origin and its aliases.
+    pub origins: Origins,
+    /// The issuer identifier.
+    pub issuer: Issuer,
+    /// Every configured server, by name.
+    pub resources: Vec<Arc<Resource>>,
+    /// The server that a request without `resource` means (DEC-11).
+    pub default_server: Option<ServerName>,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// How forgiving refreshing is.
+    pub refresh: RefreshRules,
+    /// Who may register.
+    pub registration: Registration,
+    /// If set, only clients whose documents or redirects are on these hosts; `loopback` and
+    /// `private-scheme` stand for those kinds (CC-48).
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Keep the names of this machine apart in redirect URIs (DEC-8).
+    pub strict_loopback: bool,
+    /// The `iss` response parameter (CC-79).
+    pub iss: IssFlag,
+    /// Whether consent offers to show the callback URL instead of navigating to it (CC-57).
+    pub elsewhere: bool,
+    /// Whom to ask for access.
+    pub contact: Option<String>,
+}
+
+/// How long things live (DEC-3, DEC-5, client-compatibility section 6).
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// An access token.
+    pub access: Duration,
+    /// An ID token.
+    pub id_token: Duration,
+    /// An authorization code.
+    pub code: Duration,
+    /// An authorization request that waits for consent.
+    pub transaction: Duration,
+    /// A refresh token that is not used.
+    pub refresh_idle: Duration,
+    /// A grant in any case.
+    pub refresh_absolute: Duration,
+}
+
+/// The longest that an access token may live, whoever configures what (DEC-3).
+pub const LONGEST_ACCESS: Duration = Duration::from_hours(24);
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            access: Duration::from_hours(1),
+            id_token: Duration::from_hours(1),
+            code: Duration::from_mins(5),
+            transaction: Duration::from_mins(30),
+            refresh_idle: Duration::from_hours(30 * 24),
+            refresh_absolute: Duration::from_hours(180 * 24),
+        }
+    }
+}
+
+/// What happens when a rotated refresh token comes again (DEC-1).
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshRules {
+    /// How long the same pair is given again while the successor is unused.
+    pub redelivery: Duration,
+    /// How long the head of the chain is given while the successor is in use.
+    pub overlap: Duration,
+    /// How many such repeats a chain survives.
+    pub repeats: i64,
+}
+
+impl Default for RefreshRules {
+    fn default() -> Self {
+        Self {
+            redelivery: Duration::from_hours(24),
+            overlap: Duration::from_hours(1),
+            repeats: 100,
+        }
+    }
+}
+
+/// Who may register a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Everybody, as public MCP clients expect.
+    Open,
+    /// Nobody; clients are configured, or bring a metadata document.
+    Closed,
+}
+
+/// When the `iss` response parameter is sent and promised (DEC-14, CC-79).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssFlag {
+    /// Sent and promised to everybody.
+    On,
+    /// Sent to everybody; not promised to discovery requests of 2024-11-05.
+    Auto,
+    /// Neither sent nor promised.
+    Off,
+}
+
+/// A protected server, as far as tokens are concerned.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its name.
+    pub name: ServerName,
+    /// What people call it.
+    pub title: String,
+    /// Its canonical URI, the `aud` of its tokens.
+    pub uri: String,
+    /// Who may use it.
+    pub policy: ServerPolicy,
+    /// What its access tokens are signed with.
+    pub algorithm: Algorithm,
+    /// Confidential clients that may introspect its tokens.
+    pub introspectors: Vec<ClientId>,
+}
+
+impl Resource {
+    /// Whether this person may use it.
+    pub fn allows(&self, account: &AccountView) -> bool {
+        let principal = Principal {
+            username: &account.username,
+            groups: &account.groups,
+        };
+        self.policy.decide(principal).is_allowed()
+    }
+}
+
+/// What a grant is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// An MCP server.
+    Server(ServerName),
+    /// Only to know who the person is: OpenID Connect without a server.
+    UserInfo,
+}
+
+impl Settings {
+    /// The server of that name.
+    pub fn resource(&self, name: &ServerName) -> Option<&Arc<Resource>> {
+        let at = self
+            .resources
+            .binary_search_by(|resource| resource.name.cmp(name))
+            .ok()?;
+        self.resources.get(at)
+    }
+
+    /// The servers that this person may use.
+    pub fn allowed_to<'a>(&'a self, account: &'a AccountView) -> impl Iterator<Item = &'a Arc<Resource>> {
+        self.resources.iter().filter(|resource| resource.allows(account))
+    }
+
+    /// The `aud` of tokens for this target.
+    pub fn audience(&self, target: &Target) -> Option<String> {
+        match target {
+            Target::Server(name) => self.resource(name).map(|resource| resource.uri.clone()),
+            Target::UserInfo => Some(self.user_info()),
+        }
+    }
+
+    /// The audience of tokens that are for userinfo alone (OS-118).
+    pub fn user_info(&self) -> String {
+        self.issuer.endpoint(paths::USERINFO)
+    }
+}

@@ -1,0 +1,108 @@
+//! What has been taken back: ended grants, revoked tokens, ended clients.
+//!
+//! A concurrent set in memory, read by every call without a lock and written by the change log. An entry
+//! goes when the last token it touches has run out. Disabled accounts are not here: their view in
+//! `people::Directory` says so.
+
+use std::sync::Arc;
+
+use model::id::Id as _;
+use model::{Change, ClientId, GrantId, Timestamp, TokenId, World};
+use papaya::HashMap;
+use store::{Store, StoreError};
+use tokio::sync::watch;
+
+use crate::settings::LONGEST_ACCESS;
+
+/// What has been taken back.
+#[derive(Debug)]
+pub struct Standing {
+    world: World,
+    /// Until when to remember.
+    grants: HashMap<GrantId, Timestamp>,
+    tokens: HashMap<TokenId, Timestamp>,
+    /// Grants made up to this moment are ended.
+    clients: HashMap<ClientId, Timestamp>,
+    /// Moves with every change, so that open streams look again.
+    changed: watch::Sender<u64>,
+}
+
+impl Standing {
+    /// Reads what was taken back lately, and follows the change log from then on.
+    pub async fn load(world: World, store: &Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
+        let now = world.now();
+        let standing = Arc::new(Self {
+            world,
+            grants: HashMap::new(),
+            tokens: HashMap::new(),
+            clients: HashMap::new(),
+            changed: watch::Sender::new(0),
+        });
+        // Listening begins before reading: what changes in between is heard, and hearing twice is harmless.
+        let follower = Arc::downgrade(&standing);
+        store.listen(Arc::new(move |change| {
+            if let Some(standing) = follower.upgrade() {
+                standing.apply(change);
+            }
+        }));
+        let since = now - LONGEST_ACCESS;
+        for (grant, at) in store.ended_grants(since).await? {
+            standing.grants.pin().insert(grant, at + LONGEST_ACCESS);
+        }
+        for (token, until) in store.revoked_tokens(now).await? {
+            standing.tokens.pin().insert(token, until);
+        }
+        for (client, at) in store.disabled_clients(since).await? {
+            standing.clients.pin().insert(client, at);
+        }
+        Ok(standing)
+    }
+
+    /// Whether a token of this grant and client still stands; that it has not run out is not asked here.
+    pub fn stands(&self, grant: GrantId, token: TokenId, client: &ClientId) -> bool {
+        let client_ended = self
+            .clients
+            .pin()
+            .get(client)
+            .is_some_and(|&ended| grant.made_at() <= ended);
+        !client_ended && !self.grants.pin().contains_key(&grant) && !self.tokens.pin().contains_key(&token)
+    }
+
+    /// Moves whenever anything may have been taken back, also by a new configuration.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Makes open streams look again.
+    pub fn look_again(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn apply(&self, change: &Change) {
+        match change {
+            Change::GrantEnded { grant, at } => {
+                self.grants.pin().insert(*grant, *at + LONGEST_ACCESS);
+            }
+            Change::TokenRevoked { token, until } => {
+                self.tokens.pin().insert(*token, *until);
+            }
+            Change::ClientEnded { client, at } => {
+                self.clients.pin().insert(client.clone(), *at);
+            }
+            Change::AccountChanged { .. } => {}
+            Change::SessionEnded { .. } | Change::KeysChanged => return,
+        }
+        self.look_again();
+    }
+
+    /// Forgets what no token can be touched by any more. Gives how many entries are left.
+    pub fn sweep(&self) -> usize {
+        let now = self.world.now();
+        self.grants.pin().retain(|_, until| *until > now);
+        self.tokens.pin().retain(|_, until| *until > now);
+        self.clients
+            .pin()
+            .retain(|_, ended| *ended + LONGEST_ACCESS > now);
+        self.grants.pin().len() + self.tokens.pin().len() + self.clients.pin().len()
+    }
+}

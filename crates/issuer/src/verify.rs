@@ -1,0 +1,214 @@
+//! Checking our own access tokens: for the gateway, for userinfo, for introspection, for revocation.
+//!
+//! The signature is paid once per token: what it says is kept under the token's digest until it runs out.
+//! Expiry and [`Standing`] are asked on every hit. Who the person is now, and whether they are allowed, is
+//! the caller's next question.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use keys::jwk::SignatureError;
+use keys::{Algorithm, sha256};
+use model::id::Id as _;
+use model::{AccountId, AccountStatus, ClientId, GrantId, Timestamp, TokenId, World};
+use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Compact, CompactError};
+use protocol::{Issuer, Scopes};
+use quick_cache::sync::Cache;
+use store::AccountView;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::key_ring::KeyRing;
+use crate::standing::Standing;
+
+/// Tokens whose claims are kept.
+const CAPACITY: usize = 200_000;
+/// A grant's use is noted at most so often.
+const NOTE_USE_EVERY: Duration = Duration::from_mins(1);
+
+/// An access token that counts.
+#[derive(Debug)]
+pub struct Access {
+    /// The person.
+    pub account: AccountId,
+    /// The client it was issued to.
+    pub client: ClientId,
+    /// The grant it stands on.
+    pub grant: GrantId,
+    /// Which refresh of the grant it came with.
+    pub generation: i64,
+    /// Its id.
+    pub token: TokenId,
+    /// The one audience.
+    pub audience: String,
+    /// What was granted.
+    pub scopes: Scopes,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it runs out.
+    pub expires_at: Timestamp,
+    /// When the person last proved who they are.
+    pub auth_time: Timestamp,
+    noted_at: AtomicI64,
+}
+
+/// Why a token does not count. The texts are what the challenge says.
+#[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
+pub enum InvalidToken {
+    /// Not a token of ours.
+    #[error("malformed token")]
+    Malformed,
+    /// Signed by nobody we know, or with an algorithm that we do not use.
+    #[error("bad signature")]
+    Signature,
+    /// An ID token, an assertion, anything but an access token (OS-122).
+    #[error("not an access token")]
+    Type,
+    /// Of another issuer.
+    #[error("wrong issuer")]
+    Issuer,
+    /// Its time is over.
+    #[error("token expired")]
+    Expired,
+    /// Taken back.
+    #[error("token revoked")]
+    Revoked,
+}
+
+/// A grant was used: an access token of this generation was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The grant.
+    pub grant: GrantId,
+    /// The generation.
+    pub generation: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Checks access tokens.
+#[derive(Debug)]
+pub struct Verifier {
+    world: World,
+    issuer: Issuer,
+    keys: Arc<KeyRing>,
+    standing: Arc<Standing>,
+    known: Cache<[u8; 32], Arc<Access>>,
+    uses: mpsc::UnboundedSender<Use>,
+}
+
+impl Verifier {
+    /// A verifier, and the uses of grants that it notes, to be written behind the calls.
+    pub fn new(
+        world: World,
+        issuer: Issuer,
+        keys: Arc<KeyRing>,
+        standing: Arc<Standing>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Use>) {
+        let (uses, receiver) = mpsc::unbounded_channel();
+        (
+            Arc::new(Self {
+                world,
+                issuer,
+                keys,
+                standing,
+                known: Cache::new(CAPACITY),
+                uses,
+            }),
+            receiver,
+        )
+    }
+
+    /// Checks an access token. Does not say whom it is for: compare [`Access::audience`].
+    pub fn verify(&self, token: &str) -> Result<Arc<Access>, InvalidToken> {
+        let digest = sha256(token.as_bytes());
+        let access = match self.known.get(&digest) {
+            Some(access) => access,
+            None => {
+                let access = Arc::new(self.read(token)?);
+                self.known.insert(digest, Arc::clone(&access));
+                access
+            }
+        };
+        match self.still_counts(&access) {
+            Ok(()) => Ok(access),
+            Err(why) => {
+                self.known.remove(&digest);
+                Err(why)
+            }
+        }
+    }
+
+    /// Whether an access token that counted before still does; asked again while a stream is open.
+    pub fn still_counts(&self, access: &Access) -> Result<(), InvalidToken> {
+        if access.expires_at <= self.world.now() {
+            return Err(InvalidToken::Expired);
+        }
+        if self.standing.stands(access.grant, access.token, &access.client) {
+            Ok(())
+        } else {
+            Err(InvalidToken::Revoked)
+        }
+    }
+
+    /// Forgets every checked signature, after a signing key was removed.
+    pub fn forget_signatures(&self) {
+        self.known.clear();
+    }
+
+    /// Notes that a token was accepted: the first time at once, later within a minute.
+    pub fn note_use(&self, access: &Access) {
+        let now = self.world.now();
+        let noted = access.noted_at.load(Ordering::Relaxed);
+        let due = now.since(Timestamp::from_millis(noted)) >= NOTE_USE_EVERY;
+        if due
+            && access
+                .noted_at
+                .compare_exchange(noted, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            let _ = self.uses.send(Use {
+                grant: access.grant,
+                generation: access.generation,
+                at: now,
+            });
+        }
+    }
+
+    /// What a token of ours says, counting or not; for revoking one (RFC 7009 takes expired ones too).
+    pub fn read(&self, token: &str) -> Result<Access, InvalidToken> {
+        let compact = Compact::parse(token).map_err(|_: CompactError| InvalidToken::Malformed)?;
+        if compact.header.media_type() != ACCESS_TOKEN {
+            return Err(InvalidToken::Type);
+        }
+        let allowed = Algorithm::ALL.map(Algorithm::as_str);
+        self.keys
+            .public()
+            .verify(&compact, &allowed)
+            .map_err(|_: SignatureError| InvalidToken::Signature)?;
+        let claims: AccessClaims = keys::jws::claims(&compact).ok_or(InvalidToken::Malformed)?;
+        if claims.iss != self.issuer {
+            return Err(InvalidToken::Issuer);
+        }
+        Ok(Access {
+            account: claims.sub,
+            client: claims.client_id,
+            grant: claims.grant,
+            generation: claims.generation,
+            token: claims.jti,
+            audience: claims.aud,
+            scopes: claims.scope,
+            issued_at: Timestamp::from_seconds(claims.iat),
+            expires_at: Timestamp::from_seconds(claims.exp),
+            auth_time: Timestamp::from_seconds(claims.auth_time),
+            noted_at: AtomicI64::new(0),
+        })
+    }
+}
+
+/// Whether the person whom a token is for may still use it: the account is active, and the grant was made
+/// after it was last disabled.
+pub fn is_current(account: &AccountView, access: &Access) -> bool {
+    account.status == AccountStatus::Active && access.grant.made_at() > account.grants_end_before
+}

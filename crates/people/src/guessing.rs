@@ -1,0 +1,69 @@
+//! Slowing guesses down. The rule is `model::slowdown`; here it is decided which counters an attempt counts
+//! on, and counted without a gap between looking and counting.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use keys::sha256;
+use model::{AccountId, TokenDigest, Username, World};
+use net::address::network_of;
+use store::{Store, StoreError};
+
+/// A counter, named by a digest of what it counts.
+pub(crate) type Counter = [u8; 32];
+
+/// The counters of an attempt by a browser that is not known to the account: one for the name that was
+/// typed, whether or not it exists, and one for the network.
+pub(crate) fn stranger(username: &Username, address: IpAddr) -> Vec<Counter> {
+    vec![
+        sha256(format!("name\0{username}").as_bytes()),
+        sha256(format!("network\0{}", network_of(address)).as_bytes()),
+    ]
+}
+
+/// The counter of a browser that signed in to this account before: nobody else can make it wait.
+pub(crate) fn known(browser: &TokenDigest, account: AccountId) -> Vec<Counter> {
+    let mut name = b"browser\0".to_vec();
+    name.extend_from_slice(browser.as_bytes());
+    name.extend_from_slice(account.to_string().as_bytes());
+    vec![sha256(&name)]
+}
+
+/// Counts an attempt on every counter before anything is checked, or says how long to wait.
+pub(crate) async fn count(
+    store: &dyn Store,
+    world: &World,
+    counters: &[Counter],
+) -> Result<Result<(), Duration>, StoreError> {
+    for counter in counters {
+        if let Err(wait) = count_one(store, world, counter).await? {
+            return Ok(Err(wait));
+        }
+    }
+    Ok(Ok(()))
+}
+
+async fn count_one(
+    store: &dyn Store,
+    world: &World,
+    counter: &Counter,
+) -> Result<Result<(), Duration>, StoreError> {
+    // Whoever loses the race to count reads again; the counter only grows, so soon there is a wait.
+    for _ in 0..50 {
+        let before = store.guesses(counter).await?;
+        match before.attempt(world.now()) {
+            Err(wait) => return Ok(Err(wait)),
+            Ok(after) if store.count_guess(counter, before, after).await? => return Ok(Ok(())),
+            Ok(_) => {}
+        }
+    }
+    Ok(Err(Duration::from_secs(1)))
+}
+
+/// Forgets the counters after a success.
+pub(crate) async fn forgive(store: &dyn Store, counters: &[Counter]) -> Result<(), StoreError> {
+    for counter in counters {
+        store.forget_guesses(counter).await?;
+    }
+    Ok(())
+}

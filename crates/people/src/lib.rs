@@ -1,0 +1,17 @@
+//! People: accounts, ways to sign in, groups and browser sessions.
+//!
+//! Knows nothing of OAuth clients. That a disabled account ends its grants happens in the store's one
+//! transaction and reaches the issuer as a change.
+
+pub mod accounts;
+pub mod directory;
+pub mod guessing;
+pub mod passwords;
+pub mod sessions;
+pub mod sign_in;
+
+pub use accounts::{Accounts, Invite};
+pub use directory::Directory;
+pub use passwords::Passwords;
+pub use sessions::{SessionPolicy, Sessions, SignedIn};
+pub use sign_in::{SignIn, SignInError};
