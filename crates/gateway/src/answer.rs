@@ -1,0 +1,330 @@
+//! The step that brings the upstream's answer back: its status judged, its headers cleaned, its bytes
+//! streamed as they come, its stream ended when the caller's right to it ends.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use audit::CallOutcome;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
+use net::{Body, BodyError};
+use protocol::mcp::sse::{KEEP_ALIVE, Lines};
+use tokio::sync::watch;
+
+use crate::cors;
+use crate::credential::connection_tokens;
+use crate::gateway::{Gateway, Passed, Seat};
+use crate::linger;
+use crate::record::Record;
+use crate::refusal::UpstreamTrouble;
+
+/// An idle event stream gets a comment so often, or proxies cut it (CC-96).
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// What an upstream's status means. Nothing of a refusal of ours, a redirect or a server error is passed
+/// on as it is (TP-5, MA-63, CC-105); everything else is the upstream's own word to the client.
+pub(crate) fn judge(status: StatusCode) -> Result<(), UpstreamTrouble> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(UpstreamTrouble::Credential)
+        }
+        status if status.is_redirection() || status.is_server_error() || status.is_informational() => {
+            Err(UpstreamTrouble::Broken)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Headers of an upstream's answer that are not for the client.
+fn is_dropped(name: &header::HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "set-cookie"
+            | "set-cookie2"
+            | "www-authenticate"
+            | "strict-transport-security"
+            | "public-key-pins"
+            | "alt-svc"
+            | "clear-site-data"
+            | "location"
+            | "refresh"
+    ) || name.as_str().starts_with("access-control-")
+}
+
+/// Cleans the head of an answer. `session` is what stands in for the upstream's session id.
+pub(crate) fn clean(parts: &mut response::Parts, session: Option<HeaderValue>) {
+    let named = connection_tokens(&parts.headers);
+    let drop: Vec<_> = parts
+        .headers
+        .keys()
+        .filter(|name| is_dropped(name) || named.contains(name))
+        .cloned()
+        .collect();
+    for name in drop {
+        parts.headers.remove(name);
+    }
+    parts.headers.remove("mcp-session-id");
+    if let Some(session) = session {
+        parts.headers.insert("mcp-session-id", session);
+    }
+    parts
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if is_event_stream(&parts.headers) {
+        parts.headers.insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store, no-transform"),
+        );
+        parts
+            .headers
+            .insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    cors::allow(&mut parts.headers);
+    parts.version = http::Version::HTTP_11;
+    parts.extensions.clear();
+}
+
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    media_type
+        .get(..17)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+/// The whole answer.
+pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record) -> Response<Body> {
+    let Passed {
+        parts,
+        incoming,
+        first,
+        listening,
+    } = passed;
+    record.status = parts.status.as_u16();
+    let is_sse = is_event_stream(&parts.headers);
+    // A known length is a short answer. Anything else may go on for ever, whatever its media type says:
+    // listening is answered as endless application/json too (TP-11).
+    let body = if !is_sse && incoming.size_hint().exact().is_some() {
+        Counted { incoming, record }.boxed_unsync()
+    } else {
+        let streaming = Streaming {
+            standing: gateway.standing().watch(),
+            gateway: Arc::clone(gateway),
+            incoming: Some(incoming),
+            record,
+            is_sse,
+            lines: Lines::default(),
+            first: Some(first).filter(|first| !first.is_empty()),
+            listening,
+        };
+        let steps = stream::unfold(streaming, |mut streaming| async move {
+            let chunk = streaming.next().await?;
+            Some((chunk.map(Frame::data), streaming))
+        });
+        StreamBody::new(steps).boxed_unsync()
+    };
+    Response::from_parts(parts, body)
+}
+
+/// A short answer: copied and counted.
+struct Counted {
+    incoming: Incoming,
+    record: Record,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.incoming.is_end_stream() {
+                    self.record.outcome = CallOutcome::Answered;
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.record.outcome = CallOutcome::UpstreamFailed,
+            Poll::Ready(None) => self.record.outcome = CallOutcome::Answered,
+            Poll::Pending => {}
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.incoming.is_end_stream() && self.record.outcome == CallOutcome::Abandoned {
+            self.record.outcome = CallOutcome::Answered;
+        }
+    }
+}
+
+/// A long answer: copied, kept alive, and ended when the caller's right to it ends (MA-56, DEC-3).
+struct Streaming {
+    gateway: Arc<Gateway>,
+    incoming: Option<Incoming>,
+    record: Record,
+    standing: watch::Receiver<u64>,
+    is_sse: bool,
+    lines: Lines,
+    first: Option<Bytes>,
+    listening: Option<Seat>,
+}
+
+/// What happened next on a stream.
+enum Next {
+    Frame(Option<Result<Frame<Bytes>, hyper::Error>>),
+    /// Something was taken back somewhere, or time has passed: look again.
+    Look,
+    /// Nothing came for too long.
+    Idle,
+    /// A newer listening stream of the session has come (CC-97).
+    Replaced,
+    /// The door is closing.
+    Drain,
+}
+
+async fn replaced(seat: Option<&Seat>) {
+    match seat {
+        Some(seat) => seat.taken_over().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Streaming {
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        if let Some(first) = self.first.take() {
+            self.record.bytes_out += first.len() as u64;
+            return Some(Ok(first));
+        }
+        let shutdown = self.gateway.tasks().shutting_down();
+        tokio::pin!(shutdown);
+        let mut quiet = Duration::ZERO;
+        loop {
+            let incoming = self.incoming.as_mut()?;
+            let next = tokio::select! {
+                biased;
+                changed = self.standing.changed() => if changed.is_ok() { Next::Look } else { Next::Drain },
+                () = &mut shutdown => Next::Drain,
+                () = replaced(self.listening.as_ref()) => Next::Replaced,
+                frame = incoming.frame() => Next::Frame(frame),
+                () = tokio::time::sleep(KEEP_ALIVE_EVERY) => {
+                    quiet += KEEP_ALIVE_EVERY;
+                    if self.is_too_quiet(quiet) { Next::Idle } else { Next::Look }
+                }
+            };
+            match next {
+                Next::Frame(None) => return self.end(CallOutcome::Answered),
+                Next::Frame(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.lines = self.lines.after(&data);
+                    self.record.bytes_out += data.len() as u64;
+                    return Some(Ok(data));
+                }
+                Next::Frame(Some(Err(error))) => {
+                    self.end(CallOutcome::UpstreamFailed);
+                    return Some(Err(error.into()));
+                }
+                Next::Look => {
+                    if !self.still_counts().await {
+                        return self.farewell(CallOutcome::Ended);
+                    }
+                    if quiet > Duration::ZERO && self.is_sse && self.lines == Lines::BetweenEvents {
+                        return Some(Ok(Bytes::from_static(KEEP_ALIVE)));
+                    }
+                }
+                Next::Idle => return self.end(CallOutcome::UpstreamFailed),
+                Next::Replaced => return self.end(CallOutcome::Ended),
+                Next::Drain => return self.farewell(CallOutcome::Ended),
+            }
+        }
+    }
+
+    /// A stream that listens may be quiet for ever; an answer may not.
+    fn is_too_quiet(&self, quiet: Duration) -> bool {
+        let Some(exchange) = self.record.exchange() else {
+            return true;
+        };
+        !self.is_sse && !exchange.is_listening() && quiet >= exchange.route.timeouts.idle
+    }
+
+    async fn still_counts(&self) -> bool {
+        match self.record.exchange() {
+            Some(exchange) => {
+                self.gateway
+                    .still_counts(&exchange.caller, &exchange.route.resource)
+                    .await
+            }
+            None => false,
+        }
+    }
+
+    /// Ends the stream; the upstream connection goes with it.
+    fn end(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
+        self.record.outcome = outcome;
+        self.incoming = None;
+        None
+    }
+
+    /// Ends the stream in good order. A subscription of the stateless era is told that it is complete
+    /// (TP-78).
+    fn farewell(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
+        let last = self.record.exchange().and_then(|exchange| {
+            let id = exchange.id.as_deref().filter(|_| exchange.modern && exchange.is_listening())?;
+            let message = format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+            );
+            Some(if self.is_sse { format!("event: message\ndata: {message}\n\n") } else { format!("{message}\n") })
+        });
+        self.end(outcome);
+        match last {
+            Some(last) if self.lines != Lines::InLine => Some(Ok(last.into())),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        // The client has gone away in the middle.
+        let legacy = self
+            .record
+            .exchange()
+            .is_some_and(|exchange| !exchange.modern && exchange.id.is_some());
+        if let Some(incoming) = self.incoming.take()
+            && legacy
+        {
+            linger::drain_behind(self.gateway.tasks(), incoming);
+        }
+    }
+}

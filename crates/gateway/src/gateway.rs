@@ -1,0 +1,578 @@
+//! The journey of a request through the door.
+
+use std::net::IpAddr;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use audit::Recorder;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use issuer::{KeyRing, Standing, Verifier};
+use keys::Sealer;
+use model::World;
+use net::{Body, Tasks, body};
+use papaya::HashMap;
+use people::Directory;
+use protocol::Origin;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::authenticate::Caller;
+use crate::exchange::{Exchange, user_agent};
+use crate::linger::{Linger, drain};
+use crate::message::{Read, Unreadable};
+use crate::record::Record;
+use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
+use crate::route::{Leg, Route, Routes, Transport};
+use crate::{answer, authorize, cors, credential, forward, legacy_sse, message, metadata, session};
+
+/// A second listening stream of a session waits so long for the upstream to notice that the first is gone.
+const REPLACED: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+];
+
+/// What the gateway is built from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Clock and dice.
+    pub world: World,
+    /// Checks our tokens.
+    pub verifier: Arc<Verifier>,
+    /// Who everybody is.
+    pub directory: Arc<Directory>,
+    /// What has been taken back.
+    pub standing: Arc<Standing>,
+    /// Signs assertions.
+    pub key_ring: Arc<KeyRing>,
+    /// Seals session ids.
+    pub sealer: Sealer,
+    /// The audit record.
+    pub recorder: Recorder,
+    /// Supervised tasks.
+    pub tasks: Tasks,
+    /// Pages for people who open an endpoint in a browser.
+    pub pages: Arc<dyn HumanPages>,
+}
+
+/// The data plane.
+#[derive(Debug)]
+pub struct Gateway {
+    parts: Parts,
+    routes: ArcSwap<Routes>,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) directory: Arc<Directory>,
+    /// The listening stream of each session, by server and upstream session id.
+    listening: HashMap<String, Arc<CancellationToken>>,
+}
+
+impl Gateway {
+    /// From its parts and the routes it begins with.
+    pub fn new(parts: Parts, routes: Routes) -> Arc<Self> {
+        Arc::new(Self {
+            verifier: Arc::clone(&parts.verifier),
+            directory: Arc::clone(&parts.directory),
+            parts,
+            routes: ArcSwap::from_pointee(routes),
+            listening: HashMap::new(),
+        })
+    }
+
+    /// Puts new routes in place of the ones before; open streams look again.
+    pub fn reconfigure(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+        self.parts.standing.look_again();
+    }
+
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        self.routes.load_full()
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.parts.standing
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.parts.tasks
+    }
+
+    /// Whether a path is the gateway's.
+    pub fn owns(path: &str) -> bool {
+        path == "/mcp" || path.starts_with("/mcp/") || metadata::is_metadata(path)
+    }
+
+    /// Answers a request to one of the gateway's paths. `origin` is the public name that the request came
+    /// under; an unknown one was turned away before (DEC-15).
+    pub async fn handle(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        address: IpAddr,
+        origin: &Origin,
+    ) -> Response<Body> {
+        let routes = self.routes();
+        if metadata::is_metadata(request.uri().path()) {
+            return metadata::answer(&routes, origin, &request);
+        }
+        if let Err(refusal) = check_origin(&routes, request.headers()) {
+            return refusal.answer(&Circumstances::default());
+        }
+        let path = request.uri().path().to_owned();
+        let Some((route, leg)) = routes.find(&path) else {
+            return Refusal::UnknownRoute.answer(&Circumstances::default());
+        };
+        if request.method() == Method::OPTIONS {
+            return cors::preflight(request.headers());
+        }
+        match self
+            .authenticate(&route.resource, request.headers(), request.uri().query())
+            .await
+        {
+            Ok(caller) => self.admit(&routes, route, leg, request, caller, address).await,
+            Err(refusal) => self.turn_away(route, &refusal, &request, origin),
+        }
+    }
+
+    /// A request without a token that counts.
+    fn turn_away(
+        &self,
+        route: &Route,
+        refusal: &Refusal,
+        request: &Request<Incoming>,
+        origin: &Origin,
+    ) -> Response<Body> {
+        let url = metadata::url_for(origin, request.uri().path(), request.uri().query());
+        let mut response = refusal.answer(&Circumstances {
+            resource_metadata: Some(&url),
+            ..Circumstances::default()
+        });
+        // A person with a browser gets a page; status and header stay (CC-2).
+        if request.method() == Method::GET && wants_html(request.headers()) {
+            let endpoint = route.resource.uri.as_str();
+            let page = self
+                .parts
+                .pages
+                .endpoint_opened(&route.resource.title, endpoint, request.headers());
+            *response.body_mut() = body::full(page);
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, html);
+        }
+        response
+    }
+
+    /// The caller is known: from here on everything is recorded.
+    async fn admit(
+        self: &Arc<Self>,
+        routes: &Routes,
+        route: &Arc<Route>,
+        leg: Leg<'_>,
+        request: Request<Incoming>,
+        caller: Caller,
+        address: IpAddr,
+    ) -> Response<Body> {
+        self.parts.recorder.ready().await;
+        let exchange = Exchange {
+            route: Arc::clone(route),
+            caller,
+            reference: self.parts.recorder.reference(),
+            address,
+            user_agent: user_agent(request.headers()),
+            started: self.parts.world.elapsed(),
+            method: Some(request.method().to_string()),
+            target: None,
+            id: None,
+            modern: false,
+            bytes_in: 0,
+        };
+        let mut record = Record::new(exchange, self.parts.recorder.clone(), self.parts.world.clone());
+        match self.pass(routes, route, leg, request, &mut record).await {
+            Ok(passed) => answer::answer(self, passed, record),
+            Err(refusal) => {
+                let resource_metadata =
+                    metadata::url_for(routes.origins.public(), &format!("/mcp/{}", route.name()), None);
+                let circumstances = Circumstances {
+                    request: record.exchange().and_then(Exchange::waiting),
+                    modern: record.exchange().is_some_and(|exchange| exchange.modern),
+                    resource_metadata: Some(&resource_metadata),
+                    reference: record.exchange().map(|exchange| exchange.reference),
+                };
+                let response = refusal.answer(&circumstances);
+                debug!(server = %route.name(), refusal = refusal.slug(), reference = ?circumstances.reference, "refused");
+                record.refused(&refusal, response.status().as_u16());
+                response
+            }
+        }
+    }
+
+    async fn pass(
+        self: &Arc<Self>,
+        routes: &Routes,
+        route: &Arc<Route>,
+        leg: Leg<'_>,
+        request: Request<Incoming>,
+        record: &mut Record,
+    ) -> Result<Passed, Refusal> {
+        let (head, incoming) = request.into_parts();
+        let allow = match (route.transport, &leg) {
+            (Transport::Streamable, _) => "POST, GET, DELETE, OPTIONS",
+            (Transport::Sse, Leg::Endpoint) => "GET, OPTIONS",
+            (Transport::Sse, Leg::Message(_)) => "POST, OPTIONS",
+        };
+        if !allow.split(", ").any(|method| method == head.method.as_str()) {
+            return Err(Refusal::Method(allow));
+        }
+        let read = match head.method {
+            Method::POST => Some(read(route, &head.headers, incoming, record).await?),
+            _ => None,
+        };
+        let Some(exchange) = record.exchange() else {
+            return Err(Refusal::Unavailable);
+        };
+        let caller = exchange.caller.clone();
+        match authorize::authorize(route, &caller) {
+            Err(Refusal::NotAllowed(contact)) => return Err(not_allowed_by_method(&head.method, contact)),
+            other => other?,
+        }
+        let journey = Journey {
+            routes,
+            route,
+            caller: &caller,
+            method: &head.method,
+            headers: &head.headers,
+        };
+        match leg {
+            Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await,
+            Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await,
+            Leg::Endpoint => self.streamable(&journey, read).await,
+        }
+    }
+
+    /// Streamable HTTP.
+    async fn streamable(
+        self: &Arc<Self>,
+        journey: &Journey<'_>,
+        read: Option<Read>,
+    ) -> Result<Passed, Refusal> {
+        let (route, caller) = (journey.route, journey.caller);
+        let modern = read.as_ref().is_some_and(|read| read.modern);
+        let mut headers = credential::outgoing(journey.headers, route);
+        let ticket = headers.remove("mcp-session-id").filter(|_| !modern);
+        let upstream_session = match &ticket {
+            None => None,
+            Some(ticket) => {
+                let ticket = ticket.to_str().map_err(|_| Refusal::Session)?;
+                let id = session::open(&self.parts.sealer, route, caller, ticket).ok_or(Refusal::Session)?;
+                headers.insert(
+                    "mcp-session-id",
+                    HeaderValue::from_str(&id).map_err(|_| Refusal::Session)?,
+                );
+                Some(id)
+            }
+        };
+        self.dress(&mut headers, journey)?;
+        let begins = read.as_ref().is_some_and(Read::is_initialize);
+        let mut listening = None;
+        let lingers = read
+            .as_ref()
+            .is_some_and(|read| !read.modern && read.id.is_some());
+        let response = if *journey.method == Method::GET {
+            let (response, seat) = self.listen(route, headers, upstream_session.as_deref()).await?;
+            listening = seat;
+            response
+        } else {
+            let bytes = read.map(|read| read.bytes).unwrap_or_default();
+            self.call(
+                route,
+                journey.method.clone(),
+                route.uri.clone(),
+                headers,
+                bytes,
+                lingers,
+            )
+            .await?
+        };
+        let (mut parts, incoming) = response.into_parts();
+        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        let session = match parts
+            .headers
+            .get("mcp-session-id")
+            .and_then(|value| value.to_str().ok())
+        {
+            Some(id) if modern => {
+                debug!(server = %route.name(), id, "a session id in the stateless era was dropped");
+                None
+            }
+            // The same session keeps the ticket that the client has.
+            Some(id) if upstream_session.as_deref() == Some(id) => ticket,
+            Some(id) if begins || upstream_session.is_none() => {
+                HeaderValue::from_str(&session::seal(&self.parts.sealer, route, caller, id)).ok()
+            }
+            _ => None,
+        };
+        answer::clean(&mut parts, session);
+        Ok(Passed {
+            parts,
+            incoming,
+            first: Bytes::new(),
+            listening,
+        })
+    }
+
+    /// Sends a request. A call of the session era goes on if its caller goes away (TP-31).
+    async fn call(
+        &self,
+        route: &Arc<Route>,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        bytes: Bytes,
+        lingers: bool,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let request = forward::request(method, uri, headers, body::full(bytes));
+        if !lingers {
+            return forward::forward(route, request).await.map_err(Refusal::Upstream);
+        }
+        let route = Arc::clone(route);
+        let work = async move { forward::forward(&route, request).await };
+        let abandoned = |outcome: Result<Response<Incoming>, UpstreamTrouble>| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(async move {
+                if let Ok(response) = outcome {
+                    drain(response.into_body()).await;
+                }
+            })
+        };
+        Linger::new(self.parts.tasks.clone(), work, abandoned)
+            .await
+            .map_err(Refusal::Upstream)
+    }
+
+    /// A listening stream. A new one of the same session takes the place of the one before, since clients
+    /// reconnect before they notice that the old one is dead (CC-97).
+    async fn listen(
+        self: &Arc<Self>,
+        route: &Arc<Route>,
+        headers: HeaderMap,
+        session: Option<&str>,
+    ) -> Result<(Response<Incoming>, Option<Seat>), Refusal> {
+        let get = || {
+            let request = forward::request(Method::GET, route.uri.clone(), headers.clone(), body::empty());
+            async { forward::forward(route, request).await.map_err(Refusal::Upstream) }
+        };
+        let Some(session) = session else {
+            return Ok((get().await?, None));
+        };
+        let key = format!("{}\0{session}", route.name());
+        // A resumed stream may be another one than the listening one.
+        let resumes = headers.contains_key("last-event-id");
+        if !resumes {
+            self.end_listening(&key);
+        }
+        let mut response = get().await?;
+        for pause in REPLACED {
+            if response.status() != StatusCode::CONFLICT {
+                break;
+            }
+            // The upstream has not noticed yet that the stream before is gone.
+            self.end_listening(&key);
+            tokio::time::sleep(pause).await;
+            response = get().await?;
+        }
+        let seat = (!resumes && response.status().is_success()).then(|| self.take_seat(key));
+        Ok((response, seat))
+    }
+
+    fn take_seat(self: &Arc<Self>, key: String) -> Seat {
+        let taken = Arc::new(CancellationToken::new());
+        if let Some(before) = self.listening.pin().insert(key.clone(), Arc::clone(&taken)) {
+            before.cancel();
+        }
+        Seat {
+            gateway: Arc::clone(self),
+            key,
+            taken,
+        }
+    }
+
+    fn end_listening(&self, key: &str) {
+        if let Some(token) = self.listening.pin().remove(key) {
+            token.cancel();
+        }
+    }
+
+    /// The stream of the legacy transport.
+    async fn legacy_stream(self: &Arc<Self>, journey: &Journey<'_>) -> Result<Passed, Refusal> {
+        let mut headers = credential::outgoing(journey.headers, journey.route);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        self.dress(&mut headers, journey)?;
+        let uri = journey.route.uri.clone();
+        let response = self
+            .call(journey.route, Method::GET, uri, headers, Bytes::new(), false)
+            .await?;
+        let (mut parts, mut incoming) = response.into_parts();
+        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        let mut first = Bytes::new();
+        if parts.status.is_success() {
+            if !answer::is_event_stream(&parts.headers) {
+                return Err(Refusal::Upstream(UpstreamTrouble::Broken));
+            }
+            first = legacy_sse::begin(&mut incoming, journey.route, journey.caller, &self.parts.sealer)
+                .await
+                .map_err(Refusal::Upstream)?;
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        answer::clean(&mut parts, None);
+        Ok(Passed {
+            parts,
+            incoming,
+            first,
+            listening: None,
+        })
+    }
+
+    /// A message of the legacy transport.
+    async fn legacy_message(
+        self: &Arc<Self>,
+        journey: &Journey<'_>,
+        ticket: &str,
+        read: Option<Read>,
+    ) -> Result<Passed, Refusal> {
+        let path = session::open_endpoint(&self.parts.sealer, journey.route, journey.caller, ticket);
+        let path = path.ok_or(Refusal::Session)?;
+        let uri = legacy_sse::message_uri(journey.route, &path).ok_or(Refusal::Session)?;
+        let mut headers = credential::outgoing(journey.headers, journey.route);
+        self.dress(&mut headers, journey)?;
+        let bytes = read.map(|read| read.bytes).unwrap_or_default();
+        let response = self
+            .call(journey.route, Method::POST, uri, headers, bytes, true)
+            .await?;
+        let (mut parts, incoming) = response.into_parts();
+        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        answer::clean(&mut parts, None);
+        Ok(Passed {
+            parts,
+            incoming,
+            first: Bytes::new(),
+            listening: None,
+        })
+    }
+
+    /// Names the caller to the upstream.
+    fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
+        credential::identify(headers, journey.route, journey.caller, &journey.routes.issuer);
+        if let Some(assertion) = &journey.route.assertion {
+            let (issuer, keys, world) = (&journey.routes.issuer, &self.parts.key_ring, &self.parts.world);
+            credential::assert(headers, assertion, journey.caller, issuer, keys, world).map_err(|error| {
+                warn!(%error, "an identity assertion cannot be signed");
+                Refusal::Unavailable
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What the steps after authorization need.
+struct Journey<'a> {
+    routes: &'a Routes,
+    route: &'a Arc<Route>,
+    caller: &'a Caller,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+}
+
+/// A request that came through, with the upstream's answer.
+pub(crate) struct Passed {
+    /// Its head, cleaned.
+    pub(crate) parts: http::response::Parts,
+    /// Its body.
+    pub(crate) incoming: Incoming,
+    /// What goes out before the body.
+    pub(crate) first: Bytes,
+    /// The place that a listening stream holds.
+    pub(crate) listening: Option<Seat>,
+}
+
+/// The one place for a listening stream that a session has. Given up when dropped.
+pub(crate) struct Seat {
+    gateway: Arc<Gateway>,
+    key: String,
+    taken: Arc<CancellationToken>,
+}
+
+impl Seat {
+    /// Resolves once a newer stream has taken the place.
+    pub(crate) async fn taken_over(&self) {
+        self.taken.cancelled().await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let _ = self
+            .gateway
+            .listening
+            .pin()
+            .remove_if(&self.key, |_, holder| Arc::ptr_eq(holder, &self.taken));
+    }
+}
+
+/// Reads the message, and lets the record know what it was even if it goes no further.
+async fn read(
+    route: &Route,
+    headers: &HeaderMap,
+    incoming: Incoming,
+    record: &mut Record,
+) -> Result<Read, Refusal> {
+    let outcome = message::read(route, headers, incoming).await;
+    let Some(exchange) = record.exchange_mut() else {
+        return Err(Refusal::Unavailable);
+    };
+    match outcome {
+        Ok(read) => {
+            exchange.say(&read);
+            Ok(read)
+        }
+        Err(Unreadable { refusal, id, modern }) => {
+            exchange.id = id;
+            exchange.modern = modern;
+            Err(refusal)
+        }
+    }
+}
+
+/// A page of another site is refused where cookies or a laptop's loopback could lend it rights (CC-6).
+/// Elsewhere a bearer token outweighs it, because nothing ambient goes with a request.
+fn check_origin(routes: &Routes, headers: &HeaderMap) -> Result<(), Refusal> {
+    for value in headers.get_all(header::ORIGIN) {
+        let known = value.to_str().ok().and_then(|text| Origin::from_str(text).ok());
+        if known.is_some_and(|origin| routes.origin_is_allowed(&origin)) {
+            continue;
+        }
+        if routes.origin_is_binding() {
+            return Err(Refusal::Origin);
+        }
+        debug!(origin = ?value, "a request came from a page of an unknown origin");
+    }
+    Ok(())
+}
+
+/// Said in the way that clients of each kind of request can take (CC-5, CC-95).
+fn not_allowed_by_method(method: &Method, contact: Option<String>) -> Refusal {
+    match *method {
+        Method::GET => Refusal::Method("POST, DELETE, OPTIONS"),
+        Method::DELETE => Refusal::Session,
+        _ => Refusal::NotAllowed(contact),
+    }
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    accept.contains("text/html") && !accept.contains("text/event-stream")
+}

@@ -1,0 +1,125 @@
+//! The transport of 2024-11-05: HTTP+SSE (TP-91 to TP-98).
+//!
+//! The upstream's first event says where messages go. That address is replaced by one of ours, which
+//! carries the upstream's sealed and bound to the caller; an upstream that names another origin than its
+//! own is cut off, because our credential would go there (TP-92).
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use keys::Sealer;
+use protocol::mcp::sse::{Events, encode};
+use std::time::Duration;
+use tracing::warn;
+use url::Url;
+
+use crate::authenticate::Caller;
+use crate::refusal::UpstreamTrouble;
+use crate::route::Route;
+use crate::session::seal_endpoint;
+
+/// How long the first event may take, and how large it may be.
+const FIRST: Duration = Duration::from_secs(30);
+const LARGEST: usize = 64 * 1024;
+
+/// Reads up to the `endpoint` event and gives what goes to the client in its place, with whatever came
+/// around it.
+pub(crate) async fn begin(
+    incoming: &mut Incoming,
+    route: &Route,
+    caller: &Caller,
+    sealer: &Sealer,
+) -> Result<Bytes, UpstreamTrouble> {
+    match tokio::time::timeout(FIRST, rewrite(incoming, route, caller, sealer)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(UpstreamTrouble::Slow),
+    }
+}
+
+async fn rewrite(
+    incoming: &mut Incoming,
+    route: &Route,
+    caller: &Caller,
+    sealer: &Sealer,
+) -> Result<Bytes, UpstreamTrouble> {
+    let mut events = Events::new(LARGEST);
+    let mut out = Vec::new();
+    loop {
+        while let Some((event, raw)) = events.next_event().map_err(|_| UpstreamTrouble::Broken)? {
+            if event.kind != "endpoint" {
+                out.extend_from_slice(&raw);
+                continue;
+            }
+            let Some(path) = resolve(&route.upstream, &event.data) else {
+                warn!(server = %route.name(), "the upstream named a message endpoint that is not its own");
+                return Err(UpstreamTrouble::Broken);
+            };
+            let ticket = seal_endpoint(sealer, route, caller, &path);
+            // Path-absolute, so that it resolves to the origin that the client used (TP-93).
+            out.extend_from_slice(
+                encode("endpoint", &format!("/mcp/{}/message/{ticket}", route.name())).as_bytes(),
+            );
+            out.extend_from_slice(&events.into_rest());
+            return Ok(out.into());
+        }
+        let frame = incoming
+            .frame()
+            .await
+            .ok_or(UpstreamTrouble::Broken)?
+            .map_err(|_| UpstreamTrouble::Broken)?;
+        if let Ok(data) = frame.into_data() {
+            events.push(&data);
+        }
+        if out.len() > LARGEST {
+            return Err(UpstreamTrouble::Broken);
+        }
+    }
+}
+
+/// Path and query of the message endpoint, if it is on the upstream's own origin.
+fn resolve(upstream: &Url, endpoint: &str) -> Option<String> {
+    let url = upstream.join(endpoint.trim()).ok()?;
+    let same = url.scheme() == upstream.scheme()
+        && url.host() == upstream.host()
+        && url.port_or_known_default() == upstream.port_or_known_default()
+        && url.username().is_empty()
+        && url.password().is_none();
+    same.then(|| match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    })
+}
+
+/// The URI that a ticket's path means on the upstream.
+pub(crate) fn message_uri(route: &Route, path: &str) -> Option<http::Uri> {
+    let url = route.upstream.join(path).ok()?;
+    // The path was resolved against the upstream before it was sealed; the configuration may have changed.
+    (url.origin() == route.upstream.origin())
+        .then(|| url.as_str().parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tp_92_only_the_upstreams_own_origin() {
+        let upstream: Url = "http://up.test:8080/a/sse?k=v".parse().unwrap();
+        assert_eq!(
+            resolve(&upstream, "/messages?s=1").as_deref(),
+            Some("/messages?s=1")
+        );
+        assert_eq!(resolve(&upstream, "messages").as_deref(), Some("/a/messages"));
+        assert_eq!(resolve(&upstream, "http://up.test:8080/m").as_deref(), Some("/m"));
+        for evil in [
+            "http://evil.test/m",
+            "//evil.test/m",
+            "https://up.test:8080/m",
+            "http://up.test/m",
+            "http://u@up.test:8080/m",
+        ] {
+            assert_eq!(resolve(&upstream, evil), None, "{evil}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The MCP data plane. No HTML, no SQL.
+//!
+//! ```text
+//! route ─▶ authenticate ─▶ read the message ─▶ authorize ─▶ credential ─▶ forward ─▶ answer ─▶ record
+//! ```
+//!
+//! One module per step; a value is handed from step to step, and each step can end the journey with one
+//! typed [`Refusal`], which knows its status, its challenge and what the audit record says of it. The order
+//! of checks is DEC-15.
+//!
+//! On the way of a call there is no database, no lock that two calls fight for, and nothing that grows with
+//! the number of people, servers or tokens. Bytes are forwarded as they came.
+
+pub mod answer;
+pub mod authenticate;
+pub mod authorize;
+pub mod cors;
+pub mod credential;
+pub mod exchange;
+pub mod forward;
+pub mod gateway;
+pub mod legacy_sse;
+pub mod linger;
+pub mod message;
+pub mod metadata;
+pub mod record;
+pub mod refusal;
+pub mod route;
+pub mod session;
+
+pub use gateway::{Gateway, Parts};
+pub use refusal::{HumanPages, Refusal};
+pub use route::{Assertion, Route, Routes, Timeouts, Transport};

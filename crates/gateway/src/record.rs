@@ -1,0 +1,85 @@
+//! The last step: what went through, or did not, joins the audit record when the answer has ended.
+
+use audit::{CallOutcome, Person, Recorder, What};
+use model::World;
+
+use crate::exchange::Exchange;
+use crate::refusal::Refusal;
+
+/// Records an exchange when it is dropped, whatever ended it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    exchange: Option<Exchange>,
+    recorder: Recorder,
+    world: World,
+    pub(crate) outcome: CallOutcome,
+    pub(crate) status: u16,
+    pub(crate) reason: Option<String>,
+    pub(crate) bytes_out: u64,
+}
+
+impl Record {
+    /// Of an exchange that is under way; until told otherwise, its caller has gone away.
+    pub(crate) fn new(exchange: Exchange, recorder: Recorder, world: World) -> Self {
+        Self {
+            exchange: Some(exchange),
+            recorder,
+            world,
+            outcome: CallOutcome::Abandoned,
+            status: 0,
+            reason: None,
+            bytes_out: 0,
+        }
+    }
+
+    /// The exchange.
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_ref()
+    }
+
+    /// The exchange, before anything went through.
+    pub(crate) fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        self.exchange.as_mut()
+    }
+
+    /// Notes that it ended with a refusal.
+    pub(crate) fn refused(&mut self, refusal: &Refusal, status: u16) {
+        self.outcome = match refusal {
+            Refusal::Upstream(_) => CallOutcome::UpstreamFailed,
+            _ => CallOutcome::Refused,
+        };
+        self.reason = Some(refusal.slug().to_owned());
+        self.status = status;
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
+        let took = self.world.elapsed().saturating_sub(exchange.started);
+        let access = &exchange.caller.access;
+        let what = What::Call {
+            server: exchange.route.name().clone(),
+            account: Some(access.account),
+            client: Some(access.client.clone()),
+            grant: Some(access.grant),
+            token: Some(access.token),
+            method: exchange.method,
+            target: exchange.target.map(|target| target.chars().take(500).collect()),
+            outcome: self.outcome,
+            status: self.status,
+            reason: self.reason.take(),
+            microseconds: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            bytes_in: exchange.bytes_in,
+            bytes_out: self.bytes_out,
+        };
+        let person = Person {
+            username: Some(exchange.caller.account.username.to_string()),
+            address: Some(exchange.address),
+            user_agent: exchange.user_agent,
+        };
+        self.recorder.record_as(exchange.reference, what, person);
+    }
+}

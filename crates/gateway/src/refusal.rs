@@ -1,0 +1,275 @@
+//! Every way in which a journey can end early, and the one place where that becomes an answer.
+//!
+//! 401 means "your token is bad" and nothing else; 403 means "this scope would fix it", or a page of
+//! another site called, and nothing else (CC-4, CC-5). Whatever is wrong with a message or an upstream is
+//! said in JSON-RPC (DEC-16, DEC-18).
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use model::EventId;
+use net::{Body, body};
+use protocol::ErrorCode;
+use protocol::challenge::Challenge;
+use protocol::mcp::answer;
+use protocol::mcp::message::MessageError;
+use protocol::scope;
+use thiserror::Error;
+
+use crate::cors;
+use crate::route::Route;
+
+/// Why a request goes no further.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// A page of another site (CC-6).
+    #[error("this origin may not call")]
+    Origin,
+    /// No such server.
+    #[error("there is no such server")]
+    UnknownRoute,
+    /// No credentials came: 401 without `error` (MA-23).
+    #[error("authentication is required")]
+    NoToken,
+    /// A token came and does not count (MA-24).
+    #[error("{0}")]
+    BadToken(&'static str),
+    /// Credentials in two places, or twice (MA-26).
+    #[error("more than one access token was sent")]
+    TwoTokens,
+    /// The token lacks `mcp`, which the same person can get (DEC-17).
+    #[error("the token lacks the scope mcp")]
+    Scope,
+    /// Another method than those that this leg has.
+    #[error("method not allowed")]
+    Method(&'static str),
+    /// Not JSON (TP-9).
+    #[error("the body must be application/json")]
+    MediaType,
+    /// A compressed body: nothing is judged that was not read.
+    #[error("the body must not be compressed")]
+    Encoding,
+    /// Longer than allowed (DEC-20).
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// It did not come in time, or broke off.
+    #[error("the body did not arrive")]
+    NoBody,
+    /// Not a JSON-RPC message with one reading (DEC-19).
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// An array, outside 2025-03-26 or with an `initialize` in it.
+    #[error("batches are not part of this protocol version")]
+    Batch,
+    /// 2026-07-28: a required member of `_meta` is missing (TP-50).
+    #[error("_meta lacks {0}")]
+    Meta(&'static str),
+    /// Mirrored headers and body disagree, or a required one is missing (TP-52, TP-63).
+    #[error("{0}")]
+    Mismatch(String),
+    /// The person may not use this server; said in HTTP 200 (CC-5).
+    #[error("you may not use this server{}", .0.as_ref().map(|contact| format!("; ask {contact}")).unwrap_or_default())]
+    NotAllowed(Option<String>),
+    /// The session is unknown, ended, or somebody else's (TP-40, TP-42).
+    #[error("the session is unknown or has ended")]
+    Session,
+    /// The upstream could not be reached or did not answer properly (DEC-18). The text names no internal
+    /// address; the log does.
+    #[error("{0}")]
+    Upstream(UpstreamTrouble),
+    /// A fault of ours that will pass.
+    #[error("temporarily unavailable")]
+    Unavailable,
+}
+
+/// What is wrong with an upstream, in words for people and models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum UpstreamTrouble {
+    /// Refused, unknown, certificate.
+    #[error("the server cannot be reached at this moment; try again later")]
+    Unreachable,
+    /// No answer in time.
+    #[error("the server did not answer in time")]
+    Slow,
+    /// A redirect, a server error, nonsense.
+    #[error("the server failed to answer; try again later")]
+    Broken,
+    /// It refused the credential that the door holds.
+    #[error("the server refused the credential that the door holds for it; tell its administrator")]
+    Credential,
+}
+
+/// Renders a refusal for a person at a browser; the program that composes the parts hands it in.
+pub trait HumanPages: Send + Sync + std::fmt::Debug {
+    /// The page for somebody who opened an MCP endpoint in a browser.
+    fn endpoint_opened(&self, server: &str, endpoint: &str, headers: &HeaderMap) -> String;
+}
+
+/// What is known when a refusal is answered.
+#[derive(Debug, Default)]
+pub(crate) struct Circumstances<'a> {
+    /// The JSON-RPC request that waits for an answer, as (id, is a tool call).
+    pub(crate) request: Option<(&'a str, bool)>,
+    /// Whether it is of the stateless era.
+    pub(crate) modern: bool,
+    /// Absolute URL of the resource metadata that fits the request's spelling.
+    pub(crate) resource_metadata: Option<&'a str>,
+    /// The reference under which this is recorded.
+    pub(crate) reference: Option<EventId>,
+}
+
+impl Refusal {
+    /// The word under which logs and the audit record know it.
+    pub fn slug(&self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::UnknownRoute => "unknown_server",
+            Self::NoToken => "no_token",
+            Self::BadToken(_) => "bad_token",
+            Self::TwoTokens => "two_tokens",
+            Self::Scope => "scope",
+            Self::Method(_) => "method",
+            Self::MediaType => "media_type",
+            Self::Encoding => "encoding",
+            Self::TooLarge(_) => "too_large",
+            Self::NoBody => "no_body",
+            Self::Message(_) => "message",
+            Self::Batch => "batch",
+            Self::Meta(_) => "meta",
+            Self::Mismatch(_) => "header_mismatch",
+            Self::NotAllowed(_) => "not_allowed",
+            Self::Session => "session",
+            Self::Upstream(UpstreamTrouble::Unreachable) => "upstream_unreachable",
+            Self::Upstream(UpstreamTrouble::Slow) => "upstream_slow",
+            Self::Upstream(UpstreamTrouble::Broken) => "upstream_broken",
+            Self::Upstream(UpstreamTrouble::Credential) => "upstream_credential",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The answer.
+    pub(crate) fn answer(&self, circumstances: &Circumstances<'_>) -> Response<Body> {
+        let id = circumstances.request.map(|(id, _)| id);
+        let text = self.to_string();
+        let rpc = |code: i64| answer::error(id, code, &text);
+        let mut response = match self {
+            Self::Origin => json(StatusCode::FORBIDDEN, plain("forbidden_origin", &text)),
+            Self::UnknownRoute => json(StatusCode::NOT_FOUND, plain("not_found", &text)),
+            Self::NoToken | Self::BadToken(_) => json(StatusCode::UNAUTHORIZED, plain("unauthorized", &text)),
+            Self::TwoTokens => json(
+                StatusCode::BAD_REQUEST,
+                plain(ErrorCode::InvalidRequest.as_str(), &text),
+            ),
+            Self::Scope => json(
+                StatusCode::FORBIDDEN,
+                plain(ErrorCode::InsufficientScope.as_str(), &text),
+            ),
+            Self::Method(_) => json(StatusCode::METHOD_NOT_ALLOWED, plain("method_not_allowed", &text)),
+            Self::MediaType | Self::Encoding => {
+                json(StatusCode::UNSUPPORTED_MEDIA_TYPE, rpc(answer::INVALID_REQUEST))
+            }
+            Self::TooLarge(_) => json(StatusCode::PAYLOAD_TOO_LARGE, rpc(answer::INVALID_REQUEST)),
+            Self::NoBody => json(StatusCode::REQUEST_TIMEOUT, rpc(answer::INVALID_REQUEST)),
+            Self::Message(MessageError::Syntax(_)) => json(StatusCode::BAD_REQUEST, rpc(answer::PARSE_ERROR)),
+            Self::Message(MessageError::Envelope { id, .. }) => json(
+                StatusCode::BAD_REQUEST,
+                answer::error(id.as_deref(), answer::INVALID_REQUEST, &text),
+            ),
+            Self::Batch => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
+            Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
+            Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
+            Self::NotAllowed(_) => match id {
+                Some(_) => json(StatusCode::OK, rpc(answer::NOT_ALLOWED)),
+                None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
+            },
+            Self::Session => json(StatusCode::NOT_FOUND, rpc(answer::INVALID_REQUEST)),
+            Self::Upstream(trouble) => upstream_trouble(*trouble, circumstances),
+            Self::Unavailable => json(
+                StatusCode::SERVICE_UNAVAILABLE,
+                plain("temporarily_unavailable", &text),
+            ),
+        };
+        let headers = response.headers_mut();
+        self.add_headers(headers, circumstances);
+        cors::allow(headers);
+        response
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap, circumstances: &Circumstances<'_>) {
+        let challenge = |error| Challenge {
+            resource_metadata: circumstances.resource_metadata,
+            scope: Some(scope::MCP),
+            error,
+        };
+        match self {
+            Self::NoToken => {
+                headers.insert(header::WWW_AUTHENTICATE, challenge(None).header());
+            }
+            Self::BadToken(why) => {
+                let error = Some((ErrorCode::InvalidToken, *why));
+                headers.insert(header::WWW_AUTHENTICATE, challenge(error).header());
+            }
+            Self::TwoTokens => {
+                let error = Some((ErrorCode::InvalidRequest, "more than one access token was sent"));
+                headers.insert(header::WWW_AUTHENTICATE, challenge(error).header());
+            }
+            Self::Scope => {
+                let error = Some((ErrorCode::InsufficientScope, "the scope mcp is needed"));
+                headers.insert(header::WWW_AUTHENTICATE, challenge(error).header());
+            }
+            Self::Method(allow) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Encoding => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            Self::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(reference) = circumstances.reference
+            && let Ok(value) = HeaderValue::from_str(&reference.to_string())
+        {
+            headers.insert("x-reference", value);
+        }
+    }
+}
+
+/// DEC-18: a tool call gets a result that a model can read, another request a JSON-RPC error, and only
+/// where there is no request to answer does HTTP say it.
+fn upstream_trouble(trouble: UpstreamTrouble, circumstances: &Circumstances<'_>) -> Response<Body> {
+    let text = trouble.to_string();
+    match circumstances.request {
+        Some((id, true)) => json(
+            StatusCode::OK,
+            answer::tool_error(id, &text, circumstances.modern),
+        ),
+        Some((id, false)) => json(
+            StatusCode::OK,
+            answer::error(Some(id), answer::INTERNAL_ERROR, &text),
+        ),
+        None if trouble == UpstreamTrouble::Slow => {
+            json(StatusCode::GATEWAY_TIMEOUT, plain("upstream_timeout", &text))
+        }
+        None => json(StatusCode::BAD_GATEWAY, plain("upstream_error", &text)),
+    }
+}
+
+fn plain(error: &str, description: &str) -> String {
+    serde_json::json!({ "error": error, "error_description": description }).to_string()
+}
+
+/// A small JSON answer.
+pub(crate) fn json(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Whether a route's people should be told whom to ask.
+pub(crate) fn not_allowed(route: &Route) -> Refusal {
+    Refusal::NotAllowed(route.contact.clone())
+}

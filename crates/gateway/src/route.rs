@@ -1,0 +1,141 @@
+//! Which server a path means, and what is needed to reach it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Uri};
+use issuer::Resource;
+use model::ServerName;
+use net::Operators;
+use protocol::{Issuer, Origin, Origins};
+use url::Url;
+use vault::SharedCredential;
+
+/// How an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP, every revision since 2025-03-26.
+    Streamable,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// From the request to the answer's head.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer that is no event stream.
+    pub idle: Duration,
+    /// How long a request's body may take to arrive from the client.
+    pub body: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_mins(5),
+            idle: Duration::from_mins(2),
+            body: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A signed statement of who is calling, for upstreams that want proof instead of a plain header.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    /// The header that carries it.
+    pub header: HeaderName,
+    /// Its `aud`.
+    pub audience: String,
+}
+
+/// One configured server.
+#[derive(Debug)]
+pub struct Route {
+    /// What tokens for it look like and who may use it.
+    pub resource: Arc<Resource>,
+    /// Where it is.
+    pub upstream: Url,
+    /// The same, as requests carry it.
+    pub uri: Uri,
+    /// How it speaks.
+    pub transport: Transport,
+    /// The way there.
+    pub client: Operators,
+    /// What is shown to it.
+    pub credential: SharedCredential,
+    /// Whether the caller is named in `X-MCP-*` headers (DEC-22).
+    pub identity_headers: bool,
+    /// Whether the caller is named in a signed assertion too.
+    pub assertion: Option<Assertion>,
+    /// Most bytes of a request (DEC-20).
+    pub body_limit: usize,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// Whom a caller who is not allowed should ask.
+    pub contact: Option<String>,
+}
+
+impl Route {
+    /// Its name.
+    pub fn name(&self) -> &ServerName {
+        &self.resource.name
+    }
+}
+
+/// Everything that a request can be routed by; replaced as one.
+#[derive(Debug)]
+pub struct Routes {
+    /// The public origin and its aliases.
+    pub origins: Origins,
+    /// Our issuer.
+    pub issuer: Issuer,
+    /// What people call this door.
+    pub title: String,
+    /// Browser origins that may call although they are not ours; none listed means that a bearer token
+    /// decides (CC-6).
+    pub allowed_origins: Vec<Origin>,
+    /// The servers.
+    pub servers: HashMap<ServerName, Arc<Route>>,
+}
+
+/// What a path below `/mcp` is.
+#[derive(Debug)]
+pub enum Leg<'a> {
+    /// The MCP endpoint itself, spelled with or without slashes at the end (CC-7).
+    Endpoint,
+    /// The message endpoint of the legacy transport, with its sealed ticket (DEC-21).
+    Message(&'a str),
+}
+
+impl Routes {
+    /// Finds the server and the leg of a path.
+    pub fn find<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, Leg<'a>)> {
+        let rest = path.strip_prefix("/mcp/")?;
+        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let route = self.servers.get(name)?;
+        let rest = rest.trim_end_matches('/');
+        match rest.strip_prefix("message/") {
+            _ if rest.is_empty() => Some((route, Leg::Endpoint)),
+            Some(ticket) if route.transport == Transport::Sse && !ticket.contains('/') => {
+                Some((route, Leg::Message(ticket)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a browser page of this origin may call.
+    pub(crate) fn origin_is_allowed(&self, origin: &Origin) -> bool {
+        self.origins.contains(origin)
+            || self.allowed_origins.contains(origin)
+            // On a laptop, pages of this very machine: the Inspector, for instance.
+            || (self.origins.public().is_loopback() && origin.is_loopback())
+    }
+
+    /// Whether a wrong `Origin` is refused even with a good token (DEC-15).
+    pub(crate) fn origin_is_binding(&self) -> bool {
+        self.origins.public().is_loopback() || !self.allowed_origins.is_empty()
+    }
+}
