@@ -1,0 +1,116 @@
+//! The person's own account: who they are here, and their password.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use keys::password::BadPassword;
+use people::SignedIn;
+use people::accounts::AccountError;
+
+use crate::authorize::person;
+use crate::form_token;
+use crate::locale::Locale;
+use crate::page::{self, Page, render};
+use crate::request::{Browser, Form, From};
+use crate::return_to_client::see_other;
+use crate::router::Web;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    page: Page,
+    username: String,
+    display_name: String,
+    email: Option<String>,
+    groups: Vec<String>,
+    token: String,
+    error: Option<String>,
+    done: bool,
+}
+
+/// `GET /account`.
+pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
+    match browser.signed_in(&web).await {
+        Some(signed_in) => page(&web, locale, &signed_in, StatusCode::OK, None, false),
+        None => see_other("/sign-in"),
+    }
+}
+
+fn page(
+    web: &Web,
+    locale: Locale,
+    signed_in: &SignedIn,
+    status: StatusCode,
+    error: Option<String>,
+    done: bool,
+) -> Response {
+    let account = &signed_in.account;
+    let template = AccountPage {
+        page: Page::own(web, locale, locale.t("account-title"), "account", signed_in),
+        username: account.username.to_string(),
+        display_name: account.display_name.clone(),
+        email: account.email.as_ref().map(|(email, _)| email.clone()),
+        groups: account.groups.iter().map(ToString::to_string).collect(),
+        token: form_token::for_cookie(signed_in.cookie.expose()),
+        error,
+        done,
+    };
+    render(status, &template)
+}
+
+/// `POST /account/password`.
+pub async fn change_password(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    Form(form): Form,
+) -> Response {
+    let Some(signed_in) = browser.signed_in(&web).await else {
+        return see_other("/sign-in");
+    };
+    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default().to_owned();
+    if !form_token::fits(signed_in.cookie.expose(), &field("token")) {
+        return page::stale_form(&web, locale);
+    }
+    if field("new") != field("repeat") {
+        let error = Some(locale.t("password-differs"));
+        return page(&web, locale, &signed_in, StatusCode::BAD_REQUEST, error, false);
+    }
+    let (current, new) = (field("current").into(), field("new").into());
+    let person = person(&from, Some(&signed_in));
+    let changed = web
+        .parts
+        .accounts
+        .change_password(signed_in.account.id, current, new, signed_in.session.id, person)
+        .await;
+    match changed {
+        Ok(()) => page(&web, locale, &signed_in, StatusCode::OK, None, true),
+        Err(error) => match problem(locale, &error) {
+            Some(text) => page(
+                &web,
+                locale,
+                &signed_in,
+                StatusCode::BAD_REQUEST,
+                Some(text),
+                false,
+            ),
+            None => page::unavailable(&web, locale, &error),
+        },
+    }
+}
+
+/// What to tell somebody whose password was not taken; `None` for a fault of ours.
+pub(crate) fn problem(locale: Locale, error: &AccountError) -> Option<String> {
+    Some(match error {
+        AccountError::Password(BadPassword::TooShort) => locale.t("password-short"),
+        AccountError::Password(BadPassword::TooLong) => locale.t("password-long"),
+        AccountError::Password(BadPassword::Obvious) => locale.t("password-obvious"),
+        AccountError::WrongPassword => locale.t("password-wrong"),
+        AccountError::Busy(_) => locale.t("sign-in-busy"),
+        _ => return None,
+    })
+}

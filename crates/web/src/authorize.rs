@@ -1,0 +1,223 @@
+//! The authorization endpoint: the issuer decides, this turns its outcome into a page or a redirect.
+
+use std::sync::Arc;
+
+use audit::Person;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use issuer::authorize::{NotAllowed, SignInNeeded};
+use issuer::clients::RedirectProblem;
+use issuer::{ClientFace, Outcome, Refused};
+use people::SignedIn;
+use protocol::metadata::paths;
+use protocol::{Params, RedirectUri};
+
+use crate::locale::Locale;
+use crate::page::{self, Message};
+use crate::request::{Browser, Form, From, RawQuery};
+use crate::return_to_client::{go, see_other};
+use crate::router::Web;
+use crate::{consent, sign_in};
+
+/// `GET /authorize`.
+pub async fn authorize(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = match Params::parse(query.as_bytes()) {
+        Ok(params) => params,
+        Err(error) => return refused(&web, locale, &Refused::BadParameters(error.to_string())),
+    };
+    let signed_in = browser.signed_in(&web).await;
+    let person = person(&from, signed_in.as_ref());
+    match web
+        .parts
+        .server
+        .authorize(&params, &query, signed_in.as_ref(), &person)
+        .await
+    {
+        Ok(Outcome::SignIn(SignInNeeded { username, again })) => {
+            let known = signed_in.map(|signed_in| signed_in.account.username.to_string());
+            let asked = sign_in::Asked {
+                query: &query,
+                username: known.or(username),
+                again,
+                error: None,
+            };
+            sign_in::page(&web, locale, &browser, StatusCode::OK, asked)
+        }
+        Ok(Outcome::Ask(question)) => match signed_in {
+            Some(signed_in) => consent::page(&web, locale, &question, &signed_in),
+            None => see_other("/sign-in"),
+        },
+        Ok(Outcome::Return(back)) => go(&web, locale, &back),
+        Ok(Outcome::NotAllowed(not_allowed)) => {
+            not_allowed_page(&web, locale, &not_allowed, signed_in.as_ref())
+        }
+        Ok(Outcome::Refused(why)) => refused(&web, locale, &why),
+        Err(error) => page::unavailable(&web, locale, &error),
+    }
+}
+
+/// `POST /authorize` (OS-32): the same request as a query, so that it can be loaded again.
+pub async fn authorize_by_post(Form(form): Form) -> Response {
+    see_other(&format!("{}?{}", paths::AUTHORIZE, form.encode()))
+}
+
+/// Who the record says it was.
+pub(crate) fn person(from: &From, signed_in: Option<&SignedIn>) -> Person {
+    let username = signed_in.map(|signed_in| signed_in.account.username.to_string());
+    Person {
+        username,
+        ..from.0.clone()
+    }
+}
+
+/// What a client is called on pages.
+pub(crate) fn client_name(locale: Locale, face: &ClientFace) -> String {
+    face.name.clone().unwrap_or_else(|| locale.t("nameless-client"))
+}
+
+fn not_allowed_page(web: &Web, locale: Locale, what: &NotAllowed, signed_in: Option<&SignedIn>) -> Response {
+    let text = match &what.server {
+        Some(server) => locale.t1("not-allowed-server", "server", server),
+        None => locale.t("not-allowed-any"),
+    };
+    let ask = match &what.contact {
+        Some(contact) => locale.t1("ask-contact", "contact", contact),
+        None => locale.t("ask-administrator"),
+    };
+    let mut facts = Vec::new();
+    if let Some(signed_in) = signed_in {
+        facts.push((locale.t("signed-in-as"), signed_in.account.username.to_string()));
+    }
+    let label = locale.t1("back-to", "client", client_name(locale, &what.back.face));
+    let message = Message {
+        title: locale.t("not-allowed-title"),
+        text: format!("{text} {ask}"),
+        facts,
+        link: Some((what.back.url.clone(), label)),
+        ..Message::default()
+    };
+    page::problem(web, locale, StatusCode::FORBIDDEN, "not_allowed", message)
+}
+
+/// A request that goes nowhere: 400, or 503 where the client is only unverified (CC-42, CC-54, CC-55).
+pub(crate) fn refused(web: &Web, locale: Locale, why: &Refused) -> Response {
+    let (slug, text, steps, facts) = explain(web, locale, why);
+    let later = matches!(why, Refused::Unverified { .. });
+    let status = if later {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    let message = Message {
+        title: locale.t("refused-title"),
+        text,
+        steps,
+        facts,
+        link: None,
+    };
+    let mut response = page::problem(web, locale, status, slug, message);
+    if later {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+    }
+    response
+}
+
+/// What is wrong, what to do about it, and the facts.
+type Explanation = (&'static str, String, Vec<String>, Vec<(String, String)>);
+
+fn explain(web: &Web, locale: Locale, why: &Refused) -> Explanation {
+    let fact = |key: &str, value: &str| (locale.t(key), value.to_owned());
+    let known = web.parts.server.known_clients();
+    let reset = |redirect: Option<&str>| {
+        let uri = redirect.and_then(|uri| RedirectUri::parse(uri, |_| true).ok());
+        let client = uri.and_then(|uri| known.by_redirects(&[uri]));
+        client.and_then(|client| client.reset.get(locale.tag()).cloned())
+    };
+    match why {
+        Refused::NoClient => ("no_client", locale.t("refused-no-client"), vec![], vec![]),
+        Refused::BadParameters(what) => (
+            "bad_parameters",
+            locale.t("refused-parameters"),
+            vec![],
+            vec![fact("details", what)],
+        ),
+        Refused::UnknownClient {
+            client_id,
+            redirect_uri,
+        } => {
+            let steps = vec![reset(redirect_uri.as_deref()).unwrap_or_else(|| locale.t("refused-reset-any"))];
+            let mut facts = vec![fact("client-id", client_id)];
+            facts.extend(redirect_uri.iter().map(|uri| fact("redirect-uri", uri)));
+            ("unknown_client", locale.t("refused-unknown-client"), steps, facts)
+        }
+        Refused::DisabledClient(id) => (
+            "disabled_client",
+            locale.t("refused-disabled"),
+            vec![],
+            vec![fact("client-id", id)],
+        ),
+        Refused::BadClientUrl(error) => (
+            "bad_client_url",
+            locale.t("refused-client-url"),
+            vec![],
+            vec![fact("details", &error.to_string())],
+        ),
+        Refused::Unverified { client_id, why } => {
+            let facts = vec![fact("client-id", client_id), fact("details", why)];
+            (
+                "unverified_client",
+                locale.t("refused-unverified"),
+                vec![locale.t("refused-unverified-step")],
+                facts,
+            )
+        }
+        Refused::ClientNotAllowed { client_id, contact } => {
+            let step = match contact {
+                Some(contact) => locale.t1("ask-contact", "contact", contact),
+                None => locale.t("ask-administrator"),
+            };
+            (
+                "client_not_allowed",
+                locale.t("refused-not-allowed"),
+                vec![step],
+                vec![fact("client-id", client_id)],
+            )
+        }
+        Refused::Redirect {
+            problem: RedirectProblem::Missing,
+            client,
+        } => (
+            "redirect_missing",
+            locale.t("refused-redirect-missing"),
+            vec![],
+            vec![fact("client-id", client)],
+        ),
+        Refused::Redirect {
+            problem:
+                RedirectProblem::Mismatch {
+                    requested,
+                    registered,
+                },
+            client,
+        } => {
+            let mut facts = vec![fact("client-id", client), fact("redirect-uri", requested)];
+            facts.extend(
+                registered
+                    .iter()
+                    .take(6)
+                    .map(|uri| fact("redirect-uri-registered", uri)),
+            );
+            let steps = reset(Some(requested)).into_iter().collect();
+            ("redirect_mismatch", locale.t("refused-redirect"), steps, facts)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The consent page (OS-41, CC-51, CC-57, CC-58, MA-92, MA-93, MA-136).
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use issuer::consent::Answer;
+use issuer::{Decided, Question, Vouching};
+use people::SignedIn;
+use protocol::redirect::Kind;
+
+use crate::authorize::{client_name, person};
+use crate::form_token;
+use crate::locale::Locale;
+use crate::page::{self, Message, Page, render};
+use crate::request::{Browser, Form, From};
+use crate::return_to_client::{elsewhere, go, see_other};
+use crate::router::Web;
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage {
+    page: Page,
+    /// Who vouches for it, in words.
+    vouching: String,
+    vouched: bool,
+    warnings: Vec<String>,
+    /// Where the browser will be sent, in words, and exactly.
+    target: String,
+    redirect_uri: String,
+    client_id: String,
+    choices: Vec<Choice>,
+    scopes: Vec<String>,
+    username: String,
+    transaction: String,
+    token: String,
+    elsewhere: bool,
+}
+
+struct Choice {
+    name: String,
+    title: String,
+}
+
+/// The page for a question.
+pub(crate) fn page(web: &Web, locale: Locale, question: &Question, signed_in: &SignedIn) -> Response {
+    let face = &question.face;
+    let (vouching, vouched) = match (&face.vouching, &face.publisher) {
+        (Vouching::Operator, _) => (locale.t("vouched-operator"), true),
+        (Vouching::Host(host), Some(publisher)) => (
+            locale.t2("vouched-publisher", "host", host, "publisher", publisher),
+            true,
+        ),
+        (Vouching::Host(host), None) => (locale.t1("vouched-host", "host", host), true),
+        (Vouching::Nobody, _) => (locale.t("vouched-nobody"), false),
+    };
+    let mut warnings = Vec::new();
+    if face.loopback_only {
+        warnings.push(locale.t("warn-loopback"));
+    } else if question.redirect_uri.kind() == Kind::PrivateScheme {
+        warnings.push(locale.t("warn-scheme"));
+    }
+    if !vouched && question.redirect_uri.kind() == Kind::Https {
+        warnings.push(locale.t1("warn-unverified-site", "host", question.redirect_uri.target()));
+    }
+    let target = match question.redirect_uri.kind() {
+        Kind::Https => question.redirect_uri.target(),
+        Kind::Loopback => locale.t("kind-loopback"),
+        Kind::PrivateScheme => locale.t1("kind-scheme", "scheme", question.redirect_uri.target()),
+    };
+    let client = client_name(locale, face);
+    let template = ConsentPage {
+        page: Page::new(web, locale, locale.t1("consent-title", "client", &client)),
+        vouching,
+        vouched,
+        warnings,
+        target,
+        redirect_uri: question.redirect_uri.to_string(),
+        client_id: face.id.to_string(),
+        choices: question
+            .choices
+            .iter()
+            .filter_map(|choice| {
+                let name = choice.server.as_ref()?.to_string();
+                Some(Choice {
+                    name,
+                    title: choice.title.clone(),
+                })
+            })
+            .collect(),
+        scopes: question
+            .scopes
+            .iter()
+            .map(|scope| locale.t(&format!("scope-{}", scope.replace('_', "-"))))
+            .collect(),
+        username: signed_in.account.username.to_string(),
+        transaction: question.transaction.to_string(),
+        token: form_token::for_cookie(signed_in.cookie.expose()),
+        elsewhere: question.elsewhere,
+    };
+    render(StatusCode::OK, &template)
+}
+
+/// `POST /consent`. Nothing of the request is read from the form: only which transaction, and the answer.
+pub async fn submit(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    Form(form): Form,
+) -> Response {
+    let Some(signed_in) = browser.signed_in(&web).await else {
+        return see_other("/sign-in");
+    };
+    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default();
+    if !form_token::fits(signed_in.cookie.expose(), field("token")) {
+        return page::stale_form(&web, locale);
+    }
+    let Ok(transaction) = field("transaction").parse() else {
+        return gone(&web, locale);
+    };
+    let answer = match field("answer") {
+        "approve" | "elsewhere" => Answer::Approve {
+            server: field("server").parse().ok(),
+        },
+        _ => Answer::Deny,
+    };
+    let person = person(&from, Some(&signed_in));
+    match web
+        .parts
+        .server
+        .decide(transaction, answer, &signed_in, &person)
+        .await
+    {
+        Ok(Decided::Return(back)) if field("answer") == "elsewhere" => elsewhere(&web, locale, &back),
+        Ok(Decided::Return(back)) => go(&web, locale, &back),
+        Ok(Decided::Gone) => gone(&web, locale),
+        Err(error) => page::unavailable(&web, locale, &error),
+    }
+}
+
+fn gone(web: &Web, locale: Locale) -> Response {
+    let message = Message {
+        title: locale.t("gone-title"),
+        text: locale.t("gone-text"),
+        ..Message::default()
+    };
+    page::problem(web, locale, StatusCode::BAD_REQUEST, "consent_gone", message)
+}

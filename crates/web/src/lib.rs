@@ -1,0 +1,36 @@
+//! The faces of the authorization server: OAuth endpoints, and pages for people.
+//!
+//! Decisions are the issuer's and people's; here requests become questions, and answers become JSON,
+//! redirects and pages. Pages are rendered on the server, work without JavaScript, and come in English and
+//! Traditional Chinese. Knows nothing of MCP.
+
+pub mod account;
+pub mod apps;
+pub mod assets;
+pub mod authorize;
+pub mod connect;
+pub mod consent;
+pub mod cookies;
+pub mod cors;
+pub mod fallback;
+pub mod form_token;
+pub mod home;
+pub mod introspection;
+pub mod invitation;
+pub mod locale;
+pub mod logout;
+pub mod metadata;
+pub mod oauth_json;
+pub mod page;
+pub mod registration;
+pub mod request;
+pub mod return_to_client;
+pub mod revocation;
+pub mod router;
+pub mod sessions;
+pub mod sign_in;
+pub mod token;
+pub mod userinfo;
+
+pub use page::opened_in_browser;
+pub use router::{Parts, Site, Web};

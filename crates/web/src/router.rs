@@ -1,0 +1,207 @@
+//! The routes, and what every handler shares.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use audit::Recorder;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler as _;
+use axum::routing::{MethodRouter, get, post};
+use issuer::{AuthorizationServer, IssFlag, Registration};
+use model::World;
+use people::{Accounts, Sessions, SignIn};
+use protocol::Origin;
+use protocol::metadata::{AuthorizationServerMetadata, Offer, paths};
+use store::Store;
+use tower_http::csrf::CsrfLayer;
+
+use crate::{
+    account, apps, assets, authorize, consent, cors, fallback, home, introspection, invitation, logout,
+    metadata, page, registration, revocation, sessions, sign_in, token, userinfo,
+};
+
+/// Most bytes of a form or a registration.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// What the faces are built from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Clock and dice.
+    pub world: World,
+    /// Persistence, for lists.
+    pub store: Arc<dyn Store>,
+    /// The authorization server.
+    pub server: Arc<AuthorizationServer>,
+    /// Signing in.
+    pub sign_in: SignIn,
+    /// Browser sessions.
+    pub sessions: Sessions,
+    /// Accounts and their links.
+    pub accounts: Accounts,
+    /// The audit record.
+    pub recorder: Recorder,
+}
+
+/// What of the configuration pages show.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What people call this door.
+    pub title: String,
+    /// The public origin.
+    pub origin: Origin,
+}
+
+/// Shared by every handler.
+#[derive(Debug)]
+pub struct Web {
+    pub(crate) parts: Parts,
+    site: ArcSwap<Site>,
+    documents: ArcSwap<Documents>,
+}
+
+/// Metadata as ready-made text: no database, no upstream, nothing that can fail (CC-26).
+#[derive(Debug)]
+pub(crate) struct Documents {
+    /// With the `iss` flag.
+    pub(crate) full: String,
+    /// For discovery requests of 2024-11-05 (DEC-14).
+    pub(crate) without_iss_flag: String,
+}
+
+impl Web {
+    /// From its parts.
+    pub fn new(parts: Parts, site: Site) -> Arc<Self> {
+        let documents = documents(&parts.server);
+        Arc::new(Self {
+            parts,
+            site: ArcSwap::from_pointee(site),
+            documents: ArcSwap::from_pointee(documents),
+        })
+    }
+
+    /// After the issuer has new settings.
+    pub fn reconfigure(&self, site: Site) {
+        self.documents.store(Arc::new(documents(&self.parts.server)));
+        self.site.store(Arc::new(site));
+    }
+
+    pub(crate) fn site(&self) -> Arc<Site> {
+        self.site.load_full()
+    }
+
+    pub(crate) fn documents(&self) -> Arc<Documents> {
+        self.documents.load_full()
+    }
+}
+
+fn documents(server: &AuthorizationServer) -> Documents {
+    let settings = server.settings();
+    let registration = settings.registration == Registration::Open;
+    let document = |iss_flag| {
+        let metadata = AuthorizationServerMetadata::new(
+            &settings.issuer,
+            Offer {
+                registration,
+                iss_flag,
+            },
+        );
+        serde_json::to_string(&metadata).unwrap_or_default()
+    };
+    Documents {
+        full: document(settings.iss != IssFlag::Off),
+        without_iss_flag: document(settings.iss == IssFlag::On),
+    }
+}
+
+/// All routes.
+pub fn router(web: Arc<Web>) -> Router {
+    Router::new()
+        .merge(machines())
+        .merge(people(&web))
+        .fallback(fallback::not_found)
+        .method_not_allowed_fallback(fallback::method_not_allowed)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(web)
+}
+
+/// What programs call: open to every origin, without cookies.
+fn machines() -> Router<Arc<Web>> {
+    let open = |methods: MethodRouter<Arc<Web>>| methods.options(cors::preflight);
+    Router::new()
+        .route(paths::OAUTH_METADATA, open(get(metadata::root)))
+        .route(paths::OPENID_METADATA, open(get(metadata::root)))
+        .route(
+            &format!("{}/{{*path}}", paths::OAUTH_METADATA),
+            open(get(metadata::inserted)),
+        )
+        .route(
+            &format!("{}/{{*path}}", paths::OPENID_METADATA),
+            open(get(metadata::inserted)),
+        )
+        .route(
+            &format!("/mcp/{{name}}{}", paths::OAUTH_METADATA),
+            open(get(metadata::appended)),
+        )
+        .route(
+            &format!("/mcp/{{name}}{}", paths::OPENID_METADATA),
+            open(get(metadata::appended)),
+        )
+        .route(paths::JWKS, open(get(metadata::key_set)))
+        .route(paths::TOKEN, open(post(token::token)))
+        .route("/oauth/token", open(post(token::token)))
+        .route(paths::REGISTER, open(post(registration::register)))
+        .route(
+            &format!("{}/{{id}}", paths::REGISTER),
+            open(
+                get(registration::read)
+                    .put(registration::update)
+                    .delete(registration::delete),
+            ),
+        )
+        .route(paths::REVOKE, open(post(revocation::revoke)))
+        .route(paths::INTROSPECT, post(introspection::introspect))
+        .route(
+            paths::USERINFO,
+            open(get(userinfo::userinfo).post(userinfo::userinfo)),
+        )
+        .layer(axum::middleware::map_response(cors::allow))
+}
+
+/// What people's browsers open: no CORS, no framing, forms from our own pages alone (OS-5, OS-36, OS-39).
+fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
+    let origin = web.site().origin.to_string();
+    let csrf = CsrfLayer::new();
+    let csrf = match csrf.clone().add_trusted_origin(origin) {
+        Ok(trusting) => trusting,
+        Err(_) => csrf,
+    };
+    Router::new()
+        .route(
+            paths::AUTHORIZE,
+            get(authorize::authorize).post(authorize::authorize_by_post),
+        )
+        .route(
+            "/sign-in",
+            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
+        )
+        .route("/consent", post(consent::submit.layer(csrf.clone())))
+        .route(
+            "/invitation/{token}",
+            get(invitation::show).post(invitation::submit.layer(csrf.clone())),
+        )
+        .route("/sign-out", post(sign_in::sign_out.layer(csrf.clone())))
+        .route(paths::END_SESSION, get(logout::show).post(logout::submit))
+        .route("/", get(home::show))
+        .route("/apps", get(apps::show))
+        .route("/apps/revoke", post(apps::revoke.layer(csrf.clone())))
+        .route("/sessions", get(sessions::show))
+        .route("/sessions/end", post(sessions::end.layer(csrf.clone())))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::change_password.layer(csrf)))
+        .route("/assets/{file}", get(assets::serve))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(web),
+            page::protect,
+        ))
+}

@@ -1,0 +1,130 @@
+//! "Where I am signed in": the person's live browser sessions, each revocable.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use model::SessionId;
+
+use crate::authorize::person;
+use crate::form_token;
+use crate::locale::Locale;
+use crate::page::{self, Page, moment, render};
+use crate::request::{Browser, Form, From};
+use crate::return_to_client::see_other;
+use crate::router::Web;
+
+#[derive(Template)]
+#[template(path = "sessions.html")]
+struct SessionsPage {
+    page: Page,
+    sessions: Vec<Shown>,
+    token: String,
+}
+
+struct Shown {
+    id: String,
+    browser: String,
+    address: String,
+    since: String,
+    last_seen: String,
+    current: bool,
+}
+
+/// `GET /sessions`.
+pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
+    let Some(signed_in) = browser.signed_in(&web).await else {
+        return see_other("/sign-in");
+    };
+    let sessions = match web.parts.sessions.of(signed_in.account.id).await {
+        Ok(sessions) => sessions,
+        Err(error) => return page::unavailable(&web, locale, &error),
+    };
+    let sessions = sessions.into_iter().map(|session| Shown {
+        id: session.id.to_string(),
+        browser: browser_name(&session.user_agent).unwrap_or_else(|| locale.t("browser-unknown")),
+        address: session.address,
+        since: moment(session.created_at),
+        last_seen: moment(session.last_seen_at),
+        current: session.id == signed_in.session.id,
+    });
+    let sessions = sessions.collect();
+    let page = Page::own(&web, locale, locale.t("sessions-title"), "sessions", &signed_in);
+    let token = form_token::for_cookie(signed_in.cookie.expose());
+    render(
+        StatusCode::OK,
+        &SessionsPage {
+            page,
+            sessions,
+            token,
+        },
+    )
+}
+
+/// `POST /sessions/end`.
+pub async fn end(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    Form(form): Form,
+) -> Response {
+    let Some(signed_in) = browser.signed_in(&web).await else {
+        return see_other("/sign-in");
+    };
+    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default();
+    if !form_token::fits(signed_in.cookie.expose(), field("token")) {
+        return page::stale_form(&web, locale);
+    }
+    if let Ok(id) = field("session").parse::<SessionId>() {
+        let person = person(&from, Some(&signed_in));
+        if let Err(error) = web.parts.sessions.end(id, signed_in.account.id, person).await {
+            return page::unavailable(&web, locale, &error);
+        }
+    }
+    see_other("/sessions")
+}
+
+/// Browser and system in a few words, as far as they say so.
+fn browser_name(user_agent: &str) -> Option<String> {
+    let browsers = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    let systems = [
+        ("Windows", "Windows"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let find = |list: &[(&str, &'static str)]| {
+        list.iter()
+            .find(|(mark, _)| user_agent.contains(mark))
+            .map(|(_, name)| *name)
+    };
+    match (find(&browsers), find(&systems)) {
+        (Some(browser), Some(system)) => Some(format!("{browser}, {system}")),
+        (Some(name), None) | (None, Some(name)) => Some(name.to_owned()),
+        (None, None) => user_agent.split_whitespace().next().map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_browsers() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36";
+        assert_eq!(browser_name(chrome).as_deref(), Some("Chrome, Linux"));
+        assert_eq!(browser_name("curl/8.0").as_deref(), Some("curl/8.0"));
+        assert_eq!(browser_name(""), None);
+    }
+}
