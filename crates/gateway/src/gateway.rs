@@ -90,7 +90,8 @@ impl Gateway {
         self.parts.standing.look_again();
     }
 
-    pub(crate) fn routes(&self) -> Arc<Routes> {
+    /// The routes of this moment.
+    pub fn routes(&self) -> Arc<Routes> {
         self.routes.load_full()
     }
 

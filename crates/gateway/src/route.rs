@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, Uri};
 use issuer::Resource;
 use model::ServerName;
-use net::Operators;
+use net::{Egress, Operators};
 use protocol::{Issuer, Origin, Origins};
 use url::Url;
 use vault::SharedCredential;
@@ -64,6 +64,8 @@ pub struct Route {
     pub transport: Transport,
     /// The way there.
     pub client: Operators,
+    /// What that way was made from, so that a new configuration can take it over with its connections.
+    pub egress: Egress,
     /// What is shown to it.
     pub credential: SharedCredential,
     /// Whether the caller is named in `X-MCP-*` headers (DEC-22).

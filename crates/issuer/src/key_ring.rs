@@ -119,12 +119,12 @@ impl KeyRing {
     }
 
     /// Makes a new key of every algorithm whose newest is older than `age`. Gives their names.
-    pub async fn rotate_older_than(&self, age: Duration) -> Result<Vec<String>, KeyRingError> {
+    pub async fn rotate_older_than(&self, age: Duration) -> Result<Vec<(String, Algorithm)>, KeyRingError> {
         let mut made = Vec::new();
         for algorithm in Algorithm::ALL {
             let newest = self.newest(algorithm).await?;
             if newest.is_some_and(|key| self.world.now().since(key.created_at) >= age) {
-                made.extend(self.rotate(algorithm).await?);
+                made.extend(self.rotate(algorithm).await?.map(|kid| (kid, algorithm)));
             }
         }
         Ok(made)

@@ -21,7 +21,7 @@ pub enum Transport {
     Tls,
     /// In clear, from this very machine.
     PlainLoopback,
-    /// In clear, through a listed proxy that does not say it was TLS on its side.
+    /// Through a listed proxy that says it was in clear on its side.
     PlainProxied,
     /// In clear, from somebody else.
     Plain,
@@ -78,10 +78,10 @@ impl TrustedProxies {
             .next_back()
             .and_then(|value| value.to_str().ok());
         let said = said.and_then(|text| text.rsplit(',').next()).map(str::trim);
+        // A listed proxy that says nothing is taken for what the operator listed it as: the one that ends TLS.
         let transport = match said {
-            Some("https" | "wss") => Transport::Tls,
-            _ if tls => Transport::Tls,
-            _ => Transport::PlainProxied,
+            None | Some("https" | "wss") => Transport::Tls,
+            Some(_) => Transport::PlainProxied,
         };
         Caller { address, transport }
     }
@@ -161,7 +161,7 @@ mod tests {
         ];
         assert_eq!(
             caller("fd00::1", &two_lines),
-            ("198.51.100.7".into(), Transport::PlainProxied)
+            ("198.51.100.7".into(), Transport::Tls)
         );
         assert_eq!(
             caller("10.0.0.1", &[("x-forwarded-proto", "https, http")]).1,

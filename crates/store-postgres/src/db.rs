@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use model::Change;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions, PgRow};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction};
 use store::{Changes, Listener, Result, Store, StoreError};
 use tokio::sync::Mutex;
 
@@ -71,6 +71,13 @@ impl Engine {
             wake_up: Mutex::new(None),
             followed,
         })
+    }
+
+    /// Whether the server lets us in; changes nothing.
+    pub async fn probe(url: &str) -> Result<()> {
+        let options = PgConnectOptions::from_str(url).map_err(failed)?;
+        let connection = options.connect().await.map_err(failed)?;
+        connection.close().await.map_err(failed)
     }
 
     /// Closes all connections.

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool, Transaction};
 use store::{Changes, Listener, Result, Store, StoreError};
 
 use crate::changes::Listeners;
@@ -70,6 +70,14 @@ impl Engine {
             listeners: Listeners::default(),
             _lock: Some(lock),
         })
+    }
+
+    /// Whether an existing file could be opened; changes nothing in it.
+    pub async fn probe(path: &Path) -> Result<()> {
+        let _lock = lock(path)?;
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let connection = options.connect().await.map_err(failed)?;
+        connection.close().await.map_err(failed)
     }
 
     /// Closes the file, so that another process can open it.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
-use net::Tasks;
 use thiserror::Error;
-use tracing::{info, warn};
 
 use crate::template::{Environment, Template, TemplateError};
 
@@ -61,27 +59,15 @@ impl SharedCredential {
         self.templates.iter().map(|(name, _)| name)
     }
 
-    /// Reads its files again whenever they change. Values that cannot be used are reported, and the ones
-    /// before stay.
-    pub fn reload_on_change(&self, tasks: &Tasks, environment: Arc<dyn Environment + Send + Sync>) {
-        let files: Vec<PathBuf> = self
-            .templates
-            .iter()
-            .flat_map(|(_, template)| template.files().cloned())
-            .collect();
-        if files.is_empty() {
-            return;
-        }
-        let this = self.clone();
-        net::watch::watch(tasks, "credential files", files, move || {
-            match fill(&this.templates, &*environment) {
-                Ok(headers) => {
-                    this.current.store(Arc::new(headers));
-                    info!("upstream credential read again");
-                }
-                Err(error) => warn!(%error, "upstream credential not read; the one before stays"),
-            }
-        });
+    /// The files it reads.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.templates.iter().flat_map(|(_, template)| template.files())
+    }
+
+    /// Reads its files again. If a value cannot be used, the ones before stay.
+    pub fn reload(&self, environment: &dyn Environment) -> Result<(), SharedError> {
+        self.current.store(Arc::new(fill(&self.templates, environment)?));
+        Ok(())
     }
 }
 

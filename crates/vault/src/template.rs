@@ -1,6 +1,6 @@
 //! Header templates: text with `${file:/path}` and `${env:NAME}` in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::HeaderValue;
 use model::{ExposeSecret, SecretString};
@@ -52,8 +52,8 @@ pub trait Environment {
 }
 
 impl Template {
-    /// Reads a template.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    /// Reads a template; a relative path in it starts at `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -63,7 +63,7 @@ impl Template {
             let end = rest[start..].find('}').ok_or(TemplateError::Unclosed)? + start;
             let source = &rest[start + 2..end];
             parts.push(match source.split_once(':') {
-                Some(("file", path)) if !path.is_empty() => Part::File(PathBuf::from(path)),
+                Some(("file", path)) if !path.is_empty() => Part::File(folder.join(path)),
                 Some(("env", name)) if !name.is_empty() => Part::Environment(name.to_owned()),
                 _ => return Err(TemplateError::UnknownSource(source.to_owned())),
             });
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn fill(text: &str) -> Result<String, TemplateError> {
-        Template::parse(text)?
+        Template::parse(text, Path::new(""))?
             .fill(&Fixed)
             .map(|value| value.to_str().unwrap().to_owned())
     }
@@ -166,7 +166,10 @@ mod tests {
         assert!(
             format!(
                 "{:?}",
-                Template::parse("${env:TOKEN}").unwrap().fill(&Fixed).unwrap()
+                Template::parse("${env:TOKEN}", Path::new(""))
+                    .unwrap()
+                    .fill(&Fixed)
+                    .unwrap()
             )
             .contains("Sensitive")
         );

@@ -1,0 +1,104 @@
+//! The command line: what can be typed, and which code it runs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::environment::{CONFIG, Environment};
+use crate::config::file::{self, Loaded};
+use crate::operator;
+use crate::output::Output;
+use crate::{clock, commands};
+
+/// One OAuth 2.1 front door for every MCP server
+///
+/// Sign in once in the browser; no MCP server, laptop or CI job holds a personal access token any more.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes: 0 done, 1 not done, 2 wrong usage or configuration, 3 no such thing, 4 already so.
+Documentation: docs/ beside the source, and `vestibule help COMMAND`.")]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// The configuration file
+    #[arg(long, short, global = true, value_name = "FILE", env = CONFIG, default_value = "vestibule.yaml")]
+    config: PathBuf,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it: everything on this machine, with a sample MCP server and a demo account
+    Demo(commands::demo::Demo),
+    /// Write a commented vestibule.yaml
+    Init(commands::init::Init),
+    /// Say what is wrong with the configuration or its surroundings
+    Check,
+    /// Run the server
+    Serve,
+    #[command(flatten)]
+    Operate(operator::Command),
+    /// Write the whole database into one file, also while the server runs
+    Backup(commands::backup::Backup),
+    /// Put a backup into an empty database
+    Restore(commands::backup::Restore),
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+impl Cli {
+    /// Runs the command. Gives the exit code.
+    pub fn run(self) -> u8 {
+        let output = Output {
+            json: self.options.json,
+        };
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return output.failed(&anyhow::anyhow!("no threads: {error}")),
+        };
+        let (environment, world) = (Environment::read(), clock::system_world());
+        let load = || load(&self.options.config, &environment);
+        let outcome = runtime.block_on(async {
+            match self.command {
+                Command::Demo(demo) => demo.run(environment.clone(), world).await,
+                Command::Init(init) => init.run(&self.options.config, output),
+                Command::Check => commands::check::run(load(), &environment, &world, output).await,
+                Command::Serve => {
+                    let loaded = load()?;
+                    crate::telemetry::start(&loaded.config.log)?;
+                    Box::pin(crate::serve::serve(loaded, environment.clone(), world)).await
+                }
+                Command::Operate(operator::Command::Key(operator::key::KeyCommand::Master)) => {
+                    output.answer(&operator::key::master(&world));
+                    Ok(())
+                }
+                Command::Operate(command) => {
+                    commands::operate::run(command, load()?, environment.clone(), world, output).await
+                }
+                Command::Backup(backup) => backup.run(load()?, environment.clone(), world, output).await,
+                Command::Restore(restore) => restore.run(load()?, environment.clone(), world, output).await,
+                Command::Schema => {
+                    output.print(&format!("{:#}", crate::config::schema()));
+                    Ok(())
+                }
+            }
+        });
+        match outcome {
+            Ok(()) => 0,
+            Err(error) => output.failed(&error),
+        }
+    }
+}
+
+fn load(path: &std::path::Path, environment: &Environment) -> anyhow::Result<Loaded> {
+    Ok(file::load(path, environment)?)
+}

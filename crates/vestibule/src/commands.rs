@@ -1,0 +1,7 @@
+//! What the commands of the command line do.
+
+pub mod backup;
+pub mod check;
+pub mod demo;
+pub mod init;
+pub mod operate;

@@ -1,0 +1,109 @@
+//! An operator's command: to the running server, or to the database itself if none runs.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::bail;
+use model::World;
+
+use crate::config::environment::Environment;
+use crate::config::file::Loaded;
+use crate::control::{self, Reply, Request};
+use crate::house::Foundation;
+use crate::operator::client::ClientCommand;
+use crate::operator::group::GroupCommand;
+use crate::operator::key::KeyCommand;
+use crate::operator::user::{Password, UserCommand};
+use crate::operator::{Command, Failure, Operator};
+use crate::output::Output;
+
+/// Runs it and prints the answer.
+pub async fn run(
+    mut command: Command,
+    loaded: Loaded,
+    environment: Environment,
+    world: World,
+    output: Output,
+) -> anyhow::Result<()> {
+    confirm(&command)?;
+    read_password(&mut command)?;
+    let request = Request::Operate(Box::new(command));
+    if let Some(conversation) = control::ask(&loaded.data_dir(), &request).await? {
+        return match conversation.reply {
+            Reply::Answer(answer) => {
+                output.answer(&answer);
+                Ok(())
+            }
+            Reply::Failure(failure) => Err(failure.into()),
+            Reply::Archive(_) => bail!("the running server answered something else"),
+        };
+    }
+    let Request::Operate(command) = request else {
+        return Ok(());
+    };
+    let foundation = Foundation::open(loaded.clone(), environment, world).await?;
+    let operator = Operator {
+        name: control::user_name(rustix::process::geteuid().as_raw()),
+        loaded: &loaded,
+        foundation: &foundation,
+    };
+    let outcome = command.run(&operator).await;
+    foundation.close().await;
+    output.answer(&outcome?);
+    Ok(())
+}
+
+/// What cannot be undone is asked about first.
+fn confirm(command: &Command) -> anyhow::Result<()> {
+    let question = match command {
+        Command::User(UserCommand::Remove { username, yes: false }) => {
+            format!("Delete the account {username} and everything it has?")
+        }
+        Command::Group(GroupCommand::Remove { group, yes: false }) => {
+            format!("Delete the group {group} and all memberships in it?")
+        }
+        Command::Client(ClientCommand::Remove {
+            client_id,
+            yes: false,
+        }) => {
+            format!("Delete the client {client_id} and end all its grants?")
+        }
+        Command::Key(KeyCommand::Remove { kid, yes: false }) => {
+            format!("Delete the signing key {kid}? Every token it signed counts no longer.")
+        }
+        _ => return Ok(()),
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage("this cannot be undone; say --yes".to_owned()).into());
+    }
+    if dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()?
+    {
+        Ok(())
+    } else {
+        Err(Failure::Unavailable("nothing was done".to_owned()).into())
+    }
+}
+
+fn read_password(command: &mut Command) -> anyhow::Result<()> {
+    let Command::User(UserCommand::Add {
+        password_stdin: true,
+        password,
+        ..
+    }) = command
+    else {
+        return Ok(());
+    };
+    let mut text = String::new();
+    if std::io::stdin().is_terminal() {
+        text = dialoguer::Password::new()
+            .with_prompt("Password")
+            .with_confirmation("Once more", "they differ")
+            .interact()?;
+    } else {
+        std::io::stdin().take(4096).read_to_string(&mut text)?;
+    }
+    *password = Some(Password(text.trim_end_matches(['\r', '\n']).to_owned()));
+    Ok(())
+}

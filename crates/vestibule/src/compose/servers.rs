@@ -1,0 +1,146 @@
+//! From a server of the configuration to a route.
+
+use std::sync::Arc;
+
+use gateway::{Assertion, Route, Timeouts, Transport};
+use http::{HeaderName, Uri};
+use issuer::Resource;
+use model::ServerName;
+use net::{Egress, Operators};
+use policy::{AllowRule, ServerPolicy};
+use protocol::Origin;
+use vault::{SharedCredential, Template};
+
+use super::{Problems, Sources};
+use crate::config;
+
+/// Idle connections that are kept to one upstream.
+const IDLE_CONNECTIONS: usize = 256;
+
+/// Makes a route; the way there is the one of `before` if nothing about it changed.
+pub(super) fn route(
+    sources: &mut Sources<'_>,
+    public: &Origin,
+    name: &ServerName,
+    server: &config::Server,
+    before: Option<&Arc<Route>>,
+    problems: &mut Problems,
+) -> Option<Route> {
+    let key = |member: &str| format!("servers.{name}.{member}");
+    if !matches!(server.upstream.scheme(), "http" | "https") || server.upstream.host().is_none() {
+        problems.add(key("upstream"), "must be an http or https URL");
+        return None;
+    }
+    if !server.upstream.username().is_empty() || server.upstream.password().is_some() {
+        problems.add(
+            key("upstream"),
+            "must not hold a user name or password; put the credential in `credential.headers`",
+        );
+        return None;
+    }
+    let uri: Option<Uri> = problems.take(key("upstream"), server.upstream.as_str().parse());
+    let credential = credential(sources, &key("credential.headers"), server, problems);
+    let egress = egress(sources, &key("proxy"), server, problems);
+    let assertion = match &server.assertion {
+        Some(wanted) => Some(problems.take(key("assertion.header"), assertion(wanted, server))?),
+        None => None,
+    };
+    let (uri, credential, egress) = (uri?, credential?, egress?);
+    let client = match before.filter(|before| before.egress == egress) {
+        Some(before) => before.client.clone(),
+        None => problems.take(format!("servers.{name}"), Operators::new(&egress))?,
+    };
+    Some(Route {
+        resource: Arc::new(resource(public, name, server)),
+        upstream: server.upstream.clone(),
+        uri,
+        transport: match server.transport {
+            config::Transport::Streamable => Transport::Streamable,
+            config::Transport::Sse => Transport::Sse,
+        },
+        client,
+        egress,
+        credential,
+        identity_headers: server.identity_headers,
+        assertion,
+        body_limit: server.body_limit.0,
+        timeouts: Timeouts {
+            first_byte: server.timeouts.first_byte.0,
+            idle: server.timeouts.idle.0,
+            body: server.timeouts.body.0,
+        },
+        contact: sources.loaded.config.contact.clone(),
+    })
+}
+
+fn resource(public: &Origin, name: &ServerName, server: &config::Server) -> Resource {
+    let rule = |allow: &config::Allow| AllowRule {
+        groups: allow.groups.clone(),
+        people: allow.people.clone(),
+    };
+    Resource {
+        name: name.clone(),
+        title: server.title.clone().unwrap_or_else(|| name.to_string()),
+        uri: format!("{public}/mcp/{name}"),
+        policy: ServerPolicy::new(server.allow.iter().map(rule).collect()),
+        algorithm: server.signing,
+        introspectors: server.introspection_clients.clone(),
+    }
+}
+
+fn credential(
+    sources: &mut Sources<'_>,
+    key: &str,
+    server: &config::Server,
+    problems: &mut Problems,
+) -> Option<SharedCredential> {
+    let mut templates = Vec::new();
+    let mut good = true;
+    for (header, text) in &server.credential.headers {
+        let key = format!("{key}.{header}");
+        let name: Option<HeaderName> = problems.take(&key, header.parse());
+        let template = problems.take(&key, Template::parse(text, &sources.loaded.folder));
+        match (name, template) {
+            (Some(name), Some(template)) => templates.push((name, template)),
+            _ => good = false,
+        }
+    }
+    if !good {
+        return None;
+    }
+    problems.take(key, SharedCredential::new(templates, sources.environment))
+}
+
+fn egress(
+    sources: &mut Sources<'_>,
+    proxy_key: &str,
+    server: &config::Server,
+    problems: &mut Problems,
+) -> Option<Egress> {
+    let proxy = match &server.proxy {
+        Some(url) => Some(problems.take(proxy_key, url.as_str().parse())?),
+        None => None,
+    };
+    let certificate = server.client_certificate.as_ref();
+    Some(Egress {
+        ca: server.ca_file.as_deref().map(|path| sources.path(path)),
+        client_certificate: certificate
+            .map(|tls| (sources.path(&tls.certificate_file), sources.path(&tls.key_file))),
+        proxy,
+        connect_time: server.timeouts.connect.0,
+        idle_connections: IDLE_CONNECTIONS,
+    })
+}
+
+fn assertion(
+    wanted: &config::Assertion,
+    server: &config::Server,
+) -> Result<Assertion, http::header::InvalidHeaderName> {
+    Ok(Assertion {
+        header: wanted.header.parse()?,
+        audience: wanted
+            .audience
+            .clone()
+            .unwrap_or_else(|| server.upstream.to_string()),
+    })
+}

@@ -1,0 +1,148 @@
+use std::path::Path;
+
+use super::*;
+use crate::config::file;
+
+fn composed(text: &str) -> Result<Snapshot, Problems> {
+    let loaded = file::parse(
+        text,
+        Path::new("a.yaml"),
+        "/nonexistent".into(),
+        &Environment::default(),
+    );
+    compose(&loaded.unwrap(), &Environment::of([("TOKEN", "t0ken")]), None)
+}
+
+fn problems(text: &str) -> String {
+    composed(text)
+        .err()
+        .map(|problems| problems.to_string())
+        .unwrap_or_default()
+}
+
+#[test]
+fn everything_that_is_wrong_is_found_at_once() {
+    insta::assert_snapshot!(problems("
+public_url: http://mcp.example.com
+listen: 0.0.0.0:80
+default_server: nowhere
+lifetimes: { access_token: 25h }
+known_clients_file: known.json
+clients:
+  https://a.example/: { name: a, redirect_uris: [] }
+  portal: { name: Portal, redirect_uris: ['javascript:alert(1)'] }
+  other: { name: Other, redirect_uris: [], secret_file: secret, jwks_uri: https://a.example/jwks }
+servers:
+  ftp: { upstream: 'ftp://a/', allow: [] }
+  login: { upstream: 'http://user:secret@a/', allow: [] }
+  header:
+    upstream: http://a/mcp
+    allow: []
+    credential: { headers: { 'a b': x, X-Unset: '${env:NOWHERE}', X-Open: '${env:TOKEN' } }
+  unset:
+    upstream: http://a/mcp
+    allow: []
+    credential: { headers: { X-Unset: '${env:NOWHERE}' } }
+  authority: { upstream: 'https://a/mcp', allow: [], ca_file: ca.pem }
+"), @"
+    public_url: http://mcp.example.com is plain http, which is safe on this machine alone; tokens and passwords need https
+    listen: 0.0.0.0:80 can be reached from other machines in plain http; give certificate files in `tls`, or list the proxy that ends TLS in `trusted_proxies`, or listen on 127.0.0.1
+    lifetimes.access_token: an access token may live for 24h at most
+    servers.authority: /nonexistent/ca.pem: I/O error: No such file or directory (os error 2)
+    servers.ftp.upstream: must be an http or https URL
+    servers.header.credential.headers.X-Open: ${ without }
+    servers.header.credential.headers.a b: invalid HTTP header name
+    servers.login.upstream: must not hold a user name or password; put the credential in `credential.headers`
+    servers.unset.credential.headers: header x-unset: the environment variable NOWHERE is not set
+    clients.https://a.example/: an id that is a URL belongs to a metadata document
+    clients.other.secret_file: /nonexistent/secret: No such file or directory (os error 2)
+    clients.portal.redirect_uris: javascript:alert(1): uses a scheme that is never allowed
+    known_clients_file: /nonexistent/known.json: No such file or directory (os error 2)
+    default_server: there is no server called nowhere
+    ");
+    insta::assert_snapshot!(problems("servers: {}"), @"public_url: is missing: it is the address under which people and clients reach this door, for example https://mcp.example.com");
+}
+
+#[test]
+fn plain_http_is_for_this_machine_or_behind_a_listed_proxy() {
+    let of = |text: &str| problems(text).is_empty();
+    assert!(of("public_url: http://127.0.0.1:8080"));
+    assert!(of("public_url: http://localhost:8080"));
+    assert!(
+        of("public_url: https://mcp.example.com"),
+        "a proxy on this machine"
+    );
+    assert!(!of("public_url: http://mcp.example.com"));
+    assert!(!of(
+        "{public_url: https://mcp.example.com, listen: '0.0.0.0:8080'}"
+    ));
+    assert!(of(
+        "{public_url: https://mcp.example.com, listen: '0.0.0.0:8080', trusted_proxies: [10.0.0.0/8]}"
+    ));
+    assert!(of(
+        "{public_url: https://mcp.example.com, listen: '0.0.0.0:443', tls: {certificate_file: a, key_file: b}}"
+    ));
+}
+
+#[test]
+fn a_server_becomes_a_route() {
+    let snapshot = composed(
+        "
+public_url: https://mcp.example.com
+contact: ana
+servers:
+  gitea:
+    upstream: http://gitea:8080/mcp
+    allow: [{ groups: [developers] }, { people: [bob] }]
+    signing: EdDSA
+    body_limit: 1MiB
+    assertion: {}
+    credential: { headers: { Authorization: 'token ${env:TOKEN}' } }
+",
+    )
+    .unwrap();
+    let route = snapshot.routes.servers.get("gitea").unwrap();
+    assert_eq!(route.resource.uri, "https://mcp.example.com/mcp/gitea");
+    assert_eq!(route.resource.title, "gitea");
+    assert_eq!(route.resource.algorithm, keys::Algorithm::EdDsa);
+    assert_eq!(route.body_limit, 1 << 20);
+    assert_eq!(route.contact.as_deref(), Some("ana"));
+    let assertion = route.assertion.as_ref().unwrap();
+    assert_eq!(
+        (assertion.header.as_str(), assertion.audience.as_str()),
+        ("x-mcp-assertion", "http://gitea:8080/mcp")
+    );
+    assert_eq!(route.credential.headers()[0].1, "token t0ken");
+    assert_eq!(snapshot.settings.resources.len(), 1);
+}
+
+/// CC-21, OS-8: a short secret could be guessed from its digest.
+#[test]
+fn a_configured_client_needs_a_long_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+public_url: https://mcp.example.com
+clients:
+  portal: { name: Portal, redirect_uris: ['https://portal.example/cb'], secret_file: secret }
+";
+    let loaded = file::parse(
+        text,
+        Path::new("a.yaml"),
+        folder.path().to_owned(),
+        &Environment::default(),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
+    let short = compose(&loaded, &Environment::default(), None)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(short.contains("32 random ones at least"), "{short}");
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    let snapshot = compose(&loaded, &Environment::default(), None).unwrap();
+    assert_eq!(snapshot.clients[0].secrets.len(), 1);
+    assert!(
+        snapshot.files.contains(&folder.path().join("secret")),
+        "its change is noticed"
+    );
+}

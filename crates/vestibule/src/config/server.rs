@@ -1,0 +1,153 @@
+//! `servers`: the MCP servers behind the door.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keys::Algorithm;
+use model::{ClientId, GroupName, Username};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::Tls;
+use super::values::{Size, Span};
+
+/// An MCP server behind the door.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// What people call it; its name if not given.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Its MCP endpoint.
+    #[schemars(with = "String")]
+    pub upstream: Url,
+    /// How it speaks: `streamable` HTTP, or `sse` for servers of 2024-11-05.
+    #[serde(default)]
+    pub transport: Transport,
+    /// Who may use it. Required; a person who fits none of the rules may not.
+    pub allow: Vec<Allow>,
+    /// What is shown to it.
+    #[serde(default)]
+    pub credential: Credential,
+    /// Whether it is told who calls, in `X-MCP-Subject` and further headers.
+    #[serde(default = "yes")]
+    pub identity_headers: bool,
+    /// If set, it is told who calls in a signed token too.
+    #[serde(default)]
+    pub assertion: Option<Assertion>,
+    /// What access tokens for it are signed with: `ES256`, `RS256` or `EdDSA`.
+    #[serde(default = "usual_algorithm")]
+    #[schemars(with = "String")]
+    pub signing: Algorithm,
+    /// Confidential clients that may ask whether its tokens count (RFC 7662).
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub introspection_clients: Vec<ClientId>,
+    /// Most bytes of a request.
+    #[serde(default = "usual_body")]
+    pub body_limit: Size,
+    /// How long it may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// PEM file of the authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that the door shows to it.
+    #[serde(default)]
+    pub client_certificate: Option<Tls>,
+    /// An HTTP proxy to reach it through, as `http://proxy:3128`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<Url>,
+}
+
+/// How an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Streamable HTTP.
+    #[default]
+    Streamable,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// A rule fits a person whom it names, alone or by a group.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Members of any of these groups.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub groups: Vec<GroupName>,
+    /// These people, by username.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub people: Vec<Username>,
+}
+
+/// What is shown to an upstream.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Headers by name. `${file:/path}` and `${env:NAME}` are filled in; files are read again when they
+    /// change.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A signed statement of who is calling; the upstream verifies it with this door's key set.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// The header that carries it.
+    #[serde(default = "usual_assertion_header")]
+    pub header: String,
+    /// Its `aud`; the upstream's address if not given.
+    #[serde(default)]
+    pub audience: Option<String>,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// To be connected to.
+    pub connect: Span,
+    /// To begin its answer.
+    pub first_byte: Span,
+    /// Between two pieces of an answer that is no event stream.
+    pub idle: Span,
+    /// For a request to arrive from the client.
+    pub body: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let usual = gateway::Timeouts::default();
+        Self {
+            connect: Span(Duration::from_secs(5)),
+            first_byte: Span(usual.first_byte),
+            idle: Span(usual.idle),
+            body: Span(usual.body),
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn usual_body() -> Size {
+    Size(4 << 20)
+}
+
+const fn usual_algorithm() -> Algorithm {
+    Algorithm::Es256
+}
+
+fn usual_assertion_header() -> String {
+    "X-MCP-Assertion".to_owned()
+}

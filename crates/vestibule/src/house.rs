@@ -1,0 +1,363 @@
+//! All rooms, opened in order and wired to each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use audit::{Person, Recorder, Recording, What};
+use gateway::{Gateway, HumanPages};
+use http::{HeaderMap, header};
+use issuer::documents::Fetch;
+use issuer::verify::Use;
+use issuer::{AuthorizationServer, KeyRing, Standing, Verifier};
+use keys::Sealer;
+use model::World;
+use net::strangers::FetchRules;
+use net::{Strangers, Tasks};
+use people::{Accounts, Directory, Passwords, SessionPolicy, Sessions, SignIn};
+use store::Store;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use web::Web;
+
+use crate::compose::{Problems, Snapshot, compose};
+use crate::config::environment::Environment;
+use crate::config::file::Loaded;
+use crate::master_key::MasterKeyError;
+use crate::storage::{Storage, StorageError};
+use crate::{master_key, private_file};
+
+/// Passwords that are hashed at the same moment; each takes 19 MiB and a core.
+const HASHES_AT_ONCE: usize = 4;
+/// How long the last tasks may take after connections have drained.
+const LAST_TASKS: Duration = Duration::from_secs(5);
+
+/// Why the house cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The master key cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    KeyRing(#[from] issuer::key_ring::KeyRingError),
+    /// The database does not answer.
+    #[error("database: {0}")]
+    Store(#[from] store::StoreError),
+    /// The system's trusted authorities cannot be read.
+    #[error("{0}")]
+    Tls(#[from] net::tls::TlsError),
+    /// A file in the data directory cannot be read or made.
+    #[error("{0}: {1}")]
+    File(String, std::io::Error),
+}
+
+/// What commands and the server need of persistence, without the server itself.
+#[derive(Debug)]
+pub struct Foundation {
+    /// Clock and dice.
+    pub world: World,
+    /// The configuration.
+    pub loaded: Loaded,
+    /// The environment.
+    pub environment: Environment,
+    /// The open database.
+    pub storage: Storage,
+    /// The same, as rooms see it.
+    pub store: Arc<dyn Store>,
+    /// Sealing.
+    pub sealer: Sealer,
+    /// The audit record.
+    pub recorder: Recorder,
+    /// The signing keys.
+    pub key_ring: Arc<KeyRing>,
+    /// Accounts and their links.
+    pub accounts: Accounts,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// The task that writes the audit record; it outlives all others.
+    writing: Tasks,
+}
+
+impl Foundation {
+    /// Opens the database and what rests on it alone.
+    pub async fn open(loaded: Loaded, environment: Environment, world: World) -> Result<Self, OpenError> {
+        let storage = Storage::open(&loaded).await?;
+        let masters = master_key::open(&loaded, &environment, &world)?;
+        let store = storage.store();
+        let sealer = Sealer::new(masters, world.clone());
+        let chain = chain(&loaded, &world)?;
+        let (recorder, recording): (Recorder, Recording) =
+            Recorder::open(world.clone(), Arc::clone(&store), chain).await?;
+        let writing = Tasks::new();
+        recording.start(&writing);
+        let key_ring = KeyRing::open(world.clone(), Arc::clone(&store), sealer.clone()).await?;
+        if !loaded.config.older_master_key_files.is_empty() {
+            key_ring.reseal().await?;
+        }
+        let passwords = Passwords::new(world.clone(), HASHES_AT_ONCE);
+        let accounts = Accounts::new(
+            world.clone(),
+            Arc::clone(&store),
+            passwords.clone(),
+            recorder.clone(),
+        );
+        Ok(Self {
+            world,
+            loaded,
+            environment,
+            storage,
+            store,
+            sealer,
+            recorder,
+            key_ring,
+            accounts,
+            passwords,
+            writing,
+        })
+    }
+
+    /// Writes what is left of the audit record and closes the database.
+    pub async fn close(&self) {
+        self.recorder.flush().await;
+        self.storage.close().await;
+        let _ = self.writing.shut_down(Duration::ZERO).await;
+    }
+}
+
+/// The chain of audit blocks that this data directory writes.
+fn chain(loaded: &Loaded, world: &World) -> Result<Uuid, OpenError> {
+    let path = loaded.data_dir().join("audit-chain");
+    let failed = |error| OpenError::File(path.display().to_string(), error);
+    if !path.exists() {
+        let id: model::EventId = world.new_id();
+        match private_file::write_new(&path, &id.to_string()) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    let text = std::fs::read_to_string(&path).map_err(failed)?;
+    text.trim()
+        .parse()
+        .map_err(|_| failed(std::io::Error::other("holds no UUID")))
+}
+
+/// A running server, but for its listener.
+#[derive(Debug)]
+pub struct House {
+    /// Persistence and what rests on it.
+    pub foundation: Foundation,
+    /// Every supervised task.
+    pub tasks: Tasks,
+    /// Who everybody is.
+    pub directory: Arc<Directory>,
+    /// What has been taken back.
+    pub standing: Arc<Standing>,
+    /// Checks our own tokens.
+    pub verifier: Arc<Verifier>,
+    /// The authorization server.
+    pub server: Arc<AuthorizationServer>,
+    /// The data plane.
+    pub gateway: Arc<Gateway>,
+    /// The pages.
+    pub web: Arc<Web>,
+    /// What is decided by at this moment.
+    pub current: ArcSwap<Current>,
+}
+
+/// What the configuration says and no room keeps.
+#[derive(Debug)]
+pub struct Current {
+    /// The configuration itself.
+    pub loaded: Loaded,
+    /// Who is believed about who is calling.
+    pub proxies: net::TrustedProxies,
+    /// The names of this door.
+    pub origins: protocol::Origins,
+    /// How long what has ended is kept.
+    pub retention: store::Retention,
+    /// Files whose change means that everything is made anew.
+    pub files: Vec<std::path::PathBuf>,
+}
+
+impl Current {
+    fn of(loaded: Loaded, snapshot: &Snapshot) -> Self {
+        Self {
+            loaded,
+            proxies: snapshot.proxies.clone(),
+            origins: snapshot.routes.origins.clone(),
+            retention: snapshot.retention,
+            files: snapshot.files.clone(),
+        }
+    }
+}
+
+impl House {
+    /// Opens all rooms. Gives the uses of grants too, to be written behind the calls.
+    pub async fn open(
+        loaded: Loaded,
+        environment: Environment,
+        world: World,
+    ) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<Use>), OpenError> {
+        let rules = FetchRules {
+            also: loaded.config.client_document_networks.clone(),
+            ..FetchRules::default()
+        };
+        Self::open_with(loaded, environment, world, Arc::new(Strangers::new(rules)?)).await
+    }
+
+    /// The same with another way to fetch what strangers name, for tests.
+    pub async fn open_with(
+        loaded: Loaded,
+        environment: Environment,
+        world: World,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<Use>), OpenError> {
+        let snapshot = compose(&loaded, &environment, None)?;
+        let foundation = Foundation::open(loaded.clone(), environment, world.clone()).await?;
+        let store = &foundation.store;
+        store.configure_clients(&snapshot.clients, world.now()).await?;
+        let current = Current::of(loaded, &snapshot);
+        let tasks = Tasks::new();
+        let directory = Directory::new(store);
+        let standing = Standing::load(world.clone(), store).await?;
+        let key_ring = Arc::clone(&foundation.key_ring);
+        let (verifier, uses) = Verifier::new(
+            world.clone(),
+            snapshot.settings.issuer.clone(),
+            Arc::clone(&key_ring),
+            Arc::clone(&standing),
+        );
+        let server = AuthorizationServer::new(
+            issuer::Parts {
+                world: world.clone(),
+                store: Arc::clone(store),
+                sealer: foundation.sealer.clone(),
+                directory: Arc::clone(&directory),
+                recorder: foundation.recorder.clone(),
+                key_ring: Arc::clone(&key_ring),
+                standing: Arc::clone(&standing),
+                verifier: Arc::clone(&verifier),
+                known_clients: snapshot.known_clients,
+                fetch,
+            },
+            snapshot.settings,
+        );
+        let web = pages(&foundation, &current, &directory, &server, snapshot.site);
+        let gateway = Gateway::new(
+            gateway::Parts {
+                world,
+                verifier: Arc::clone(&verifier),
+                directory: Arc::clone(&directory),
+                standing: Arc::clone(&standing),
+                key_ring,
+                sealer: foundation.sealer.clone(),
+                recorder: foundation.recorder.clone(),
+                tasks: tasks.clone(),
+                pages: Arc::new(Pages(Arc::clone(&web))),
+            },
+            snapshot.routes,
+        );
+        let house = Self {
+            foundation,
+            tasks,
+            directory,
+            standing,
+            verifier,
+            server,
+            gateway,
+            web,
+            current: ArcSwap::from_pointee(current),
+        };
+        Ok((Arc::new(house), uses))
+    }
+
+    /// Puts a new configuration in place of the one before: all of it, or nothing of it.
+    pub async fn reconfigure(&self, loaded: Loaded) -> Result<(), OpenError> {
+        let routes = self.gateway.routes();
+        let snapshot = compose(&loaded, &self.foundation.environment, Some(&routes))?;
+        let now = self.foundation.world.now();
+        self.foundation
+            .store
+            .configure_clients(&snapshot.clients, now)
+            .await?;
+        let current = Current::of(loaded, &snapshot);
+        self.server.reconfigure(snapshot.settings);
+        self.web.reconfigure(snapshot.site);
+        self.current.store(Arc::new(current));
+        // Last: open streams look again, and find everything in its new place.
+        self.gateway.reconfigure(snapshot.routes);
+        Ok(())
+    }
+
+    /// Records something that no person did.
+    pub fn record(&self, what: What) {
+        self.foundation.recorder.record(what, Person::default());
+    }
+
+    /// Waits for what is under way, writes what is left, and closes the database. Gives whether everything
+    /// ended by itself.
+    pub async fn close(&self) -> bool {
+        let drain = self.current.load().loaded.config.limits.drain.0;
+        let ended = self.tasks.shut_down(drain + LAST_TASKS).await;
+        self.record(What::Stopped);
+        self.foundation.close().await;
+        ended
+    }
+}
+
+fn pages(
+    foundation: &Foundation,
+    current: &Current,
+    directory: &Arc<Directory>,
+    server: &Arc<AuthorizationServer>,
+    site: web::Site,
+) -> Arc<Web> {
+    let (world, store) = (foundation.world.clone(), Arc::clone(&foundation.store));
+    let lives = &current.loaded.config.sessions;
+    let policy = SessionPolicy {
+        idle: lives.idle.0,
+        absolute: lives.absolute.0,
+    };
+    let parts = web::Parts {
+        sign_in: SignIn::new(
+            world.clone(),
+            Arc::clone(&store),
+            foundation.passwords.clone(),
+            foundation.recorder.clone(),
+        ),
+        sessions: Sessions::new(
+            world.clone(),
+            Arc::clone(&store),
+            Arc::clone(directory),
+            foundation.recorder.clone(),
+            policy,
+        ),
+        accounts: foundation.accounts.clone(),
+        recorder: foundation.recorder.clone(),
+        server: Arc::clone(server),
+        store,
+        world,
+    };
+    Web::new(parts, site)
+}
+
+/// The gateway's pages for people are the web's.
+#[derive(Debug)]
+struct Pages(Arc<Web>);
+
+impl HumanPages for Pages {
+    fn endpoint_opened(&self, server: &str, endpoint: &str, headers: &HeaderMap) -> String {
+        let languages = headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
+        web::opened_in_browser(&self.0, languages, server, endpoint)
+    }
+}

@@ -1,0 +1,169 @@
+//! Finding the master key, or making it on the first start.
+
+use std::path::{Path, PathBuf};
+
+use keys::master::BadMasterKey;
+use keys::{MasterKey, MasterKeys};
+use model::World;
+use thiserror::Error;
+
+use crate::config::environment::{Environment, MASTER_KEY};
+use crate::config::file::Loaded;
+use crate::private_file;
+
+/// Its name in the data directory.
+const FILE: &str = "master.key";
+
+/// A master key that cannot be used.
+#[derive(Debug, Error)]
+pub enum MasterKeyError {
+    /// The file cannot be read or made.
+    #[error("master key file {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is no key.
+    #[error("{place}: {source}")]
+    Text {
+        /// The file or variable.
+        place: String,
+        /// Why.
+        source: BadMasterKey,
+    },
+    /// Other people on this machine can read it.
+    #[error("master key file {}: everybody on this machine can read it; `chmod 600` it", .0.display())]
+    Open(PathBuf),
+}
+
+/// Where the master key is, or will be.
+pub fn path(loaded: &Loaded) -> PathBuf {
+    match &loaded.config.master_key_file {
+        Some(path) => loaded.resolve(path),
+        None => loaded.data_dir().join(FILE),
+    }
+}
+
+/// The master keys of this deployment. The first start makes one, unless the configuration names a file.
+pub fn open(loaded: &Loaded, environment: &Environment, world: &World) -> Result<MasterKeys, MasterKeyError> {
+    let current = match environment.get(MASTER_KEY) {
+        Some(text) => from_text(text, MASTER_KEY.to_owned())?,
+        None => {
+            let path = path(loaded);
+            if loaded.config.master_key_file.is_none() {
+                make(&path, world).map_err(|source| MasterKeyError::File {
+                    path: path.clone(),
+                    source,
+                })?;
+            }
+            read(&path)?
+        }
+    };
+    let older = loaded.config.older_master_key_files.iter();
+    let older: Result<Vec<_>, _> = older.map(|path| read(&loaded.resolve(path))).collect();
+    Ok(MasterKeys::new(current, older?))
+}
+
+/// A new master key.
+pub fn generate(world: &World) -> MasterKey {
+    MasterKey::new(world.random())
+}
+
+/// Makes the file, once: of two that start at the same moment one makes it and both read it.
+fn make(path: &Path, world: &World) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    private_file::create_folder(path.parent().unwrap_or(Path::new(".")))?;
+    match private_file::write_new(path, &generate(world).to_text()) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Reads one.
+pub fn read(path: &Path) -> Result<MasterKey, MasterKeyError> {
+    let failed = |source| MasterKeyError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    if private_file::is_open_to_all(path).map_err(failed)? {
+        return Err(MasterKeyError::Open(path.to_owned()));
+    }
+    from_text(&text, path.display().to_string())
+}
+
+fn from_text(text: &str, place: String) -> Result<MasterKey, MasterKeyError> {
+    MasterKey::from_text(text).map_err(|source| MasterKeyError::Text { place, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use keys::SystemEntropy;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+
+    fn loaded(folder: &Path) -> Loaded {
+        Loaded {
+            config: Config::default(),
+            folder: folder.to_owned(),
+            path: None,
+            unknown_variables: Vec::new(),
+        }
+    }
+
+    fn world() -> World {
+        let (_, clock) = testkit::world();
+        World::new(clock, Arc::new(SystemEntropy))
+    }
+
+    #[test]
+    fn the_first_start_makes_one_and_all_later_ones_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = loaded(folder.path());
+        let (world, nothing) = (world(), Environment::default());
+        let ids: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| open(&loaded, &nothing, &world).unwrap().current().id()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]));
+    }
+
+    #[test]
+    fn the_environment_counts_more_and_a_named_file_must_exist() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut loaded = loaded(folder.path());
+        let key = generate(&world());
+        let environment = Environment::of([(MASTER_KEY, &key.to_text())]);
+        assert_eq!(
+            open(&loaded, &environment, &world()).unwrap().current().id(),
+            key.id()
+        );
+        assert!(!folder.path().join("vestibule-data").exists());
+        loaded.config.master_key_file = Some("named.key".into());
+        assert!(matches!(
+            open(&loaded, &Environment::default(), &world()),
+            Err(MasterKeyError::File { .. })
+        ));
+    }
+
+    #[test]
+    fn a_key_that_everybody_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = loaded(folder.path());
+        open(&loaded, &Environment::default(), &world()).unwrap();
+        let file = path(&loaded);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(
+            open(&loaded, &Environment::default(), &world()),
+            Err(MasterKeyError::Open(_))
+        ));
+    }
+}

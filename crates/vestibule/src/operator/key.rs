@@ -1,0 +1,134 @@
+//! `vestibule key`: signing keys.
+
+use audit::{Person, What};
+use clap::Subcommand;
+use issuer::key_ring::KeyRingError;
+use keys::{Algorithm, Sealed};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Answer, Failure, Operator};
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyCommand {
+    /// All signing keys
+    List,
+    /// Make new signing keys; they sign in ten minutes, when everybody can know them
+    Rotate {
+        /// Only of this algorithm: ES256, RS256 or `EdDSA`
+        #[arg(long)]
+        algorithm: Option<Algorithm>,
+    },
+    /// Delete a signing key at once; what it signed counts no longer
+    Remove {
+        /// The key
+        kid: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print a new master key, to be put into a file; changes nothing
+    Master,
+}
+
+impl From<KeyRingError> for Failure {
+    fn from(error: KeyRingError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl KeyCommand {
+    pub(super) async fn run(self, operator: &Operator<'_>) -> Result<Answer, Failure> {
+        match self {
+            Self::List => list(operator).await,
+            Self::Rotate { algorithm } => rotate(operator, algorithm).await,
+            Self::Remove { kid, .. } => remove(operator, &kid).await,
+            Self::Master => Ok(master(&operator.foundation.world)),
+        }
+    }
+}
+
+/// A new master key.
+pub fn master(world: &model::World) -> Answer {
+    let text = crate::master_key::generate(world).to_text();
+    let item = json!({ "master_key": text });
+    Answer::done(text, item)
+}
+
+async fn list(operator: &Operator<'_>) -> Result<Answer, Failure> {
+    let keys = operator.foundation.key_ring.list().await?;
+    let rows = keys.iter().map(|key| {
+        let sealed = Sealed::from_bytes(key.record.private.clone());
+        json!({
+            "kid": key.record.kid,
+            "algorithm": key.record.algorithm,
+            "signs": key.signs,
+            "created_at": key.record.created_at.to_string(),
+            "signs_from": key.record.signs_from.to_string(),
+            "published_until": key.record.published_until.map(|at| at.to_string()),
+            "master_key": sealed.master().map(|id| id.to_string()),
+        })
+    });
+    Ok(Answer::list(
+        [
+            "kid",
+            "algorithm",
+            "signs",
+            "signs_from",
+            "published_until",
+            "master_key",
+        ],
+        rows.collect(),
+        "there are no signing keys",
+    ))
+}
+
+async fn rotate(operator: &Operator<'_>, only: Option<Algorithm>) -> Result<Answer, Failure> {
+    let ring = &operator.foundation.key_ring;
+    let mut made = Vec::new();
+    for algorithm in Algorithm::ALL {
+        if only.is_none_or(|only| only == algorithm)
+            && let Some(kid) = ring.rotate(algorithm).await?
+        {
+            record(operator, &kid, algorithm.as_str(), "rotated");
+            made.push(kid);
+        }
+    }
+    operator.record("key rotate", &made.join(" "));
+    Ok(Answer::done(
+        format!(
+            "new signing keys: {}; they sign in ten minutes, and the ones before stay in the key set until the last token they signed has run out",
+            made.join(", ")
+        ),
+        json!({ "kids": made }),
+    ))
+}
+
+async fn remove(operator: &Operator<'_>, kid: &str) -> Result<Answer, Failure> {
+    let ring = &operator.foundation.key_ring;
+    let keys = ring.list().await?;
+    let algorithm = keys
+        .iter()
+        .find(|key| key.record.kid == kid)
+        .map(|key| key.record.algorithm.clone());
+    if !ring.remove(kid).await? {
+        return Err(Failure::NotFound(format!("there is no signing key {kid}")));
+    }
+    record(operator, kid, &algorithm.unwrap_or_default(), "removed");
+    operator.record("key remove", &kid);
+    Ok(Answer::done(
+        format!("{kid} is gone; what it signed counts no longer"),
+        json!({ "kid": kid }),
+    ))
+}
+
+fn record(operator: &Operator<'_>, kid: &str, algorithm: &str, action: &str) {
+    let what = What::SigningKey {
+        kid: kid.to_owned(),
+        algorithm: algorithm.to_owned(),
+        action: action.to_owned(),
+    };
+    operator.foundation.recorder.record(what, Person::default());
+}

@@ -1,0 +1,95 @@
+//! `vestibule server`: MCP servers behind this door, as the configuration has them.
+
+use clap::Subcommand;
+use model::{AccountStatus, ServerName};
+use policy::{AllowRule, Principal, ServerPolicy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Answer, Failure, Operator};
+use crate::config::{self, Transport};
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerCommand {
+    /// All servers of the configuration
+    List,
+    /// One server, with the people who may use it
+    Show {
+        /// The server
+        server: ServerName,
+    },
+}
+
+impl ServerCommand {
+    pub(super) async fn run(self, operator: &Operator<'_>) -> Result<Answer, Failure> {
+        match self {
+            Self::List => Ok(list(operator)),
+            Self::Show { server } => show(operator, &server).await,
+        }
+    }
+}
+
+fn facts(operator: &Operator<'_>, name: &ServerName, server: &config::Server) -> Value {
+    let rule = |rule: &config::Allow| {
+        let groups = rule.groups.iter().map(|group| format!("group {group}"));
+        let people = rule.people.iter().map(ToString::to_string);
+        groups.chain(people).collect::<Vec<_>>()
+    };
+    json!({
+        "server": name,
+        "title": server.title.as_deref().unwrap_or(name.as_str()),
+        "endpoint": format!("{}/mcp/{name}", operator.public_url()),
+        "upstream": server.upstream.as_str(),
+        "transport": match server.transport {
+            Transport::Streamable => "streamable",
+            Transport::Sse => "sse",
+        },
+        "allow": server.allow.iter().flat_map(rule).collect::<Vec<_>>(),
+        "credential_headers": server.credential.headers.keys().collect::<Vec<_>>(),
+    })
+}
+
+fn list(operator: &Operator<'_>) -> Answer {
+    let servers = operator.loaded.config.servers.iter();
+    Answer::list(
+        ["server", "endpoint", "upstream", "allow"],
+        servers
+            .map(|(name, server)| facts(operator, name, server))
+            .collect(),
+        "there are no servers yet; add one under `servers` in the configuration file",
+    )
+}
+
+async fn show(operator: &Operator<'_>, name: &ServerName) -> Result<Answer, Failure> {
+    let server = operator.loaded.config.servers.get(name);
+    let server = server.ok_or_else(|| Failure::NotFound(format!("there is no server called {name}")))?;
+    let mut item = facts(operator, name, server);
+    item["people"] = json!(people(operator, server).await?);
+    Ok(Answer::Item(item))
+}
+
+/// Who may use it, by the one decision function.
+async fn people(operator: &Operator<'_>, server: &config::Server) -> Result<Vec<String>, Failure> {
+    let rules = server.allow.iter().map(|rule| AllowRule {
+        groups: rule.groups.clone(),
+        people: rule.people.clone(),
+    });
+    let policy = ServerPolicy::new(rules.collect());
+    let store = &operator.foundation.store;
+    let mut allowed = Vec::new();
+    for account in store.accounts().await? {
+        let Some(view) = store.account_view(account.id).await? else {
+            continue;
+        };
+        let principal = Principal {
+            username: &view.username,
+            groups: &view.groups,
+        };
+        if view.status == AccountStatus::Active && policy.decide(principal).is_allowed() {
+            allowed.push(view.username.to_string());
+        }
+    }
+    Ok(allowed)
+}

@@ -1,0 +1,292 @@
+//! `vestibule user`: people who can sign in.
+
+use std::fmt;
+
+use clap::Subcommand;
+use model::{AccountStatus, GroupName, SecretString, Username};
+use people::Invite;
+use people::accounts::{AccountError, INVITATION, NewPerson};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::Account;
+
+use super::{Answer, Failure, Operator};
+use crate::first_administrator::link;
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserCommand {
+    /// Everybody who has an account
+    List,
+    /// One account with its groups, sessions and grants
+    Show {
+        /// The account
+        username: Username,
+    },
+    /// Make an account; prints a one-time link for its owner unless a password is given
+    Add {
+        /// What the person will sign in with
+        username: Username,
+        /// What others read
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Address
+        #[arg(long)]
+        email: Option<String>,
+        /// May use the operator's pages
+        #[arg(long)]
+        admin: bool,
+        /// A group to be in; may be given several times
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<GroupName>,
+        /// Read a password from standard input instead of making a link
+        #[arg(long)]
+        password_stdin: bool,
+        /// The password that was read.
+        #[arg(skip)]
+        password: Option<Password>,
+    },
+    /// Print a new one-time link: a first sign-in, or a new password
+    Invite {
+        /// The account
+        username: Username,
+    },
+    /// End everything the account has, at once, and let it sign in no more
+    Disable {
+        /// The account
+        username: Username,
+    },
+    /// Let a disabled account sign in again
+    Enable {
+        /// The account
+        username: Username,
+    },
+    /// Delete the account and everything it has
+    Remove {
+        /// The account
+        username: Username,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let the account use the operator's pages
+    Promote {
+        /// The account
+        username: Username,
+    },
+    /// Let it no more
+    Demote {
+        /// The account
+        username: Username,
+    },
+}
+
+/// A password on its way; does not print itself.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        let text = error.to_string();
+        match error {
+            AccountError::Taken(_) | AccountError::Unusable => Self::Conflict(text),
+            AccountError::UnknownGroup(_) => Self::NotFound(text),
+            AccountError::Password(_) => Self::Usage(text),
+            _ => Self::Unavailable(text),
+        }
+    }
+}
+
+impl UserCommand {
+    pub(super) async fn run(self, operator: &Operator<'_>) -> Result<Answer, Failure> {
+        match self {
+            Self::List => list(operator).await,
+            Self::Show { username } => show(operator, &username).await,
+            Self::Add {
+                username,
+                name,
+                email,
+                admin,
+                groups,
+                password,
+                ..
+            } => {
+                let person = NewPerson {
+                    username,
+                    display_name: name,
+                    email,
+                    administrator: admin,
+                    groups,
+                };
+                add(operator, person, password).await
+            }
+            Self::Invite { username } => invite(operator, &username).await,
+            Self::Disable { username } => disable(operator, &username).await,
+            Self::Enable { username } => enable(operator, &username).await,
+            Self::Remove { username, .. } => remove(operator, &username).await,
+            Self::Promote { username } => set_administrator(operator, &username, true).await,
+            Self::Demote { username } => set_administrator(operator, &username, false).await,
+        }
+    }
+}
+
+fn facts(account: &Account) -> Value {
+    json!({
+        "id": account.id.to_string(),
+        "username": account.username.as_str(),
+        "name": account.display_name,
+        "email": account.email,
+        "status": account.status.as_str(),
+        "administrator": account.administrator,
+        "created_at": account.created_at.to_string(),
+        "last_sign_in_at": account.last_sign_in_at.map(|at| at.to_string()),
+    })
+}
+
+async fn list(operator: &Operator<'_>) -> Result<Answer, Failure> {
+    let accounts = operator.foundation.store.accounts().await?;
+    Ok(Answer::list(
+        ["username", "name", "status", "administrator", "last_sign_in_at"],
+        accounts.iter().map(facts).collect(),
+        "nobody has an account yet; `vestibule user add NAME` makes one",
+    ))
+}
+
+async fn show(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let (store, now) = (&operator.foundation.store, operator.foundation.world.now());
+    let view = store.account_view(account.id).await?;
+    let groups = view.map(|view| view.groups).unwrap_or_default();
+    let idle = operator.loaded.config.sessions.idle.0;
+    let sessions = store.sessions_of(account.id, now - idle, now).await?;
+    let grants = store.grants_of(account.id, now).await?;
+    let mut item = facts(&account);
+    item["groups"] = json!(groups);
+    item["sessions"] = json!(sessions.len());
+    item["grants"] = json!(grants.len());
+    Ok(Answer::Item(item))
+}
+
+async fn add(
+    operator: &Operator<'_>,
+    person: NewPerson,
+    password: Option<Password>,
+) -> Result<Answer, Failure> {
+    let (username, accounts) = (person.username.clone(), &operator.foundation.accounts);
+    let answer = match password {
+        Some(password) => {
+            let id = accounts
+                .add_with_password(person, SecretString::from(password.0))
+                .await?;
+            Answer::done(
+                format!("{username} can sign in"),
+                json!({ "id": id.to_string(), "username": username }),
+            )
+        }
+        None => {
+            let (id, invite) = accounts.invite(person, INVITATION).await?;
+            let mut answer = invited(operator, &username, &invite);
+            if let Answer::Done { item, .. } = &mut answer {
+                item["id"] = json!(id.to_string());
+            }
+            answer
+        }
+    };
+    operator.record("user add", &username);
+    Ok(answer)
+}
+
+fn invited(operator: &Operator<'_>, username: &Username, invite: &Invite) -> Answer {
+    let link = link(&operator.public_url(), invite);
+    Answer::done(
+        format!(
+            "{username} sets a password with this link, once, until {}:\n\n  {link}",
+            invite.expires_at
+        ),
+        json!({ "username": username, "link": link, "expires_at": invite.expires_at.to_string() }),
+    )
+}
+
+async fn invite(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let invite = operator
+        .foundation
+        .accounts
+        .new_link(account.id, INVITATION)
+        .await?;
+    operator.record("user invite", username);
+    Ok(invited(operator, username, &invite))
+}
+
+async fn disable(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let now = operator.foundation.world.now();
+    if !operator.foundation.store.disable_account(account.id, now).await? {
+        return Err(Failure::Conflict(format!("{username} is disabled already")));
+    }
+    operator.record("user disable", username);
+    Ok(Answer::done(
+        format!("{username} is disabled; its sessions and grants have ended"),
+        json!({ "username": username, "status": AccountStatus::Disabled.as_str() }),
+    ))
+}
+
+async fn enable(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let now = operator.foundation.world.now();
+    if !operator.foundation.store.enable_account(account.id, now).await? {
+        return Err(Failure::Conflict(format!("{username} is not disabled")));
+    }
+    operator.record("user enable", username);
+    let account = operator.account(username).await?;
+    Ok(Answer::done(
+        format!("{username} can sign in again; what it had stays ended"),
+        json!({ "username": username, "status": account.status.as_str() }),
+    ))
+}
+
+async fn remove(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let now = operator.foundation.world.now();
+    if !operator.foundation.store.remove_account(account.id, now).await? {
+        return Err(Failure::NotFound(format!(
+            "there is no account called {username}"
+        )));
+    }
+    operator.record("user remove", username);
+    Ok(Answer::done(
+        format!("{username} is deleted with everything it had"),
+        json!({ "username": username }),
+    ))
+}
+
+async fn set_administrator(
+    operator: &Operator<'_>,
+    username: &Username,
+    administrator: bool,
+) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let now = operator.foundation.world.now();
+    let store = &operator.foundation.store;
+    let (word, command) = if administrator {
+        ("an administrator", "user promote")
+    } else {
+        ("no administrator", "user demote")
+    };
+    if !store.set_administrator(account.id, administrator, now).await? {
+        return Err(Failure::Conflict(format!("{username} is {word} already")));
+    }
+    operator.record(command, username);
+    Ok(Answer::done(
+        format!("{username} is {word} now"),
+        json!({ "username": username, "administrator": administrator }),
+    ))
+}

@@ -1,0 +1,75 @@
+//! Files that are their owner's alone: the master key, one-time links, backups.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Writes a file with mode 0600 in one step: whoever reads finds the old text or the new one, also after
+/// a power cut.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    let folder = folder_of(path);
+    draft(folder, text)?.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file with mode 0600 unless there is one; of two that do so at the same moment one wins.
+pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let folder = folder_of(path);
+    draft(folder, text)?
+        .persist_noclobber(path)
+        .map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A file of a name of its own, mode 0600.
+fn draft(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let mut draft = NamedTempFile::new_in(folder)?;
+    draft.write_all(text.as_bytes())?;
+    draft.as_file().sync_all()?;
+    Ok(draft)
+}
+
+/// Makes a folder with mode 0700, and those above it.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+/// Whether everybody on this machine may read the file.
+pub fn is_open_to_all(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.mode() & 0o004 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_their_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").join("secret");
+        create_folder(path.parent().unwrap()).unwrap();
+        for text in ["one", "two"] {
+            write(&path, text).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let folder_mode = std::fs::metadata(path.parent().unwrap()).unwrap().mode();
+        assert_eq!(folder_mode & 0o777, 0o700);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert!(write_new(&path, "three").is_err());
+        assert!(!is_open_to_all(&path).unwrap());
+    }
+}

@@ -1,0 +1,155 @@
+//! A new configuration without a restart: on SIGHUP, and when the file or a file it names changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use audit::What;
+use keys::sha256;
+use net::watch;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::config::file;
+use crate::house::House;
+
+/// Starts looking.
+pub fn start(house: &Arc<House>) {
+    on_signal(house);
+    on_change(house);
+    on_credential_change(house);
+}
+
+fn on_signal(house: &Arc<House>) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return warn!(%error, "SIGHUP cannot be heard"),
+    };
+    let this = Arc::clone(house);
+    house.tasks.spawn("sighup", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = hangup.recv() => reload(&this).await,
+            }
+        }
+    });
+}
+
+fn on_change(house: &Arc<House>) {
+    let this = Arc::clone(house);
+    let mut last = watch::look(&house.current.load().files);
+    house.tasks.every("configuration", watch::PERIOD, move || {
+        let now = watch::look(&this.current.load().files);
+        let changed = now != last;
+        let this = Arc::clone(&this);
+        if changed {
+            last = now;
+        }
+        async move {
+            if changed {
+                reload(&this).await;
+            }
+        }
+    });
+}
+
+/// Credential files are read again by themselves: a new secret counts even while the configuration is being
+/// edited.
+fn on_credential_change(house: &Arc<House>) {
+    let this = Arc::clone(house);
+    let files = |house: &House| -> Vec<PathBuf> {
+        let routes = house.gateway.routes();
+        let mut names: Vec<_> = routes.servers.keys().cloned().collect();
+        names.sort();
+        let of = |name| routes.servers.get(name).into_iter();
+        names
+            .iter()
+            .flat_map(|name| {
+                of(name)
+                    .flat_map(|route| route.credential.files().cloned())
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let mut last = watch::look(&files(house));
+    house.tasks.every("credentials", watch::PERIOD, move || {
+        let now = watch::look(&files(&this));
+        if now != last {
+            last = now;
+            for (name, route) in &this.gateway.routes().servers {
+                match route.credential.reload(&this.foundation.environment) {
+                    Ok(()) => info!(server = %name, "upstream credential read again"),
+                    Err(error) => {
+                        warn!(server = %name, %error, "upstream credential not read; the one before stays");
+                    }
+                }
+            }
+        }
+        std::future::ready(())
+    });
+}
+
+/// Reads everything again. What is wrong is logged, and the configuration before stays.
+async fn reload(house: &House) {
+    let before = house.current.load_full();
+    let Some(path) = before.loaded.path.clone() else {
+        return;
+    };
+    let environment = &house.foundation.environment;
+    let loaded = match file::load(&path, environment) {
+        Ok(loaded) => loaded,
+        Err(error) => return error!(%error, "configuration not reloaded; the one before stays"),
+    };
+    let digest = digest(&loaded.config);
+    for key in needs_restart(&before.loaded.config, &loaded.config) {
+        warn!(key, "this change counts after a restart");
+    }
+    match house.reconfigure(loaded).await {
+        Ok(()) => {
+            info!(file = %path.display(), "configuration reloaded");
+            house.record(What::ConfigurationLoaded { digest });
+        }
+        Err(error) => error!(%error, "configuration not reloaded; the one before stays"),
+    }
+}
+
+/// What names a configuration in the audit record.
+pub fn digest(config: &Config) -> String {
+    let text = serde_json::to_string(config).unwrap_or_default();
+    data_encoding::HEXLOWER.encode(&sha256(text.as_bytes())[..8])
+}
+
+/// Keys whose change is not taken up while running.
+fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let mut compare = |key: &'static str, same: bool| {
+        if !same {
+            keys.push(key);
+        }
+    };
+    compare("public_url", before.public_url == after.public_url);
+    compare("data_dir", before.data_dir == after.data_dir);
+    compare("listen", before.listen == after.listen);
+    compare("tls", before.tls == after.tls);
+    compare("database", before.database == after.database);
+    compare("master_key_file", before.master_key_file == after.master_key_file);
+    compare(
+        "older_master_key_files",
+        before.older_master_key_files == after.older_master_key_files,
+    );
+    compare("log", before.log == after.log);
+    compare("sessions", before.sessions == after.sessions);
+    compare("limits", before.limits == after.limits);
+    compare(
+        "known_clients_file",
+        before.known_clients_file == after.known_clients_file,
+    );
+    compare(
+        "client_document_networks",
+        before.client_document_networks == after.client_document_networks,
+    );
+    keys
+}

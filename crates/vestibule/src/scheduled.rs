@@ -1,0 +1,192 @@
+//! Work that nobody asks for: following the change log, writing behind the calls, cleaning up, rotating
+//! keys. One replica does what one is enough for; a lease says which.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::What;
+use issuer::verify::Use;
+use model::id::Id as _;
+use model::{Change, GrantId, Timestamp};
+use tokio::sync::{Notify, mpsc};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::health::Health;
+use crate::house::House;
+
+/// A lost notification is made good this soon (DEC-3: one second for everything).
+const FOLLOW: Duration = Duration::from_millis(500);
+/// Uses of grants are written together.
+const WRITE_USES: Duration = Duration::from_millis(250);
+const CLEAN_UP: Duration = Duration::from_mins(10);
+const LOOK_AT_KEYS: Duration = Duration::from_hours(1);
+const SWEEP: Duration = Duration::from_mins(5);
+
+/// Starts all of it.
+pub fn start(house: &Arc<House>, health: &Health, uses: mpsc::UnboundedReceiver<Use>) {
+    follow_changes(house, health);
+    follow_keys(house);
+    write_uses(house, uses);
+    let holder = house.foundation.world.new_id::<model::EventId>().uuid();
+    every(house, "clean up", CLEAN_UP, move |house| clean_up(house, holder));
+    every(house, "look at keys", LOOK_AT_KEYS, move |house| {
+        look_at_keys(house, holder)
+    });
+    every(house, "sweep", SWEEP, |house| async move {
+        house.standing.sweep();
+    });
+}
+
+fn every<F: Future<Output = ()> + Send>(
+    house: &Arc<House>,
+    name: &'static str,
+    pause: Duration,
+    work: impl Fn(Arc<House>) -> F + Send + 'static,
+) {
+    let this = Arc::clone(house);
+    house.tasks.every(name, pause, move || work(Arc::clone(&this)));
+}
+
+/// Brings in what other replicas changed, and notes whether the database answers.
+fn follow_changes(house: &Arc<House>, health: &Health) {
+    let (this, health) = (Arc::clone(house), health.clone());
+    house.tasks.spawn("changes", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        let store = &this.foundation.store;
+        loop {
+            let outcome = match store.follow_changes().await {
+                Ok(_) => store.ping().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &outcome {
+                warn!(%error, "the database does not answer");
+            }
+            health.note_database(outcome.map_err(|error| error.to_string()));
+            tokio::select! {
+                () = &mut stop => return,
+                () = store.await_change() => {}
+                () = tokio::time::sleep(FOLLOW) => {}
+            }
+        }
+    });
+}
+
+/// Reads the signing keys again whenever they change, here or elsewhere.
+fn follow_keys(house: &Arc<House>) {
+    let changed = Arc::new(Notify::new());
+    let heard = Arc::clone(&changed);
+    house.foundation.store.listen(Arc::new(move |change| {
+        if *change == Change::KeysChanged {
+            heard.notify_one();
+        }
+    }));
+    let this = Arc::clone(house);
+    house.tasks.spawn("keys", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                () = changed.notified() => {}
+            }
+            match this.foundation.key_ring.reload().await {
+                Ok(()) => this.verifier.forget_signatures(),
+                Err(error) => warn!(%error, "signing keys not read again"),
+            }
+        }
+    });
+}
+
+/// Writes which grants were used, behind the calls (DEC-1: that a successor was used shortens how long its
+/// predecessor is good for).
+fn write_uses(house: &Arc<House>, mut uses: mpsc::UnboundedReceiver<Use>) {
+    let this = Arc::clone(house);
+    house.tasks.spawn("uses", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        let mut stopping = false;
+        while !stopping {
+            let first = tokio::select! {
+                () = &mut stop => None,
+                first = uses.recv() => first,
+            };
+            stopping = first.is_none();
+            if !stopping {
+                tokio::time::sleep(WRITE_USES).await;
+            }
+            let mut batch: Vec<Use> = first.into_iter().collect();
+            while let Ok(next) = uses.try_recv() {
+                batch.push(next);
+            }
+            write(&this, &batch).await;
+        }
+    });
+}
+
+async fn write(house: &House, batch: &[Use]) {
+    let mut generations = HashSet::<(GrantId, i64)>::new();
+    let mut latest = HashMap::<GrantId, Timestamp>::new();
+    for used in batch {
+        generations.insert((used.grant, used.generation));
+        let at = latest.entry(used.grant).or_insert(used.at);
+        *at = (*at).max(used.at);
+    }
+    if latest.is_empty() {
+        return;
+    }
+    let generations: Vec<_> = generations.into_iter().collect();
+    let latest: Vec<_> = latest.into_iter().collect();
+    let store = &house.foundation.store;
+    let marked = store.mark_used(&generations, house.foundation.world.now()).await;
+    let touched = store.touch_grants(&latest).await;
+    if let Err(error) = marked.and(touched) {
+        warn!(%error, grants = latest.len(), "uses of grants not written");
+    }
+}
+
+/// Whether this replica is the one that does this work now.
+async fn is_ours(house: &House, work: &str, holder: Uuid, span: Duration) -> bool {
+    let now = house.foundation.world.now();
+    let lease = house.foundation.store.take_lease(work, holder, now + span, now);
+    lease.await.unwrap_or_else(|error| {
+        warn!(%error, work, "lease not taken");
+        false
+    })
+}
+
+async fn clean_up(house: Arc<House>, holder: Uuid) {
+    if !is_ours(&house, "clean up", holder, CLEAN_UP * 2).await {
+        return;
+    }
+    let retention = house.current.load().retention;
+    let now = house.foundation.world.now();
+    match house.foundation.store.clean_up(&retention, now).await {
+        Ok(swept) => swept
+            .iter()
+            .for_each(|swept| info!(table = swept.table, rows = swept.rows, "cleaned up")),
+        Err(error) => warn!(%error, "clean-up failed"),
+    }
+}
+
+async fn look_at_keys(house: Arc<House>, holder: Uuid) {
+    if !is_ours(&house, "keys", holder, LOOK_AT_KEYS * 2).await {
+        return;
+    }
+    let age = house.current.load().loaded.config.rotate_keys_every.0;
+    match house.foundation.key_ring.rotate_older_than(age).await {
+        Ok(made) => {
+            for (kid, algorithm) in made {
+                info!(%kid, algorithm = algorithm.as_str(), "a new signing key; it signs in a few minutes");
+                house.record(What::SigningKey {
+                    kid,
+                    algorithm: algorithm.as_str().to_owned(),
+                    action: "rotated".to_owned(),
+                });
+            }
+        }
+        Err(error) => warn!(%error, "signing keys not rotated"),
+    }
+}
