@@ -14,6 +14,16 @@ use crate::route::Route;
 const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
+/// Requests of the stateless era that must carry `Mcp-Name` (TP-62). Others go on without it, above all those
+/// that this era no longer has, such as `tasks/result`: that they are unknown is the upstream's answer.
+const NAMED: [&str; 6] = [
+    "tools/call",
+    "prompts/get",
+    "resources/read",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+];
 
 /// A message that was read, with what later steps need of it.
 #[derive(Debug)]
@@ -160,11 +170,12 @@ fn is_modern(version: &str) -> bool {
 fn mirrored(message: &Message<'_>, headers: &HeaderMap, modern: bool) -> Result<(), Refusal> {
     let required = modern && matches!(message.kind, Kind::Request { .. });
     compare(METHOD, one(headers, METHOD)?, message.method(), required)?;
+    let named = message.method().is_some_and(|method| NAMED.contains(&method));
     compare(
         NAME,
         one(headers, NAME)?,
         message.target(),
-        required && message.target().is_some(),
+        required && named && message.target().is_some(),
     )
 }
 

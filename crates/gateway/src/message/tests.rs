@@ -108,6 +108,30 @@ fn tp_63_to_65_mirrored_headers() {
 }
 
 #[test]
+fn tp_62_a_removed_method_goes_on_without_a_name_and_may_still_not_lie() {
+    let body = |method: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"taskId":"t","uri":"t","_meta":{{{}}}}}}}"#,
+            meta(MODERN)
+        )
+    };
+    for (method, named) in [
+        ("tasks/get", true),
+        ("tasks/update", true),
+        ("tasks/cancel", true),
+        ("resources/read", true),
+        ("tasks/result", false),
+        ("resources/subscribe", false),
+        ("resources/unsubscribe", false),
+    ] {
+        let without = [(VERSION, MODERN), (METHOD, method)];
+        assert_eq!(verdict(&body(method), &without).is_err(), named, "{method}");
+        let lie = [(VERSION, MODERN), (METHOD, method), (NAME, "other")];
+        assert!(verdict(&body(method), &lie).is_err(), "{method}");
+    }
+}
+
+#[test]
 fn cc_93_cc_98_the_session_era_needs_no_headers_but_they_must_not_lie() {
     let body = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"danger"}}"#;
     for headers in [

@@ -171,7 +171,7 @@ async fn cc_30_cc_36_closed_and_limited() {
         .await
     {
         Err(RegistrationError::Closed(error)) => {
-            assert!(error.description.contains("the platform team"), "{error}")
+            assert!(error.description.contains("the platform team"), "{error}");
         }
         other => panic!("{other:?}"),
     }
@@ -194,7 +194,7 @@ async fn cc_48_an_operators_list_of_hosts_holds_at_registration_and_at_authorize
         .await
     {
         Err(RegistrationError::Refused(error)) => {
-            assert!(error.description.contains("the platform team"), "{error}")
+            assert!(error.description.contains("the platform team"), "{error}");
         }
         other => panic!("{other:?}"),
     }
