@@ -1,2 +1,66 @@
-//! x
-fn main() {}
+//! `cargo xtask`: what is done to this project, in one place, so that people and CI do the same.
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `test` | everything that CI judges; installs what it needs and says so |
+//! | `sql` | writes down what both databases say of every query |
+//! | `arrows` | checks that no room of the house depends on one above it |
+//! | `fuzz` | throws random bytes at every parser |
+//! | `soak` | the long form of the crash test and the fuzzing |
+//! | `docs` | writes the pages that are made from the code |
+
+mod arrows;
+mod command;
+mod docs;
+mod fuzz;
+mod postgres;
+mod soak;
+mod sql;
+mod stages;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "What is done to Vestibule")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run everything that CI judges, installing what it needs
+    Test(test::Test),
+    /// Renew the descriptions of all SQL queries in crates/store-*/.sqlx
+    Sql(sql::Sql),
+    /// Check that the rooms of the house depend on each other downwards only
+    Arrows,
+    /// Run the fuzz targets
+    Fuzz(fuzz::Fuzz),
+    /// Run the crash test and the fuzz targets for long
+    Soak(soak::Soak),
+    /// Renew the pages of docs/ that are made from the code
+    Docs(docs::Docs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Test(test) => test.run(),
+        Task::Sql(sql) => sql.run(),
+        Task::Arrows => arrows::check(),
+        Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Soak(soak) => soak.run(),
+        Task::Docs(docs) => docs.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

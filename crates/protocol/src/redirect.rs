@@ -106,6 +106,13 @@ impl RedirectUri {
             return Err(RedirectError::UserInfo);
         }
         let (scheme, rest) = text.split_once(':').ok_or(RedirectError::NotAbsolute)?;
+        // The URL library leaves an empty user info out.
+        if rest
+            .strip_prefix("//")
+            .is_some_and(|rest| authority(rest).contains('@'))
+        {
+            return Err(RedirectError::UserInfo);
+        }
         match url.scheme() {
             "https" | "http" => Self::web(text, scheme.len() + 1, rest, &url),
             scheme if DANGEROUS.contains(&scheme) => Err(RedirectError::DangerousScheme),
@@ -121,11 +128,7 @@ impl RedirectUri {
     fn web(text: &str, after_scheme: usize, rest: &str, url: &Url) -> Result<Self, RedirectError> {
         // The URL library repairs `https:/host`, `https:host`, `127.1` and `[::0001]`; a client's own
         // library may not. Only what both read the same is taken.
-        let authority = rest.strip_prefix("//").ok_or(RedirectError::NotAbsolute)?;
-        let authority = &authority[..authority.find(['/', '?']).unwrap_or(authority.len())];
-        if authority.contains('@') {
-            return Err(RedirectError::UserInfo);
-        }
+        let authority = authority(rest.strip_prefix("//").ok_or(RedirectError::NotAbsolute)?);
         let host = match authority.rfind(']') {
             Some(end) => &authority[..=end],
             None => authority.split(':').next().unwrap_or_default(),
@@ -252,6 +255,11 @@ pub struct MatchRules<'a> {
     pub strict_loopback: bool,
     /// Query keys that may be there or not (CC-45).
     pub free_keys: &'a [String],
+}
+
+/// What stands between `//` and the path or query.
+fn authority(rest: &str) -> &str {
+    &rest[..rest.find(['/', '?']).unwrap_or(rest.len())]
 }
 
 fn same_path(registered: &str, requested: &str, free_keys: &[String]) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::environment::{CONFIG, Environment};
 use crate::config::file::{self, Loaded};
@@ -53,6 +53,9 @@ enum Command {
     Restore(commands::backup::Restore),
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Print a page of the documentation that is made from the code
+    #[command(subcommand, hide = true)]
+    Reference(commands::reference::Reference),
 }
 
 impl Cli {
@@ -88,6 +91,10 @@ impl Cli {
                 Command::Restore(restore) => restore.run(load()?, environment.clone(), world, output).await,
                 Command::Schema => {
                     output.print(&format!("{:#}", crate::config::schema()));
+                    Ok(())
+                }
+                Command::Reference(page) => {
+                    output.print(page.text(&mut Self::command()).trim_end());
                     Ok(())
                 }
             }

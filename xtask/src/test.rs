@@ -1,0 +1,123 @@
+//! Everything that CI judges.
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+
+use crate::command::{cargo, program, root, run};
+use crate::postgres::Postgres;
+use crate::stages::Stages;
+use crate::{arrows, docs, fuzz, sql, tools};
+
+/// `cargo xtask test`.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only stages whose name holds this word
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+}
+
+type Stage = (&'static str, fn(&Postgres) -> anyhow::Result<()>);
+
+const STAGES: [Stage; 9] = [
+    ("formatting", |_| formatting()),
+    ("queries, asked of both databases", sql::check),
+    ("lints", |_| lints()),
+    ("arrows between the rooms", |_| arrows::check()),
+    ("licences and duplicates", |_| licences()),
+    ("tests in Rust, on both databases", rust),
+    ("documentation", |_| documentation()),
+    ("official clients, conformance suite, browser", |_| end_to_end()),
+    ("fuzz targets, 20 s each", |_| fuzz::all(20, None)),
+];
+
+impl Test {
+    /// Runs it, and prints the minutes of each stage.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let mut stages = Stages::default();
+        let outcome = self.stages(&mut stages);
+        stages.summary();
+        outcome
+    }
+
+    fn stages(&self, stages: &mut Stages) -> anyhow::Result<()> {
+        stages.run("tools", || {
+            tools::debian()?;
+            tools::npm()?;
+            tools::python()
+        })?;
+        let postgres = Postgres::start()?;
+        for (name, work) in STAGES {
+            if self.only.as_deref().is_none_or(|word| name.contains(word)) {
+                stages.run(name, || work(&postgres))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn formatting() -> anyhow::Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn lints() -> anyhow::Result<()> {
+    run(cargo().args([
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-Dwarnings",
+    ]))
+}
+
+/// Advisories are looked up by hand: their database is on a host that not every machine reaches.
+fn licences() -> anyhow::Result<()> {
+    let deny = tools::cargo_tool(tools::DENY)?;
+    run(program(deny).args(["--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
+
+fn rust(postgres: &Postgres) -> anyhow::Result<()> {
+    run(cargo()
+        .args(["test", "--quiet", "--locked", "--workspace"])
+        .env("VESTIBULE_TEST_POSTGRES", postgres.url()))
+}
+
+fn documentation() -> anyhow::Result<()> {
+    docs::write(true)?;
+    run(cargo()
+        .args([
+            "doc",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "-Dwarnings"))
+}
+
+fn end_to_end() -> anyhow::Result<()> {
+    run(cargo().args(["build", "--quiet", "--locked", "-p", "vestibule", "-p", "fixture"]))?;
+    let e2e = root().join("e2e");
+    let mut tests: Vec<_> = std::fs::read_dir(e2e.join("tests"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    tests.sort();
+    let report = tempfile::NamedTempFile::new()?;
+    run(program(tools::node())
+        .current_dir(&e2e)
+        .args(["--test", "--test-concurrency=1"])
+        .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
+        .args(["--test-reporter=tap", "--test-reporter-destination"])
+        .arg(report.path())
+        .args(tests))?;
+    let said = std::fs::read_to_string(report.path())?;
+    let skipped = said
+        .lines()
+        .find_map(|line| line.strip_prefix("# skipped "))
+        .context("the tests did not say how many were skipped")?;
+    ensure!(skipped == "0", "{skipped} tests were skipped; none may be");
+    Ok(())
+}
