@@ -1,7 +1,7 @@
 //! `vestibule.yaml`: what it may hold, with the defaults. `docs/configuration.md` is made from the comments
 //! below, so they are written for the people who run Vestibule.
 //!
-//! Reading is in [`file`], the environment in [`environment`], making sense of it all in
+//! Reading is in [`mod@file`], the environment in [`environment`], making sense of it all in
 //! [`compose`](crate::compose).
 
 use std::collections::BTreeMap;
