@@ -1,15 +1,17 @@
 //! How guessing is slowed (OS-44): pure functions of the time, one state per counter.
 //!
 //! ```text
-//!            failure                     failure, counted
-//!  Clear ───────────────▶ Counting ───────────────────────▶ Counting, waiting 2ⁿ seconds
-//!    ▲                        │                                    │
-//!    └── success, or a day ───┴────────────────────────────────────┘
+//!            failure                     failure beyond the free ones
+//!  Clear ───────────────▶ Counting ───────────────────────────────▶ Counting, waiting 2ⁿ seconds
+//!    ▲                        │                                            │
+//!    └── success, or a day ───┴────────────────────────────────────────────┘
 //! ```
 //!
 //! A counter belongs to an account as seen from unknown browsers, to a network, or to one browser that
 //! signed in before. So whoever hammers an account from outside slows other strangers, never its owner's
-//! own browser.
+//! own browser. A network is many people: it has more free failures and forgets one at a time, and a success
+//! gives back its own attempt alone. Otherwise whoever has an account could wipe out the trace of guessing at
+//! all others.
 //!
 //! An attempt is counted *before* the password is looked at and forgiven afterwards: 64 guesses sent at the
 //! same moment are 64 guesses.
@@ -18,8 +20,23 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// Failures that cost nothing: people mistype.
-const FREE: u32 = 5;
+/// How many failures cost nothing, and how they are forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Failures that cost nothing: people mistype.
+    free: u32,
+    /// One failure is forgotten so often; none before a quiet day if not given.
+    fades: Option<Duration>,
+}
+
+/// For one account, or one browser.
+pub const ONE: Rule = Rule { free: 5, fades: None };
+/// For a network: an office, a company's exit.
+pub const NETWORK: Rule = Rule {
+    free: 50,
+    fades: Some(Duration::from_mins(2)),
+};
+
 /// The longest wait between two attempts.
 const LONGEST: Duration = Duration::from_mins(15);
 /// After so long without an attempt a counter is forgotten.
@@ -42,13 +59,9 @@ impl Guesses {
     };
 
     /// Counts one attempt at `now`, or says how long to wait before one is looked at.
-    pub fn attempt(self, now: Timestamp) -> Result<Self, Duration> {
-        let failures = if now.since(self.last) >= FORGOTTEN_AFTER {
-            0
-        } else {
-            self.failures
-        };
-        let open_at = self.last + wait_after(failures);
+    pub fn attempt(self, rule: Rule, now: Timestamp) -> Result<Self, Duration> {
+        let failures = self.left(rule, now);
+        let open_at = self.last + wait_after(failures, rule.free);
         if failures > 0 && now < open_at {
             return Err(open_at.since(now));
         }
@@ -57,10 +70,23 @@ impl Guesses {
             last: now,
         })
     }
+
+    /// Failures that are not forgotten yet.
+    fn left(self, rule: Rule, now: Timestamp) -> u32 {
+        let quiet = now.since(self.last);
+        if quiet >= FORGOTTEN_AFTER {
+            return 0;
+        }
+        let faded = rule
+            .fades
+            .map_or(0, |fades| quiet.as_secs() / fades.as_secs().max(1));
+        self.failures
+            .saturating_sub(u32::try_from(faded).unwrap_or(u32::MAX))
+    }
 }
 
-fn wait_after(failures: u32) -> Duration {
-    match failures.checked_sub(FREE) {
+fn wait_after(failures: u32, free: u32) -> Duration {
+    match failures.checked_sub(free) {
         None => Duration::ZERO,
         Some(beyond) => Duration::from_secs(1_u64 << beyond.min(10)).min(LONGEST),
     }
@@ -76,9 +102,9 @@ mod tests {
     fn the_first_five_are_free() {
         let mut guesses = Guesses::NONE;
         for _ in 0..5 {
-            guesses = guesses.attempt(START).unwrap();
+            guesses = guesses.attempt(ONE, START).unwrap();
         }
-        assert_eq!(guesses.attempt(START), Err(Duration::from_secs(1)));
+        assert_eq!(guesses.attempt(ONE, START), Err(Duration::from_secs(1)));
     }
 
     #[test]
@@ -87,7 +113,7 @@ mod tests {
         let mut now = START;
         let mut waits = Vec::new();
         while waits.len() < 14 {
-            match guesses.attempt(now) {
+            match guesses.attempt(ONE, now) {
                 Ok(next) => guesses = next,
                 Err(wait) => {
                     waits.push(wait.as_secs());
@@ -103,7 +129,7 @@ mod tests {
         let mut guesses = Guesses::NONE;
         let (mut now, mut looked_at) = (START, 0);
         while now < START + Duration::from_hours(24) {
-            match guesses.attempt(now) {
+            match guesses.attempt(ONE, now) {
                 Ok(next) => (guesses, looked_at) = (next, looked_at + 1),
                 Err(wait) => now = now + wait,
             }
@@ -117,6 +143,17 @@ mod tests {
             failures: 50,
             last: START,
         };
-        assert_eq!(guesses.attempt(START + FORGOTTEN_AFTER).unwrap().failures, 1);
+        assert_eq!(guesses.attempt(ONE, START + FORGOTTEN_AFTER).unwrap().failures, 1);
+    }
+
+    #[test]
+    fn a_network_is_many_people_and_forgets_one_failure_at_a_time() {
+        let mut guesses = Guesses::NONE;
+        for _ in 0..50 {
+            guesses = guesses.attempt(NETWORK, START).unwrap();
+        }
+        assert_eq!(guesses.attempt(NETWORK, START), Err(Duration::from_secs(1)));
+        let later = START + Duration::from_mins(20);
+        assert_eq!(guesses.attempt(NETWORK, later).unwrap().failures, 41);
     }
 }

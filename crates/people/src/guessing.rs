@@ -5,19 +5,39 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keys::sha256;
+use model::slowdown::{NETWORK, ONE, Rule};
 use model::{AccountId, TokenDigest, Username, World};
 use net::address::network_of;
 use store::{Store, StoreError};
 
 /// A counter, named by a digest of what it counts.
-pub(crate) type Counter = [u8; 32];
+pub(crate) struct Counter {
+    name: [u8; 32],
+    rule: Rule,
+}
+
+impl Counter {
+    fn one(name: &[u8]) -> Self {
+        Self {
+            name: sha256(name),
+            rule: ONE,
+        }
+    }
+
+    fn network(address: IpAddr) -> Self {
+        Self {
+            name: sha256(format!("network\0{}", network_of(address)).as_bytes()),
+            rule: NETWORK,
+        }
+    }
+}
 
 /// The counters of an attempt by a browser that is not known to the account: one for the name that was
 /// typed, whether or not it exists, and one for the network.
 pub(crate) fn stranger(username: &Username, address: IpAddr) -> Vec<Counter> {
     vec![
-        sha256(format!("name\0{username}").as_bytes()),
-        sha256(format!("network\0{}", network_of(address)).as_bytes()),
+        Counter::one(format!("name\0{username}").as_bytes()),
+        Counter::network(address),
     ]
 }
 
@@ -26,7 +46,7 @@ pub(crate) fn known(browser: &TokenDigest, account: AccountId) -> Vec<Counter> {
     let mut name = b"browser\0".to_vec();
     name.extend_from_slice(browser.as_bytes());
     name.extend_from_slice(account.to_string().as_bytes());
-    vec![sha256(&name)]
+    vec![Counter::one(&name)]
 }
 
 /// Counts an attempt on every counter before anything is checked, or says how long to wait.
@@ -50,20 +70,24 @@ async fn count_one(
 ) -> Result<Result<(), Duration>, StoreError> {
     // Whoever loses the race to count reads again; the counter only grows, so soon there is a wait.
     for _ in 0..50 {
-        let before = store.guesses(counter).await?;
-        match before.attempt(world.now()) {
+        let before = store.guesses(&counter.name).await?;
+        match before.attempt(counter.rule, world.now()) {
             Err(wait) => return Ok(Err(wait)),
-            Ok(after) if store.count_guess(counter, before, after).await? => return Ok(Ok(())),
+            Ok(after) if store.count_guess(&counter.name, before, after).await? => return Ok(Ok(())),
             Ok(_) => {}
         }
     }
     Ok(Err(Duration::from_secs(1)))
 }
 
-/// Forgets the counters after a success.
+/// After a success: what counted for the person alone is forgotten, the network gets this one attempt back.
 pub(crate) async fn forgive(store: &dyn Store, counters: &[Counter]) -> Result<(), StoreError> {
     for counter in counters {
-        store.forget_guesses(counter).await?;
+        if counter.rule == NETWORK {
+            store.uncount_guess(&counter.name).await?;
+        } else {
+            store.forget_guesses(&counter.name).await?;
+        }
     }
     Ok(())
 }

@@ -32,7 +32,10 @@ const CHANGE_LOCK: i64 = 0x7665_7374_6962;
 pub struct Engine {
     pool: PgPool,
     listeners: Listeners,
+    /// The connection that hears of other replicas, of a pool of its own: it is never given back, and closing
+    /// the other pool must not wait for it.
     wake_up: Mutex<Option<PgListener>>,
+    wake_up_pool: PgPool,
     followed: AtomicI64,
 }
 
@@ -55,9 +58,14 @@ impl Engine {
                     .map(drop)
                 })
             })
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .map_err(failed)?;
+        let wake_up_pool = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options);
         sqlx::migrate!()
             .run(&pool)
             .await
@@ -69,6 +77,7 @@ impl Engine {
             pool,
             listeners: Listeners::default(),
             wake_up: Mutex::new(None),
+            wake_up_pool,
             followed,
         })
     }
@@ -82,6 +91,9 @@ impl Engine {
 
     /// Closes all connections.
     pub async fn close(&self) {
+        if let Ok(mut wake_up) = self.wake_up.try_lock() {
+            *wake_up = None;
+        }
         self.pool.close().await;
     }
 
@@ -180,7 +192,7 @@ impl Changes for Engine {
     async fn await_change(&self) {
         let mut wake_up = self.wake_up.lock().await;
         if wake_up.is_none() {
-            let Ok(mut listener) = PgListener::connect_with(&self.pool).await else {
+            let Ok(mut listener) = PgListener::connect_with(&self.wake_up_pool).await else {
                 return std::future::pending().await;
             };
             if listener.listen(CHANNEL).await.is_err() {

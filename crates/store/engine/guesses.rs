@@ -52,6 +52,18 @@ impl GuessCounters for Engine {
         Ok(counted)
     }
 
+    async fn uncount_guess(&self, counter: &[u8; 32]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query!(
+            "UPDATE guesses SET failures = failures - 1 WHERE counter = $1 AND failures > 0",
+            counter.as_slice()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        tx.commit().await
+    }
+
     async fn forget_guesses(&self, counter: &[u8; 32]) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query!("DELETE FROM guesses WHERE counter = $1", counter.as_slice())

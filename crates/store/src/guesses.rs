@@ -13,6 +13,8 @@ pub trait GuessCounters {
     /// Moves a counter from `before` to `after`. `false` if it no longer stood at `before`: somebody else
     /// guessed at the same moment.
     async fn count_guess(&self, counter: &[u8; 32], before: Guesses, after: Guesses) -> Result<bool>;
+    /// Takes one attempt back.
+    async fn uncount_guess(&self, counter: &[u8; 32]) -> Result<()>;
     /// Forgets a counter after a success.
     async fn forget_guesses(&self, counter: &[u8; 32]) -> Result<()>;
 }

@@ -18,6 +18,7 @@ use people::{Accounts, Directory, Passwords, SessionPolicy, Sessions, SignIn};
 use store::Store;
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tracing::error;
 use uuid::Uuid;
 use web::Web;
 
@@ -32,6 +33,8 @@ use crate::{master_key, private_file};
 const HASHES_AT_ONCE: usize = 4;
 /// How long the last tasks may take after connections have drained.
 const LAST_TASKS: Duration = Duration::from_secs(5);
+/// How long the database may take for the last writes of all.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// Why the house cannot be opened.
 #[derive(Debug, Error)]
@@ -124,10 +127,16 @@ impl Foundation {
         })
     }
 
-    /// Writes what is left of the audit record and closes the database.
+    /// Writes what is left of the audit record and closes the database. A database that is gone does not keep
+    /// the process alive.
     pub async fn close(&self) {
-        self.recorder.flush().await;
-        self.storage.close().await;
+        let closing = async {
+            self.recorder.flush().await;
+            self.storage.close().await;
+        };
+        if tokio::time::timeout(LAST_WRITES, closing).await.is_err() {
+            error!("the database did not take what was left of the audit record; it is lost");
+        }
         let _ = self.writing.shut_down(Duration::ZERO).await;
     }
 }

@@ -1,0 +1,357 @@
+//! A door of a test's own: fresh database, fresh folder, a clock that stands, and the fixture behind it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fixture::{Handle, Options};
+use model::{SecretString, World};
+use net::Tasks;
+use people::accounts::NewPerson;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::TestClock;
+use tokio::net::TcpListener;
+use vestibule::config::environment::Environment;
+use vestibule::config::file;
+use vestibule::operator::audit_record::AuditCommand;
+use vestibule::operator::{Answer, Command, Failure, Operator};
+use vestibule::serve::Running;
+
+use super::{App, Ask, Browser, PASSWORD, Reply};
+
+/// The credential that the upstream wants.
+pub(crate) const CREDENTIAL: &str = "the-credential-of-the-upstream";
+
+/// What a door should be like.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// More top-level lines of the configuration.
+    pub(crate) config: String,
+    /// More lines of the server `fixture`, indented by four.
+    pub(crate) server: String,
+    /// More servers, indented by two; `{upstream}` and `{sse}` are filled in.
+    pub(crate) servers: String,
+    pub(crate) upstream: Options,
+    /// PostgreSQL instead of SQLite.
+    pub(crate) postgres: Option<String>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            config: String::new(),
+            server: String::new(),
+            servers: String::new(),
+            upstream: Options::new()
+                .demanding_bearer(CREDENTIAL)
+                .with_extra_tools()
+                .with_legacy_sse(),
+            postgres: None,
+        }
+    }
+}
+
+/// A running door.
+pub(crate) struct Door {
+    running: Option<Running>,
+    pub(crate) address: SocketAddr,
+    pub(crate) url: String,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) world: World,
+    pub(crate) upstream: Handle,
+    pub(crate) folder: Arc<TempDir>,
+    upstream_tasks: Tasks,
+    plan: Plan,
+}
+
+impl Door {
+    /// One on SQLite, as it is out of the box.
+    pub(crate) async fn open() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    /// One for each database.
+    pub(crate) async fn each(plan: Plan) -> Vec<Self> {
+        let mut doors = vec![Self::with(plan.clone()).await];
+        if let Some(url) = testkit::databases::postgres_url().await {
+            let postgres = Some(url);
+            doors.push(Self::with(Plan { postgres, ..plan }).await);
+        }
+        doors
+    }
+
+    pub(crate) async fn with(plan: Plan) -> Self {
+        let tasks = Tasks::new();
+        let upstream = fixture::start(plan.upstream.clone(), tasks.clone())
+            .await
+            .unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("credential"), CREDENTIAL).unwrap();
+        let (world, clock) = testkit::world();
+        let door = Self::at(plan, folder, upstream, tasks, world, clock).await;
+        for (username, groups) in [
+            ("ana", &["developers"][..]),
+            ("ben", &["developers"]),
+            ("eve", &[]),
+        ] {
+            door.add_person(username, groups).await;
+        }
+        door
+    }
+
+    async fn at(
+        plan: Plan,
+        folder: Arc<TempDir>,
+        upstream: Handle,
+        upstream_tasks: Tasks,
+        world: World,
+        clock: Arc<TestClock>,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut door = Self {
+            running: None,
+            address,
+            url: format!("http://{address}"),
+            clock,
+            world,
+            upstream,
+            folder,
+            upstream_tasks,
+            plan,
+        };
+        std::fs::write(door.config_file(), door.configuration()).unwrap();
+        door.start(listener).await;
+        door
+    }
+
+    async fn start(&mut self, listener: TcpListener) {
+        let environment = Environment::default();
+        let loaded = file::load(&self.config_file(), &environment).unwrap();
+        let running = Running::start(loaded, environment, self.world.clone(), listener).await;
+        self.running = Some(running.unwrap_or_else(|error| panic!("{error:#}\n{}", self.configuration())));
+    }
+
+    /// Another replica on the same database and the same data, with a clock of its own that shows the same.
+    pub(crate) async fn replica(&self) -> Self {
+        assert!(self.plan.postgres.is_some(), "several replicas need PostgreSQL");
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        for name in ["credential", "data/master.key"] {
+            let to = folder.path().join(name);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(self.folder.path().join(name), to).unwrap();
+        }
+        let (upstream, tasks) = (self.upstream.clone(), self.upstream_tasks.clone());
+        let plan = Plan {
+            // The address that both are known by.
+            config: format!("{}\npublic_names: [\"{}\"]", self.plan.config, self.url),
+            ..self.plan.clone()
+        };
+        Self::at(
+            plan,
+            folder,
+            upstream,
+            tasks,
+            self.world.clone(),
+            Arc::clone(&self.clock),
+        )
+        .await
+    }
+
+    /// Stops it and starts it again on the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.start(listener).await;
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    pub(crate) fn config_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("vestibule.yaml")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn engine(&self) -> &'static str {
+        self.running().house.foundation.storage.engine()
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    pub(crate) fn configuration(&self) -> String {
+        let Plan {
+            config,
+            server,
+            servers,
+            postgres,
+            ..
+        } = &self.plan;
+        let database = match postgres {
+            Some(url) => format!("database: {{ url: \"{url}\", connections: 12 }}"),
+            None => String::new(),
+        };
+        let servers = servers
+            .replace("{upstream}", &self.upstream.url())
+            .replace("{sse}", &self.upstream.sse_url());
+        format!(
+            "
+public_url: {}
+listen: {}
+title: Example Corp MCP
+contact: platform@example.com
+data_dir: data
+{database}
+{config}
+servers:
+  fixture:
+    title: Test fixture
+    upstream: {}
+    allow:
+      - groups: [developers]
+    credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}
+{server}
+{servers}
+",
+            self.url,
+            self.address,
+            self.upstream.url(),
+        )
+    }
+
+    /// Writes another configuration and waits until it counts.
+    pub(crate) async fn reconfigure(&mut self, change: impl FnOnce(&str) -> String) {
+        let text = change(&self.configuration());
+        std::fs::write(self.config_file(), &text).unwrap();
+        let loaded = file::load(&self.config_file(), &Environment::default()).unwrap();
+        self.running().house.reconfigure(loaded).await.unwrap();
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{}/mcp/fixture", self.url)
+    }
+
+    pub(crate) async fn add_person(&self, username: &str, groups: &[&str]) {
+        let foundation = &self.running().house.foundation;
+        for group in groups {
+            let (group, now) = (group.parse().unwrap(), self.world.now());
+            // It may be there.
+            let _ = foundation.store.add_group(&group, "", now).await;
+        }
+        let person = NewPerson {
+            username: username.parse().unwrap(),
+            display_name: format!("{username} of Example Corp"),
+            email: Some(format!("{username}@example.com")),
+            administrator: false,
+            groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
+        };
+        let password = SecretString::from(PASSWORD.to_owned());
+        foundation
+            .accounts
+            .add_with_password(person, password)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    pub(crate) async fn ask(&self, ask: Ask) -> Reply {
+        ask.to(self.address).await
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Reply {
+        self.ask(Ask::get(target)).await
+    }
+
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// A program that registered itself, with a callback on this machine.
+    pub(crate) async fn app(&self) -> App {
+        App::register(
+            self,
+            &json!({ "client_name": "Test program", "redirect_uris": [App::CALLBACK] }),
+        )
+        .await
+    }
+
+    /// A program with tokens for the fixture's endpoint, approved by `username`.
+    pub(crate) async fn signed_in(&self, username: &str) -> (App, super::Tokens) {
+        let app = self.app().await;
+        let tokens = app.sign_in(self, username).await;
+        (app, tokens)
+    }
+
+    /// Calls a tool of the fixture in the stateless era.
+    pub(crate) async fn call(&self, token: &str, tool: &str, arguments: Value) -> Reply {
+        self.ask(call("fixture", tool, arguments).bearer(token)).await
+    }
+
+    /// Runs an operator's command, as the control socket does.
+    pub(crate) async fn operate(&self, command: Command) -> Result<Answer, Failure> {
+        let foundation = &self.running().house.foundation;
+        let current = self.running().house.current.load_full();
+        let operator = Operator {
+            name: "test".to_owned(),
+            loaded: &current.loaded,
+            foundation,
+        };
+        command.run(&operator).await
+    }
+
+    /// What the audit record holds, latest first, as `audit list --json` shows it.
+    pub(crate) async fn audit(&self, event: &str) -> Vec<Value> {
+        let list = AuditCommand::List {
+            limit: 500,
+            user: None,
+            event: Some(event.to_owned()),
+        };
+        match self.operate(Command::Audit(list)).await.unwrap() {
+            Answer::List { rows, .. } => rows,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A tool call of 2026-07-28.
+pub(crate) fn call(server: &str, tool: &str, arguments: Value) -> Ask {
+    modern(
+        server,
+        "tools/call",
+        json!({ "name": tool, "arguments": arguments }),
+    )
+}
+
+/// A request of 2026-07-28 with everything it needs.
+pub(crate) fn modern(server: &str, method: &str, mut params: Value) -> Ask {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+    });
+    let name = ["name", "uri", "taskId"]
+        .iter()
+        .find_map(|member| params[*member].as_str().map(str::to_owned));
+    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
+    let mut ask = Ask::json(&format!("/mcp/{server}"), &body)
+        .with("accept", "application/json, text/event-stream")
+        .with("mcp-protocol-version", "2026-07-28")
+        .with("mcp-method", method);
+    if let Some(name) = name {
+        ask = ask.with("mcp-name", name);
+    }
+    ask
+}
