@@ -20,6 +20,10 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
         .boxed_unsync()
 }
 
+/// How much of a refused body is read on, and for how long.
+const MOST_THROWN_AWAY: usize = 64 << 20;
+const THROWING_AWAY: Duration = Duration::from_secs(2);
+
 /// No body.
 pub fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
@@ -44,37 +48,59 @@ pub async fn read<B>(mut body: B, limit: usize, time: Duration) -> Result<Bytes,
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
+    let outcome = tokio::time::timeout(time, within(&mut body, limit)).await;
+    let outcome = outcome.unwrap_or(Err(ReadError::TooSlow));
+    if outcome == Err(ReadError::TooLarge(limit)) {
+        throw_away(body).await;
+    }
+    outcome
+}
+
+/// A refused body is read on for a moment: a client that is still sending when the connection closes never sees
+/// why.
+async fn throw_away<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) {
+    let rest = async {
+        let mut thrown = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            thrown += frame.data_ref().map_or(0, Bytes::len);
+            if thrown > MOST_THROWN_AWAY {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(THROWING_AWAY, rest).await;
+}
+
+async fn within<B>(body: &mut B, limit: usize) -> Result<Bytes, ReadError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     if body.size_hint().lower() > limit as u64 {
         return Err(ReadError::TooLarge(limit));
     }
-    let whole = async {
-        // Most bodies come in one piece, which is then not copied.
-        let mut first = Bytes::new();
-        let mut rest: Option<BytesMut> = None;
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| ReadError::Broken)?.into_data() else {
-                continue;
-            };
-            let length = rest.as_ref().map_or(first.len(), BytesMut::len);
-            if length + data.len() > limit {
-                return Err(ReadError::TooLarge(limit));
-            }
-            match &mut rest {
-                Some(rest) => rest.extend_from_slice(&data),
-                None if first.is_empty() => first = data,
-                None => {
-                    let mut joined = BytesMut::with_capacity((length + data.len()) * 2);
-                    joined.extend_from_slice(&first);
-                    joined.extend_from_slice(&data);
-                    rest = Some(joined);
-                }
+    // Most bodies come in one piece, which is then not copied.
+    let mut first = Bytes::new();
+    let mut rest: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ReadError::Broken)?.into_data() else {
+            continue;
+        };
+        let length = rest.as_ref().map_or(first.len(), BytesMut::len);
+        if length + data.len() > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+        match &mut rest {
+            Some(rest) => rest.extend_from_slice(&data),
+            None if first.is_empty() => first = data,
+            None => {
+                let mut joined = BytesMut::with_capacity((length + data.len()) * 2);
+                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&data);
+                rest = Some(joined);
             }
         }
-        Ok(rest.map_or(first, BytesMut::freeze))
-    };
-    tokio::time::timeout(time, whole)
-        .await
-        .unwrap_or(Err(ReadError::TooSlow))
+    }
+    Ok(rest.map_or(first, BytesMut::freeze))
 }
 
 #[cfg(test)]

@@ -137,6 +137,8 @@ impl RedirectUri {
             .host_str()
             .is_some_and(|parsed| parsed.eq_ignore_ascii_case(host))
             || host.ends_with('.')
+            // A wildcard would match nothing but itself; whoever registers one expects more.
+            || host.contains('*')
         {
             return Err(RedirectError::Host);
         }

@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use net::caller::Transport;
 use net::listener::{Answer, Connection};
 use net::{Body, Caller};
-use protocol::Origin;
 use serde_json::json;
 use tower::ServiceExt as _;
 use tracing::{debug, error};
@@ -57,7 +56,11 @@ impl Answer for Door {
         if let Err(why) = check_transport(caller) {
             return refuse(StatusCode::FORBIDDEN, "insecure_transport", why);
         }
-        let Some(origin) = origin(&current, &request) else {
+        let Some(authority) = authority(&request) else {
+            let text = "a request names exactly one host";
+            return refuse(StatusCode::BAD_REQUEST, "invalid_request", text);
+        };
+        let Some(origin) = current.origins.by_authority(authority) else {
             debug!(host = ?request.headers().get(header::HOST), "a request under an unknown name");
             let text = format!(
                 "this door is not known by that name; it is at {}",
@@ -109,20 +112,16 @@ fn check_transport(caller: Caller) -> Result<(), &'static str> {
     }
 }
 
-/// The public name that the request came under. Never anything that the request could make up (DEC-15).
-fn origin<'a>(current: &'a Current, request: &Request<Incoming>) -> Option<&'a Origin> {
-    let authority = match request.uri().authority() {
-        Some(authority) => authority.as_str(),
-        None => {
-            let mut hosts = request.headers().get_all(header::HOST).iter();
-            let host = hosts.next()?.to_str().ok()?;
-            if hosts.next().is_some() {
-                return None;
-            }
-            host
-        }
-    };
-    current.origins.by_authority(authority)
+/// The one name that the request came under (RFC 9112 section 3.2).
+fn authority(request: &Request<Incoming>) -> Option<&str> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    }
 }
 
 fn refuse(status: StatusCode, error: &str, text: &str) -> Response<Body> {

@@ -6,6 +6,7 @@ nav-apps = Apps
 nav-sessions = Sessions
 sign-out = Sign out
 go-home = Go to your servers
+problem-code = Problem
 reference = Reference
 details = Details
 copy = Copy

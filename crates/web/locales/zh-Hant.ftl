@@ -6,6 +6,7 @@ nav-apps = 應用程式
 nav-sessions = 登入狀態
 sign-out = 登出
 go-home = 前往您的伺服器
+problem-code = 問題代碼
 reference = 參考編號
 details = 詳細資料
 copy = 複製

@@ -134,10 +134,12 @@ pub fn message(web: &Web, locale: Locale, status: StatusCode, message: Message) 
     render(status, &MessagePage { page, message })
 }
 
-/// Shows a message about something that went wrong, with a reference that finds its log line.
+/// Shows a message about something that went wrong, with the word by which docs and logs know it and a reference
+/// that finds its log line.
 pub fn problem(web: &Web, locale: Locale, status: StatusCode, slug: &str, mut problem: Message) -> Response {
     let reference: EventId = web.parts.world.new_id();
     tracing::info!(%reference, slug, status = status.as_u16(), facts = ?problem.facts, "a page refused");
+    problem.facts.push((locale.t("problem-code"), slug.to_owned()));
     problem.facts.push((locale.t("reference"), reference.to_string()));
     message(web, locale, status, problem)
 }

@@ -119,7 +119,10 @@ pub fn router(web: Arc<Web>) -> Router {
     Router::new()
         .merge(machines())
         .merge(people(&web))
-        .fallback(fallback::not_found)
+        .fallback(fallback::not_found.layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&web),
+            page::protect,
+        )))
         .method_not_allowed_fallback(fallback::method_not_allowed)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(web)

@@ -106,6 +106,7 @@ fn cc_46_refuses_what_must_never_be_a_target() {
         ("https://user@app.example/cb", RedirectError::UserInfo),
         ("https://a@b@app.example/cb", RedirectError::UserInfo),
         ("https://@app.example/cb", RedirectError::UserInfo),
+        ("https://*.app.example/cb", RedirectError::Host),
         ("com.example.app://@", RedirectError::UserInfo),
         ("com.example.app://a@b/cb", RedirectError::UserInfo),
         ("https://app.example/cb#x", RedirectError::Fragment),

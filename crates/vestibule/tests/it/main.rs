@@ -9,3 +9,5 @@ mod rig;
 
 #[cfg(test)]
 mod journey;
+#[cfg(test)]
+mod refusals;

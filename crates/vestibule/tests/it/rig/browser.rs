@@ -140,6 +140,12 @@ impl<'a> Browser<'a> {
         self.submit(&form).await
     }
 
+    /// The way back to the client after a no.
+    pub(crate) async fn answer_no(&mut self, target: &str) -> String {
+        self.get(target).await;
+        self.answer("deny").await.location().to_owned()
+    }
+
     /// From an authorization request to the way back to the client.
     pub(crate) async fn approve(&mut self, target: &str, username: &str) -> String {
         let reply = self.authorize(target, username).await;

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     /// More servers, indented by two; `{upstream}` and `{sse}` are filled in.
     pub(crate) servers: String,
     pub(crate) upstream: Options,
+    /// More files beside the configuration.
+    pub(crate) files: Vec<(&'static str, &'static str)>,
     /// PostgreSQL instead of SQLite.
     pub(crate) postgres: Option<String>,
 }
@@ -48,6 +50,7 @@ impl Default for Plan {
                 .demanding_bearer(CREDENTIAL)
                 .with_extra_tools()
                 .with_legacy_sse(),
+            files: Vec::new(),
             postgres: None,
         }
     }
@@ -89,6 +92,9 @@ impl Door {
             .unwrap();
         let folder = Arc::new(tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("credential"), CREDENTIAL).unwrap();
+        for (name, text) in &plan.files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         let (world, clock) = testkit::world();
         let door = Self::at(plan, folder, upstream, tasks, world, clock).await;
         for (username, groups) in [
