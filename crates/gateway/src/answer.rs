@@ -19,13 +19,11 @@ use tokio::sync::watch;
 
 use crate::cors;
 use crate::credential::connection_tokens;
-use crate::gateway::{Gateway, Passed, Seat};
+use crate::gateway::{Gateway, Passed};
 use crate::linger;
+use crate::listening::Seat;
 use crate::record::Record;
 use crate::refusal::UpstreamTrouble;
-
-/// An idle event stream gets a comment so often, or proxies cut it (CC-96).
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// What an upstream's status means. Nothing of a refusal of ours, a redirect or a server error is passed
 /// on as it is (TP-5, MA-63, CC-105); everything else is the upstream's own word to the client.
@@ -126,6 +124,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
     } else {
         let streaming = Streaming {
             standing: gateway.standing().watch(),
+            keep_alive: gateway.routes().keep_alive,
             gateway: Arc::clone(gateway),
             incoming: Some(incoming),
             record,
@@ -195,6 +194,7 @@ struct Streaming {
     incoming: Option<Incoming>,
     record: Record,
     standing: watch::Receiver<u64>,
+    keep_alive: Duration,
     is_sse: bool,
     lines: Lines,
     first: Option<Bytes>,
@@ -231,6 +231,8 @@ impl Streaming {
         tokio::pin!(shutdown);
         let mut quiet = Duration::ZERO;
         loop {
+            // The caller's right may end before it is time for the next comment.
+            let pause = self.keep_alive.min(self.left());
             let incoming = self.incoming.as_mut()?;
             let next = tokio::select! {
                 biased;
@@ -238,8 +240,8 @@ impl Streaming {
                 () = &mut shutdown => Next::Drain,
                 () = replaced(self.listening.as_ref()) => Next::Replaced,
                 frame = incoming.frame() => Next::Frame(frame),
-                () = tokio::time::sleep(KEEP_ALIVE_EVERY) => {
-                    quiet += KEEP_ALIVE_EVERY;
+                () = tokio::time::sleep(pause) => {
+                    quiet += pause;
                     if self.is_too_quiet(quiet) { Next::Idle } else { Next::Look }
                 }
             };
@@ -276,6 +278,15 @@ impl Streaming {
             return true;
         };
         !self.is_sse && !exchange.is_listening() && quiet >= exchange.route.timeouts.idle
+    }
+
+    /// How long the caller's token has to live.
+    fn left(&self) -> Duration {
+        let expires_at = self
+            .record
+            .exchange()
+            .map(|exchange| exchange.caller.access.expires_at);
+        expires_at.map_or(Duration::ZERO, |at| at.since(self.gateway.now()))
     }
 
     async fn still_counts(&self) -> bool {

@@ -1,13 +1,22 @@
 //! The step that calls the upstream.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use net::Body;
 use net::operators::CallError;
 use tracing::warn;
 
-use crate::refusal::UpstreamTrouble;
+use crate::gateway::{Gateway, Journey};
+use crate::linger::{Linger, drain};
+use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;
+
+/// An upstream that answers so soon is not watched over while it does.
+const QUICK: Duration = Duration::from_millis(250);
 
 /// A request that is ready to go.
 pub(crate) fn request(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Request<Body> {
@@ -40,4 +49,56 @@ pub(crate) async fn forward(
         }
     };
     Err(trouble)
+}
+
+impl Gateway {
+    /// Sends a request. A call of the session era goes on if its caller goes away (TP-31).
+    pub(crate) async fn call(
+        &self,
+        journey: &Journey<'_>,
+        request: Request<Body>,
+        lingers: bool,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let route = journey.route;
+        if !lingers {
+            let work = forward(route, request);
+            return self.while_it_counts(journey, work).await;
+        }
+        let route = Arc::clone(route);
+        let work = async move { forward(&route, request).await };
+        let abandoned = |outcome: Result<Response<Incoming>, UpstreamTrouble>| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(async move {
+                if let Ok(response) = outcome {
+                    drain(response.into_body()).await;
+                }
+            })
+        };
+        let work = Linger::new(self.tasks().clone(), work, abandoned);
+        self.while_it_counts(journey, work).await
+    }
+
+    /// Waits for the upstream for as long as the caller's right to its answer lasts (MA-56). A quick answer is
+    /// not watched over.
+    async fn while_it_counts<T>(
+        &self,
+        journey: &Journey<'_>,
+        work: impl Future<Output = Result<T, UpstreamTrouble>>,
+    ) -> Result<T, Refusal> {
+        tokio::pin!(work);
+        if let Ok(outcome) = tokio::time::timeout(QUICK, &mut work).await {
+            return outcome.map_err(Refusal::Upstream);
+        }
+        let mut standing = self.standing().watch();
+        loop {
+            let left = journey.caller.access.expires_at.since(self.now());
+            if !self.still_counts(journey.caller, &journey.route.resource).await {
+                return Err(Refusal::BadToken("the token does not count any more"));
+            }
+            tokio::select! {
+                outcome = &mut work => return outcome.map_err(Refusal::Upstream),
+                _ = standing.changed() => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
 }

@@ -3,16 +3,15 @@
 use std::net::IpAddr;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::Recorder;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use issuer::{KeyRing, Standing, Verifier};
 use keys::Sealer;
-use model::World;
+use model::{Timestamp, World};
 use net::{Body, Tasks, body};
 use papaya::HashMap;
 use people::Directory;
@@ -22,21 +21,12 @@ use tracing::{debug, warn};
 
 use crate::authenticate::Caller;
 use crate::exchange::{Exchange, user_agent};
-use crate::linger::{Linger, drain};
+use crate::listening::Seat;
 use crate::message::{Read, Unreadable};
 use crate::record::Record;
-use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
+use crate::refusal::{Circumstances, HumanPages, Refusal};
 use crate::route::{Leg, Route, Routes, Transport};
-use crate::{answer, authorize, cors, credential, forward, legacy_sse, message, metadata, session};
-
-/// A second listening stream of a session waits so long for the upstream to notice that the first is gone.
-const REPLACED: [Duration; 5] = [
-    Duration::from_millis(20),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-];
+use crate::{answer, authorize, cors, credential, message, metadata};
 
 /// What the gateway is built from.
 #[derive(Debug)]
@@ -69,7 +59,7 @@ pub struct Gateway {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) directory: Arc<Directory>,
     /// The listening stream of each session, by server and upstream session id.
-    listening: HashMap<String, Arc<CancellationToken>>,
+    pub(crate) listening: HashMap<String, Arc<CancellationToken>>,
 }
 
 impl Gateway {
@@ -95,8 +85,16 @@ impl Gateway {
         self.routes.load_full()
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.world.now()
+    }
+
     pub(crate) fn standing(&self) -> &Standing {
         &self.parts.standing
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.parts.sealer
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {
@@ -253,217 +251,8 @@ impl Gateway {
         }
     }
 
-    /// Streamable HTTP.
-    async fn streamable(
-        self: &Arc<Self>,
-        journey: &Journey<'_>,
-        read: Option<Read>,
-    ) -> Result<Passed, Refusal> {
-        let (route, caller) = (journey.route, journey.caller);
-        let modern = read.as_ref().is_some_and(|read| read.modern);
-        let mut headers = credential::outgoing(journey.headers, route);
-        let ticket = headers.remove("mcp-session-id").filter(|_| !modern);
-        let upstream_session = match &ticket {
-            None => None,
-            Some(ticket) => {
-                let ticket = ticket.to_str().map_err(|_| Refusal::Session)?;
-                let id = session::open(&self.parts.sealer, route, caller, ticket).ok_or(Refusal::Session)?;
-                headers.insert(
-                    "mcp-session-id",
-                    HeaderValue::from_str(&id).map_err(|_| Refusal::Session)?,
-                );
-                Some(id)
-            }
-        };
-        self.dress(&mut headers, journey)?;
-        let begins = read.as_ref().is_some_and(Read::is_initialize);
-        let mut listening = None;
-        let lingers = read
-            .as_ref()
-            .is_some_and(|read| !read.modern && read.id.is_some());
-        let response = if *journey.method == Method::GET {
-            let (response, seat) = self.listen(route, headers, upstream_session.as_deref()).await?;
-            listening = seat;
-            response
-        } else {
-            let bytes = read.map(|read| read.bytes).unwrap_or_default();
-            self.call(
-                route,
-                journey.method.clone(),
-                route.uri.clone(),
-                headers,
-                bytes,
-                lingers,
-            )
-            .await?
-        };
-        let (mut parts, incoming) = response.into_parts();
-        answer::judge(parts.status).map_err(Refusal::Upstream)?;
-        let session = match parts
-            .headers
-            .get("mcp-session-id")
-            .and_then(|value| value.to_str().ok())
-        {
-            Some(id) if modern => {
-                debug!(server = %route.name(), id, "a session id in the stateless era was dropped");
-                None
-            }
-            // The same session keeps the ticket that the client has.
-            Some(id) if upstream_session.as_deref() == Some(id) => ticket,
-            Some(id) if begins || upstream_session.is_none() => {
-                HeaderValue::from_str(&session::seal(&self.parts.sealer, route, caller, id)).ok()
-            }
-            _ => None,
-        };
-        answer::clean(&mut parts, session);
-        Ok(Passed {
-            parts,
-            incoming,
-            first: Bytes::new(),
-            listening,
-        })
-    }
-
-    /// Sends a request. A call of the session era goes on if its caller goes away (TP-31).
-    async fn call(
-        &self,
-        route: &Arc<Route>,
-        method: Method,
-        uri: Uri,
-        headers: HeaderMap,
-        bytes: Bytes,
-        lingers: bool,
-    ) -> Result<Response<Incoming>, Refusal> {
-        let request = forward::request(method, uri, headers, body::full(bytes));
-        if !lingers {
-            return forward::forward(route, request).await.map_err(Refusal::Upstream);
-        }
-        let route = Arc::clone(route);
-        let work = async move { forward::forward(&route, request).await };
-        let abandoned = |outcome: Result<Response<Incoming>, UpstreamTrouble>| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-            Box::pin(async move {
-                if let Ok(response) = outcome {
-                    drain(response.into_body()).await;
-                }
-            })
-        };
-        Linger::new(self.parts.tasks.clone(), work, abandoned)
-            .await
-            .map_err(Refusal::Upstream)
-    }
-
-    /// A listening stream. A new one of the same session takes the place of the one before, since clients
-    /// reconnect before they notice that the old one is dead (CC-97).
-    async fn listen(
-        self: &Arc<Self>,
-        route: &Arc<Route>,
-        headers: HeaderMap,
-        session: Option<&str>,
-    ) -> Result<(Response<Incoming>, Option<Seat>), Refusal> {
-        let get = || {
-            let request = forward::request(Method::GET, route.uri.clone(), headers.clone(), body::empty());
-            async { forward::forward(route, request).await.map_err(Refusal::Upstream) }
-        };
-        let Some(session) = session else {
-            return Ok((get().await?, None));
-        };
-        let key = format!("{}\0{session}", route.name());
-        // A resumed stream may be another one than the listening one.
-        let resumes = headers.contains_key("last-event-id");
-        if !resumes {
-            self.end_listening(&key);
-        }
-        let mut response = get().await?;
-        for pause in REPLACED {
-            if response.status() != StatusCode::CONFLICT {
-                break;
-            }
-            // The upstream has not noticed yet that the stream before is gone.
-            self.end_listening(&key);
-            tokio::time::sleep(pause).await;
-            response = get().await?;
-        }
-        let seat = (!resumes && response.status().is_success()).then(|| self.take_seat(key));
-        Ok((response, seat))
-    }
-
-    fn take_seat(self: &Arc<Self>, key: String) -> Seat {
-        let taken = Arc::new(CancellationToken::new());
-        if let Some(before) = self.listening.pin().insert(key.clone(), Arc::clone(&taken)) {
-            before.cancel();
-        }
-        Seat {
-            gateway: Arc::clone(self),
-            key,
-            taken,
-        }
-    }
-
-    fn end_listening(&self, key: &str) {
-        if let Some(token) = self.listening.pin().remove(key) {
-            token.cancel();
-        }
-    }
-
-    /// The stream of the legacy transport.
-    async fn legacy_stream(self: &Arc<Self>, journey: &Journey<'_>) -> Result<Passed, Refusal> {
-        let mut headers = credential::outgoing(journey.headers, journey.route);
-        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-        self.dress(&mut headers, journey)?;
-        let uri = journey.route.uri.clone();
-        let response = self
-            .call(journey.route, Method::GET, uri, headers, Bytes::new(), false)
-            .await?;
-        let (mut parts, mut incoming) = response.into_parts();
-        answer::judge(parts.status).map_err(Refusal::Upstream)?;
-        let mut first = Bytes::new();
-        if parts.status.is_success() {
-            if !answer::is_event_stream(&parts.headers) {
-                return Err(Refusal::Upstream(UpstreamTrouble::Broken));
-            }
-            first = legacy_sse::begin(&mut incoming, journey.route, journey.caller, &self.parts.sealer)
-                .await
-                .map_err(Refusal::Upstream)?;
-            parts.headers.remove(header::CONTENT_LENGTH);
-        }
-        answer::clean(&mut parts, None);
-        Ok(Passed {
-            parts,
-            incoming,
-            first,
-            listening: None,
-        })
-    }
-
-    /// A message of the legacy transport.
-    async fn legacy_message(
-        self: &Arc<Self>,
-        journey: &Journey<'_>,
-        ticket: &str,
-        read: Option<Read>,
-    ) -> Result<Passed, Refusal> {
-        let path = session::open_endpoint(&self.parts.sealer, journey.route, journey.caller, ticket);
-        let path = path.ok_or(Refusal::Session)?;
-        let uri = legacy_sse::message_uri(journey.route, &path).ok_or(Refusal::Session)?;
-        let mut headers = credential::outgoing(journey.headers, journey.route);
-        self.dress(&mut headers, journey)?;
-        let bytes = read.map(|read| read.bytes).unwrap_or_default();
-        let response = self
-            .call(journey.route, Method::POST, uri, headers, bytes, true)
-            .await?;
-        let (mut parts, incoming) = response.into_parts();
-        answer::judge(parts.status).map_err(Refusal::Upstream)?;
-        answer::clean(&mut parts, None);
-        Ok(Passed {
-            parts,
-            incoming,
-            first: Bytes::new(),
-            listening: None,
-        })
-    }
-
     /// Names the caller to the upstream.
-    fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
+    pub(crate) fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
         credential::identify(headers, journey.route, journey.caller, &journey.routes.issuer);
         if let Some(assertion) = &journey.route.assertion {
             let (issuer, keys, world) = (&journey.routes.issuer, &self.parts.key_ring, &self.parts.world);
@@ -477,12 +266,12 @@ impl Gateway {
 }
 
 /// What the steps after authorization need.
-struct Journey<'a> {
+pub(crate) struct Journey<'a> {
     routes: &'a Routes,
-    route: &'a Arc<Route>,
-    caller: &'a Caller,
-    method: &'a Method,
-    headers: &'a HeaderMap,
+    pub(crate) route: &'a Arc<Route>,
+    pub(crate) caller: &'a Caller,
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a HeaderMap,
 }
 
 /// A request that came through, with the upstream's answer.
@@ -495,30 +284,6 @@ pub(crate) struct Passed {
     pub(crate) first: Bytes,
     /// The place that a listening stream holds.
     pub(crate) listening: Option<Seat>,
-}
-
-/// The one place for a listening stream that a session has. Given up when dropped.
-pub(crate) struct Seat {
-    gateway: Arc<Gateway>,
-    key: String,
-    taken: Arc<CancellationToken>,
-}
-
-impl Seat {
-    /// Resolves once a newer stream has taken the place.
-    pub(crate) async fn taken_over(&self) {
-        self.taken.cancelled().await;
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let _ = self
-            .gateway
-            .listening
-            .pin()
-            .remove_if(&self.key, |_, holder| Arc::ptr_eq(holder, &self.taken));
-    }
 }
 
 /// Reads the message, and lets the record know what it was even if it goes no further.

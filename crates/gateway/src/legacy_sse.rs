@@ -4,27 +4,91 @@
 //! carries the upstream's sealed and bound to the caller; an upstream that names another origin than its
 //! own is cut off, because our credential would go there (TP-92).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
+use http::{HeaderValue, Method, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use keys::Sealer;
+use net::body;
 use protocol::mcp::sse::{Events, encode};
-use std::time::Duration;
 use tracing::warn;
 use url::Url;
 
 use crate::authenticate::Caller;
-use crate::refusal::UpstreamTrouble;
+use crate::gateway::{Gateway, Journey, Passed};
+use crate::message::Read;
+use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;
-use crate::session::seal_endpoint;
+use crate::session::{open_endpoint, seal_endpoint};
+use crate::{answer, credential, forward};
 
 /// How long the first event may take, and how large it may be.
 const FIRST: Duration = Duration::from_secs(30);
 const LARGEST: usize = 64 * 1024;
 
+impl Gateway {
+    /// The stream of the legacy transport.
+    pub(crate) async fn legacy_stream(self: &Arc<Self>, journey: &Journey<'_>) -> Result<Passed, Refusal> {
+        let mut headers = credential::outgoing(journey.headers, journey.route);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        self.dress(&mut headers, journey)?;
+        let uri = journey.route.uri.clone();
+        let request = forward::request(Method::GET, uri, headers, body::empty());
+        let response = self.call(journey, request, false).await?;
+        let (mut parts, mut incoming) = response.into_parts();
+        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        let mut first = Bytes::new();
+        if parts.status.is_success() {
+            if !answer::is_event_stream(&parts.headers) {
+                return Err(Refusal::Upstream(UpstreamTrouble::Broken));
+            }
+            first = begin(&mut incoming, journey.route, journey.caller, self.sealer())
+                .await
+                .map_err(Refusal::Upstream)?;
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        answer::clean(&mut parts, None);
+        Ok(Passed {
+            parts,
+            incoming,
+            first,
+            listening: None,
+        })
+    }
+
+    /// A message of the legacy transport.
+    pub(crate) async fn legacy_message(
+        self: &Arc<Self>,
+        journey: &Journey<'_>,
+        ticket: &str,
+        read: Option<Read>,
+    ) -> Result<Passed, Refusal> {
+        let path = open_endpoint(self.sealer(), journey.route, journey.caller, ticket);
+        let path = path.ok_or(Refusal::Session)?;
+        let uri = message_uri(journey.route, &path).ok_or(Refusal::Session)?;
+        let mut headers = credential::outgoing(journey.headers, journey.route);
+        self.dress(&mut headers, journey)?;
+        let bytes = read.map(|read| read.bytes).unwrap_or_default();
+        let request = forward::request(Method::POST, uri, headers, body::full(bytes));
+        let response = self.call(journey, request, true).await?;
+        let (mut parts, incoming) = response.into_parts();
+        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        answer::clean(&mut parts, None);
+        Ok(Passed {
+            parts,
+            incoming,
+            first: Bytes::new(),
+            listening: None,
+        })
+    }
+}
+
 /// Reads up to the `endpoint` event and gives what goes to the client in its place, with whatever came
 /// around it.
-pub(crate) async fn begin(
+async fn begin(
     incoming: &mut Incoming,
     route: &Route,
     caller: &Caller,
@@ -91,7 +155,7 @@ fn resolve(upstream: &Url, endpoint: &str) -> Option<String> {
 }
 
 /// The URI that a ticket's path means on the upstream.
-pub(crate) fn message_uri(route: &Route, path: &str) -> Option<http::Uri> {
+fn message_uri(route: &Route, path: &str) -> Option<http::Uri> {
     let url = route.upstream.join(path).ok()?;
     // The path was resolved against the upstream before it was sealed; the configuration may have changed.
     (url.origin() == route.upstream.origin())

@@ -21,12 +21,14 @@ pub mod forward;
 pub mod gateway;
 pub mod legacy_sse;
 pub mod linger;
+pub mod listening;
 pub mod message;
 pub mod metadata;
 pub mod record;
 pub mod refusal;
 pub mod route;
 pub mod session;
+pub mod streamable;
 
 pub use gateway::{Gateway, Parts};
 pub use refusal::{HumanPages, Refusal};

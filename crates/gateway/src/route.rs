@@ -99,6 +99,8 @@ pub struct Routes {
     /// Browser origins that may call although they are not ours; none listed means that a bearer token
     /// decides (CC-6).
     pub allowed_origins: Vec<Origin>,
+    /// An idle event stream gets a comment so often, or proxies cut it (CC-96).
+    pub keep_alive: Duration,
     /// The servers.
     pub servers: HashMap<ServerName, Arc<Route>>,
 }

@@ -154,6 +154,7 @@ pub fn compose(
             issuer,
             title: config.title.clone(),
             allowed_origins: config.allowed_origins.clone(),
+            keep_alive: config.limits.keep_alive.0,
             servers,
         },
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
@@ -204,6 +205,9 @@ fn check_listening(config: &Config, public: &Origin, problems: &mut Problems) {
                 config.listen
             ),
         );
+    }
+    if config.limits.keep_alive.0.is_zero() {
+        problems.add("limits.keep_alive", "must be longer than nothing");
     }
     if config.lifetimes.access_token.0 > issuer::settings::LONGEST_ACCESS {
         problems.add(

@@ -334,6 +334,8 @@ pub struct Limits {
     pub head_time: Span,
     /// How long a stop waits for answers that are under way.
     pub drain: Span,
+    /// An idle event stream gets a comment so often; proxies cut what is silent, many of them after a minute.
+    pub keep_alive: Span,
 }
 
 impl Default for Limits {
@@ -345,6 +347,7 @@ impl Default for Limits {
             head: Size(usual.head_bytes),
             head_time: Span(usual.head_time),
             drain: Span(usual.drain_time),
+            keep_alive: Span(Duration::from_secs(15)),
         }
     }
 }

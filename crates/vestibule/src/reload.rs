@@ -9,8 +9,8 @@ use net::watch;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::config::Config;
 use crate::config::file;
+use crate::config::{Config, Limits};
 use crate::house::House;
 
 /// Starts looking.
@@ -142,7 +142,11 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     );
     compare("log", before.log == after.log);
     compare("sessions", before.sessions == after.sessions);
-    compare("limits", before.limits == after.limits);
+    let but_keep_alive = |limits: &Limits| Limits {
+        keep_alive: before.limits.keep_alive,
+        ..limits.clone()
+    };
+    compare("limits", before.limits == but_keep_alive(&after.limits));
     compare(
         "known_clients_file",
         before.known_clients_file == after.known_clients_file,

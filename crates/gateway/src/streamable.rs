@@ -1,0 +1,85 @@
+//! Streamable HTTP: requests, listening streams and the end of a session, in every revision that has it
+//! (mcp-transport-proxying sections 3 and 4).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use net::body;
+use tracing::debug;
+
+use crate::gateway::{Gateway, Journey, Passed};
+use crate::message::Read;
+use crate::refusal::Refusal;
+use crate::{answer, credential, forward, session};
+
+impl Gateway {
+    /// Streamable HTTP.
+    pub(crate) async fn streamable(
+        self: &Arc<Self>,
+        journey: &Journey<'_>,
+        read: Option<Read>,
+    ) -> Result<Passed, Refusal> {
+        let (route, caller) = (journey.route, journey.caller);
+        let modern = read.as_ref().is_some_and(|read| read.modern);
+        let mut headers = credential::outgoing(journey.headers, route);
+        let ticket = headers.remove("mcp-session-id").filter(|_| !modern);
+        let upstream_session = match &ticket {
+            None => None,
+            Some(ticket) => {
+                let ticket = ticket.to_str().map_err(|_| Refusal::Session)?;
+                let id = session::open(self.sealer(), route, caller, ticket).ok_or(Refusal::Session)?;
+                headers.insert(
+                    "mcp-session-id",
+                    HeaderValue::from_str(&id).map_err(|_| Refusal::Session)?,
+                );
+                Some(id)
+            }
+        };
+        self.dress(&mut headers, journey)?;
+        let begins = read.as_ref().is_some_and(Read::is_initialize);
+        let mut listening = None;
+        let lingers = read
+            .as_ref()
+            .is_some_and(|read| !read.modern && read.id.is_some());
+        let response = if *journey.method == Method::GET {
+            let (response, seat) = self.listen(journey, headers, upstream_session.as_deref()).await?;
+            listening = seat;
+            response
+        } else {
+            let bytes = read.map(|read| read.bytes).unwrap_or_default();
+            let request = forward::request(
+                journey.method.clone(),
+                route.uri.clone(),
+                headers,
+                body::full(bytes),
+            );
+            self.call(journey, request, lingers).await?
+        };
+        let (mut parts, incoming) = response.into_parts();
+        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        let session = match parts
+            .headers
+            .get("mcp-session-id")
+            .and_then(|value| value.to_str().ok())
+        {
+            Some(id) if modern => {
+                debug!(server = %route.name(), id, "a session id in the stateless era was dropped");
+                None
+            }
+            // The same session keeps the ticket that the client has.
+            Some(id) if upstream_session.as_deref() == Some(id) => ticket,
+            Some(id) if begins || upstream_session.is_none() => {
+                HeaderValue::from_str(&session::seal(self.sealer(), route, caller, id)).ok()
+            }
+            _ => None,
+        };
+        answer::clean(&mut parts, session);
+        Ok(Passed {
+            parts,
+            incoming,
+            first: Bytes::new(),
+            listening,
+        })
+    }
+}
