@@ -8,6 +8,8 @@
 mod rig;
 
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod journey;
 #[cfg(test)]
 mod refusals;

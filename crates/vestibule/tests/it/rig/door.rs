@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser;
 use fixture::{Handle, Options};
 use model::{SecretString, World};
 use net::Tasks;
@@ -15,7 +16,6 @@ use testkit::TestClock;
 use tokio::net::TcpListener;
 use vestibule::config::environment::Environment;
 use vestibule::config::file;
-use vestibule::operator::audit_record::AuditCommand;
 use vestibule::operator::{Answer, Command, Failure, Operator};
 use vestibule::serve::Running;
 
@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) upstream: Options,
     /// More files beside the configuration.
     pub(crate) files: Vec<(&'static str, &'static str)>,
+    /// The system's clock instead of one that stands.
+    pub(crate) real_clock: bool,
     /// PostgreSQL instead of SQLite.
     pub(crate) postgres: Option<String>,
 }
@@ -51,6 +53,7 @@ impl Default for Plan {
                 .with_extra_tools()
                 .with_legacy_sse(),
             files: Vec::new(),
+            real_clock: false,
             postgres: None,
         }
     }
@@ -95,7 +98,10 @@ impl Door {
         for (name, text) in &plan.files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let (world, clock) = testkit::world();
+        let (mut world, clock) = testkit::world();
+        if plan.real_clock {
+            world = vestibule::clock::system_world();
+        }
         let door = Self::at(plan, folder, upstream, tasks, world, clock).await;
         for (username, groups) in [
             ("ana", &["developers"][..]),
@@ -306,30 +312,35 @@ servers:
         self.ask(call("fixture", tool, arguments).bearer(token)).await
     }
 
-    /// Runs an operator's command, as the control socket does.
-    pub(crate) async fn operate(&self, command: Command) -> Result<Answer, Failure> {
-        let foundation = &self.running().house.foundation;
+    /// Runs an operator's command as it is typed.
+    pub(crate) async fn operate(&self, words: &[&str]) -> Result<Answer, Failure> {
+        let line = Line::try_parse_from(std::iter::once(&"vestibule").chain(words)).unwrap();
         let current = self.running().house.current.load_full();
         let operator = Operator {
             name: "test".to_owned(),
             loaded: &current.loaded,
-            foundation,
+            foundation: &self.running().house.foundation,
         };
-        command.run(&operator).await
+        line.command.run(&operator).await
     }
 
-    /// What the audit record holds, latest first, as `audit list --json` shows it.
+    /// What the audit record holds of a kind of event, latest first, as `audit list --json` shows it.
     pub(crate) async fn audit(&self, event: &str) -> Vec<Value> {
-        let list = AuditCommand::List {
-            limit: 500,
-            user: None,
-            event: Some(event.to_owned()),
-        };
-        match self.operate(Command::Audit(list)).await.unwrap() {
+        match self
+            .operate(&["audit", "list", "--limit", "500", "--event", event])
+            .await
+            .unwrap()
+        {
             Answer::List { rows, .. } => rows,
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
 }
 
 /// A tool call of 2026-07-28.

@@ -170,9 +170,19 @@ impl Stream {
         Some(())
     }
 
-    /// What has come and was not looked at yet.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    /// The next line of a stream of messages, one a line.
+    pub(crate) async fn line(&mut self) -> Option<String> {
+        loop {
+            if let Some((line, rest)) = self.text.split_once('\n') {
+                let (line, rest) = (line.to_owned(), rest.to_owned());
+                self.text = rest;
+                if !line.trim().is_empty() {
+                    return Some(line);
+                }
+                continue;
+            }
+            self.chunk().await?;
+        }
     }
 
     /// The next event of an event stream: its lines.

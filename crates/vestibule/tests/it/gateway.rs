@@ -1,0 +1,7 @@
+//! What goes through the gateway, what does not, and for how long.
+
+mod passing;
+mod sessions;
+mod streams;
+mod taken_back;
+mod trouble;

@@ -1,0 +1,137 @@
+//! Streams: sent on at once, kept alive, ended when their client goes (TP-11, TP-12, TP-31, TP-59, CC-96).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::rig::{Ask, Door, Plan, door};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn open() -> (Door, String) {
+    let config = "limits: { keep_alive: 100ms }".to_owned();
+    let door = Door::with(Plan {
+        config,
+        ..Plan::default()
+    })
+    .await;
+    let (_, tokens) = door.signed_in("ana").await;
+    (door, tokens.access)
+}
+
+/// TP-11: each event goes out when it comes in; the headers keep proxies from holding it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_come_one_by_one() {
+    let (door, token) = open().await;
+    let mut params = json!({ "name": "test_tool_with_progress", "arguments": {} });
+    params["_meta"]["progressToken"] = json!("p");
+    let mut body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+    body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+    body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let ask = door::call("fixture", "test_tool_with_progress", json!({}))
+        .bearer(&token)
+        .body(body.to_string());
+    let mut stream = ask.open(door.address).await;
+    assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+    assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+    assert_eq!(stream.header("cache-control"), Some("no-store, no-transform"));
+    assert!(stream.header("content-length").is_none() && stream.header("content-encoding").is_none());
+    let mut progress = Vec::new();
+    let result = loop {
+        let message = stream.message().await.unwrap();
+        match message["method"].as_str() {
+            Some("notifications/progress") => progress.push(message["params"]["progress"].clone()),
+            _ => break message,
+        }
+    };
+    assert_eq!(progress, [json!(0), json!(50), json!(100)]);
+    assert_eq!(result["id"], 7);
+    assert!(stream.event().await.is_none(), "and then it ends");
+}
+
+/// TP-12, CC-96: a stream with nothing to say gets a comment, so that nothing on the way cuts it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_stream_is_kept_alive_and_its_client_leaving_is_noticed() {
+    let (door, token) = open().await;
+    let mut stream = door::call("fixture", "hold", json!({}))
+        .bearer(&token)
+        .open(door.address)
+        .await;
+    door.upstream.until(|seen| seen.holds == 1).await;
+    for _ in 0..3 {
+        assert!(stream.event().await.unwrap().starts_with(':'));
+    }
+    // TP-59: going away is a cancellation.
+    drop(stream);
+    let gone = door.upstream.until(|seen| seen.disconnects == 1);
+    tokio::time::timeout(SECOND, gone)
+        .await
+        .expect("the upstream is told within a second");
+}
+
+/// TP-31, TP-59: a call that was abandoned is finished in the session era and cancelled in the stateless one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abandoned_call_is_finished_or_cancelled_by_era() {
+    let (door, token) = open().await;
+    let session = super::sessions::begin(&door, &token, "fixture").await;
+    let slow = json!({ "name": "slow_json", "arguments": { "millis": 400 } });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": slow });
+    let ask = Ask::json("/mcp/fixture", &body)
+        .bearer(&token)
+        .with("mcp-session-id", session)
+        .with("accept", "application/json, text/event-stream");
+    let call = tokio::task::spawn(ask.try_open(door.address));
+    door.upstream.until(|seen| seen.slow_starts == 1).await;
+    call.abort();
+    door.upstream.until(|seen| seen.slow_completions == 1).await;
+    assert_eq!(door.upstream.seen().slow_cancellations, 0);
+
+    let ask = door::call("fixture", "slow_json", json!({ "millis": 20_000 })).bearer(&token);
+    let call = tokio::task::spawn(ask.try_open(door.address));
+    door.upstream.until(|seen| seen.slow_starts == 2).await;
+    call.abort();
+    let cancelled = door.upstream.until(|seen| seen.slow_cancellations == 1);
+    tokio::time::timeout(SECOND, cancelled)
+        .await
+        .expect("cancelled within a second");
+}
+
+/// TP-11, TP-74 to TP-78: listening, whatever media type its endless answer has, and its good end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listening_streams_through_and_ends_in_good_order() {
+    let (mut door, token) = open().await;
+    let filter = json!({ "notifications": { "toolsListChanged": true } });
+    let mut stream = door::modern("fixture", "subscriptions/listen", filter)
+        .bearer(&token)
+        .open(door.address)
+        .await;
+    let first = next(&mut stream).await;
+    assert_eq!(
+        first["method"], "notifications/subscriptions/acknowledged",
+        "{first}"
+    );
+    door.upstream.announce(&fixture::Change::Tools);
+    let change = next(&mut stream).await;
+    assert_eq!(change["method"], "notifications/tools/list_changed");
+    assert_eq!(
+        change["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
+        7
+    );
+    door.stop().await;
+    let last = next(&mut stream).await;
+    assert_eq!(
+        (&last["id"], &last["result"]["resultType"]),
+        (&json!(7), &json!("complete")),
+        "TP-78: {last}"
+    );
+    assert!(stream.ends_within(SECOND).await);
+}
+
+/// The next message, in whichever framing it comes.
+async fn next(stream: &mut crate::rig::wire::Stream) -> Value {
+    if stream.header("content-type") == Some("text/event-stream") {
+        stream.message().await.unwrap()
+    } else {
+        serde_json::from_str(&stream.line().await.unwrap()).unwrap()
+    }
+}
