@@ -1,8 +1,8 @@
 //! Whether the process lives, and whether it can serve, with the reasons.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use net::{Body, Tasks, body};
@@ -12,8 +12,8 @@ use serde_json::json;
 #[derive(Clone, Debug)]
 pub struct Health {
     tasks: Tasks,
-    /// What is wrong with the database, as of the last look.
-    database: Arc<ArcSwapOption<String>>,
+    /// Whether the database answered when it was last asked.
+    database: Arc<AtomicBool>,
 }
 
 impl Health {
@@ -21,13 +21,13 @@ impl Health {
     pub fn new(tasks: Tasks) -> Self {
         Self {
             tasks,
-            database: Arc::default(),
+            database: Arc::new(AtomicBool::new(true)),
         }
     }
 
     /// Notes whether the database answered.
-    pub fn note_database(&self, outcome: Result<(), String>) {
-        self.database.store(outcome.err().map(Arc::new));
+    pub fn note_database(&self, answered: bool) {
+        self.database.store(answered, Ordering::Relaxed);
     }
 
     /// Why requests should go elsewhere; nothing if they should come.
@@ -36,8 +36,9 @@ impl Health {
         if self.tasks.is_shutting_down() {
             reasons.push("shutting down".to_owned());
         }
-        if let Some(why) = &*self.database.load() {
-            reasons.push(format!("the database does not answer: {why}"));
+        // Why it does not is in the log: anybody may ask here.
+        if !self.database.load(Ordering::Relaxed) {
+            reasons.push("the database does not answer".to_owned());
         }
         reasons
     }

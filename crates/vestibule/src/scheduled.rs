@@ -64,7 +64,7 @@ fn follow_changes(house: &Arc<House>, health: &Health) {
             if let Err(error) = &outcome {
                 warn!(%error, "the database does not answer");
             }
-            health.note_database(outcome.map_err(|error| error.to_string()));
+            health.note_database(outcome.is_ok());
             tokio::select! {
                 () = &mut stop => return,
                 () = store.await_change() => {}

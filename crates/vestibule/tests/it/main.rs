@@ -8,8 +8,14 @@
 mod rig;
 
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod replicas;

@@ -154,6 +154,21 @@ impl Stream {
         }
     }
 
+    /// The same where the other side may go away in the middle.
+    pub(crate) async fn try_whole(mut self) -> Option<Reply> {
+        let (status, headers) = (self.status(), self.response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(frame) = self.response.body_mut().frame().await {
+            body.extend_from_slice(&frame.ok()?.into_data().ok()?);
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Some(Reply {
+            status,
+            headers,
+            body,
+        })
+    }
+
     /// Whether the stream ends within this time, whatever comes until then.
     pub(crate) async fn ends_within(&mut self, span: Duration) -> bool {
         tokio::time::timeout(span, async { while self.chunk().await.is_some() {} })

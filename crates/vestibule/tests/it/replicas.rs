@@ -1,0 +1,92 @@
+//! Several replicas on one PostgreSQL: what one takes back the others refuse within a second.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::rig::{Ask, Door, Plan, Tokens, door};
+
+async fn two() -> Option<(Door, Door)> {
+    let mut doors = Door::each(Plan::default()).await;
+    if doors.len() < 2 {
+        return None;
+    }
+    let first = doors.pop()?;
+    let second = first.replica().await;
+    Some((first, second))
+}
+
+/// A request to the second replica under the address that both are known by.
+fn under(door: &Door, ask: Ask) -> Ask {
+    ask.with("host", door.address.to_string())
+}
+
+/// DEC-3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_replica_takes_back_the_other_refuses_within_a_second() {
+    let Some((first, second)) = two().await else {
+        return;
+    };
+    for how in ["grant", "account", "client"] {
+        let app = crate::rig::App::register(
+            &first,
+            &json!({ "client_name": how, "redirect_uris": [format!("http://127.0.0.1/{how}")] }),
+        )
+        .await;
+        let person = if how == "account" { "ben" } else { "ana" };
+        let tokens = app.sign_in(&first, person).await;
+        let call = || {
+            under(
+                &first,
+                door::call("fixture", "hold", json!({})).bearer(&tokens.access),
+            )
+        };
+        let mut stream = call().open(second.address).await;
+        assert_eq!(stream.status(), 200, "a token of one counts at the other");
+        match how {
+            "grant" => assert_eq!(app.revoke(&tokens.refresh).await.status, 200),
+            "account" => drop(first.operate(&["user", "disable", "ben"]).await.unwrap()),
+            _ => drop(first.operate(&["client", "disable", &app.id]).await.unwrap()),
+        }
+        assert!(
+            stream.ends_within(Duration::from_secs(1)).await,
+            "{how}: the stream goes on at the other replica"
+        );
+        assert_eq!(call().open(second.address).await.status(), 401, "{how}");
+    }
+}
+
+/// A code of one replica is redeemed at the other, once; a session of one is a session of the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_may_begin_here_and_end_there() {
+    let Some((first, second)) = two().await else {
+        return;
+    };
+    let app = first.app().await;
+    let code = app.code(&first, "ana").await;
+    let redeem = || under(&first, app.redeem_with(&code, &[]));
+    let (one, two) = tokio::join!(redeem().to(second.address), redeem().to(first.address));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400], "{one:?} {two:?}");
+    let tokens = app.sign_in(&first, "ana").await;
+    let refresh = || under(&first, app.refresh_with(&tokens.refresh, &[]));
+    let (one, two) = tokio::join!(refresh().to(second.address), refresh().to(first.address));
+    assert_eq!(Tokens::of(&one), Tokens::of(&two), "DEC-1 across replicas");
+}
+
+/// Item 18 of the main job: migrations run at the start, and two that start at once do not fall over each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_replicas_may_start_on_an_empty_database_at_once() {
+    let Some(url) = testkit::databases::postgres_url().await else {
+        return;
+    };
+    let mut starting = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = url.clone();
+        starting.spawn(async move { store_postgres::PostgresStore::open(&url, 2).await.map(drop) });
+    }
+    for outcome in starting.join_all().await {
+        outcome.unwrap();
+    }
+}
