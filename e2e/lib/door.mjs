@@ -23,8 +23,9 @@ const CREDENTIAL = 'the-credential-of-the-upstream-itself';
 export const PASSWORD = 'correct horse battery staple';
 
 export class Door {
-  // Starts an upstream and the door before it, with the people ana (allowed) and eve (not).
-  static async open({ config = '', upstreamArgs = ['--extra-tools'], servers } = {}) {
+  // Starts an upstream and the door before it, with the people ana (allowed) and eve (not). `files` are what the
+  // configuration names, by name.
+  static async open({ config = '', upstreamArgs = ['--extra-tools'], servers, files = {} } = {}) {
     const door = new Door();
     door.folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
     door.port = await freePort();
@@ -34,6 +35,7 @@ export class Door {
     door.upstreamUrl = upstream;
     door.credential = CREDENTIAL;
     writeFileSync(join(door.folder, 'credential'), CREDENTIAL);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(door.folder, name), text);
     door.configFile = join(door.folder, 'vestibule.yaml');
     door.endpoint = `${door.url}/mcp/fixture`;
     door.configuration = `

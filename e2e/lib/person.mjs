@@ -13,6 +13,14 @@ const attribute = (tag, name) => {
   return match && decode(match[1]);
 };
 
+// What a page shows at which the walk ends: a link to a program's own scheme, or an address to be copied (CC-50,
+// CC-57).
+const shownAddress = (page) => {
+  const link = page.match(/<a class="button" href="([^"]+)" rel="noreferrer">/);
+  const shown = link ?? page.match(/<pre[^>]*><code>([^<]+)</);
+  return shown && decode(shown[1]);
+};
+
 export class Person {
   constructor(username = 'ana', password = PASSWORD) {
     Object.assign(this, { username, password, cookies: new Map(), pages: [] });
@@ -23,6 +31,7 @@ export class Person {
     const headers = { accept: 'text/html', 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64) Person', ...options.headers };
     if (cookie) headers.cookie = cookie;
     const response = await fetch(url, { redirect: 'manual', ...options, headers });
+    this.last = response;
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = line.match(/^([^=]+)=([^;]*)/);
       if (/max-age=0/i.test(line)) this.cookies.delete(name);
@@ -45,6 +54,8 @@ export class Person {
       const page = await response.text();
       this.pages.push(page);
       assert.equal(response.status, 200, page);
+      const address = shownAddress(page);
+      if (address) return address;
       response = await this.submit(door, page, decision);
     }
     throw new Error('walked in circles');
@@ -77,5 +88,17 @@ export class Person {
     const callback = await this.approve(url);
     const response = await fetch(callback);
     return { callback, status: response.status };
+  }
+
+  // Ends what a client may do, on the person's own page.
+  async endApp(door, client) {
+    const page = await (await this.request(`${door}/apps`)).text();
+    const row = page.split('<li class="card row">').find((part) => part.includes(`<h2>${client} `));
+    assert.ok(row, page);
+    const fields = [...row.matchAll(/<input[^>]*>/g)].map(([tag]) => [attribute(tag, 'name'), attribute(tag, 'value')]);
+    const headers = { origin: door, 'sec-fetch-site': 'same-origin' };
+    const body = new URLSearchParams(fields);
+    const response = await this.request(`${door}/apps/revoke`, { method: 'POST', body, headers });
+    assert.equal(response.status, 303);
   }
 }

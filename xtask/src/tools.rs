@@ -9,8 +9,9 @@ use anyhow::{Context as _, bail};
 use crate::command::{output, program, root, run};
 
 /// Debian packages, each with a file that shows that it is there.
-const DEBIAN: [(&str, &str); 4] = [
+const DEBIAN: [(&str, &str); 5] = [
     ("chromium", "/usr/bin/chromium"),
+    ("curl", "/usr/bin/curl"),
     (
         "fonts-noto-cjk",
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",

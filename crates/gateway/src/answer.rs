@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::cors;
 use crate::credential::connection_tokens;
+use crate::exchange::Exchange;
 use crate::gateway::{Gateway, Passed};
 use crate::linger;
 use crate::listening::Seat;
@@ -229,6 +230,7 @@ impl Streaming {
         }
         let shutdown = self.gateway.tasks().shutting_down();
         tokio::pin!(shutdown);
+        let listens = self.record.exchange().is_none_or(Exchange::is_listening);
         let mut quiet = Duration::ZERO;
         loop {
             // The caller's right may end before it is time for the next comment.
@@ -237,7 +239,8 @@ impl Streaming {
             let next = tokio::select! {
                 biased;
                 changed = self.standing.changed() => if changed.is_ok() { Next::Look } else { Next::Drain },
-                () = &mut shutdown => Next::Drain,
+                // An answer that is under way is finished; what has no end is ended.
+                () = &mut shutdown, if listens => Next::Drain,
                 () = replaced(self.listening.as_ref()) => Next::Replaced,
                 frame = incoming.frame() => Next::Frame(frame),
                 () = tokio::time::sleep(pause) => {

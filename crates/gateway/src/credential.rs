@@ -90,7 +90,7 @@ pub(crate) fn identify(headers: &mut HeaderMap, route: &Route, caller: &Caller, 
     put("x-mcp-issuer", issuer.as_str());
     put("x-mcp-audience", &access.audience);
     put("x-mcp-token-id", &access.token.to_string());
-    put("x-mcp-expires", &access.expires_at.as_seconds().to_string());
+    put("x-mcp-expires", &access.expires_at.to_string());
 }
 
 #[derive(Serialize)]

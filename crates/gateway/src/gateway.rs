@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use audit::Recorder;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use hyper::body::Incoming;
 use issuer::{KeyRing, Standing, Verifier};
 use keys::Sealer;
@@ -153,13 +153,10 @@ impl Gateway {
         // A person with a browser gets a page; status and header stay (CC-2).
         if request.method() == Method::GET && wants_html(request.headers()) {
             let endpoint = route.resource.uri.as_str();
-            let page = self
-                .parts
-                .pages
-                .endpoint_opened(&route.resource.title, endpoint, request.headers());
+            let (title, asked) = (&route.resource.title, request.headers());
+            let pages = &self.parts.pages;
+            let page = pages.endpoint_opened(title, endpoint, asked, response.headers_mut());
             *response.body_mut() = body::full(page);
-            let html = HeaderValue::from_static("text/html; charset=utf-8");
-            response.headers_mut().insert(header::CONTENT_TYPE, html);
         }
         response
     }

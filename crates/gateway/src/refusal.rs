@@ -99,8 +99,15 @@ pub enum UpstreamTrouble {
 
 /// Renders a refusal for a person at a browser; the program that composes the parts hands it in.
 pub trait HumanPages: Send + Sync + std::fmt::Debug {
-    /// The page for somebody who opened an MCP endpoint in a browser.
-    fn endpoint_opened(&self, server: &str, endpoint: &str, headers: &HeaderMap) -> String;
+    /// The page for somebody who opened an MCP endpoint in a browser, given the request's headers; adds the
+    /// headers that a page has to the answer's.
+    fn endpoint_opened(
+        &self,
+        server: &str,
+        endpoint: &str,
+        asked: &HeaderMap,
+        answer: &mut HeaderMap,
+    ) -> String;
 }
 
 /// What is known when a refusal is answered.

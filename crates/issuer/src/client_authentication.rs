@@ -215,13 +215,9 @@ impl AuthorizationServer {
     fn shipped_client(&self, id: &str) -> Option<Client> {
         use protocol::ClientMetadata;
         let url = DocumentUrl::parse(id).ok()?;
-        let document = self
-            .known_clients
-            .by_document(&url)?
-            .document
-            .as_ref()?
-            .to_string();
-        let known = |scheme: &str| self.known_clients.knows_scheme(scheme);
+        let known_clients = self.known_clients();
+        let document = known_clients.by_document(&url)?.document.as_ref()?.to_string();
+        let known = |scheme: &str| known_clients.knows_scheme(scheme);
         let metadata = ClientMetadata::from_document(&url, document.as_bytes(), known)
             .ok()?
             .metadata;

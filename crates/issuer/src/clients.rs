@@ -1,5 +1,7 @@
 //! From a `client_id` to a client (MA-74 to MA-96, CC-37 to CC-42).
 
+use std::sync::Arc;
+
 use model::{AccountId, ClientId};
 use protocol::client_metadata::document::{DocumentUrl, DocumentUrlError};
 use protocol::redirect::{Kind, MatchRules};
@@ -113,8 +115,9 @@ impl AuthorizationServer {
         let publisher = document
             .as_ref()
             .filter(|_| client.source == ClientSource::Document);
+        let known_clients = self.known_clients();
         let publisher = publisher
-            .and_then(|url| self.known_clients.by_document(url))
+            .and_then(|url| known_clients.by_document(url))
             .map(|known| known.publisher.clone());
         let loopback_only = client
             .metadata
@@ -131,10 +134,17 @@ impl AuthorizationServer {
     }
 
     /// What is known of the program that this client seems to be.
-    pub fn known_client(&self, client: &Client) -> Option<&KnownClient> {
+    pub fn known_client(&self, client: &Client) -> Option<Arc<KnownClient>> {
+        let known = self.known_clients();
         match DocumentUrl::parse(client.id.as_str()) {
-            Ok(url) if client.source == ClientSource::Document => self.known_clients.by_document(&url),
-            _ => self.known_clients.by_redirects(&client.metadata.redirect_uris),
+            Ok(url) if client.source == ClientSource::Document => known.by_document(&url).cloned(),
+            _ => {
+                let by_name = || known.by_name(client.metadata.client_name.as_deref()?);
+                known
+                    .by_redirects(&client.metadata.redirect_uris)
+                    .or_else(by_name)
+                    .cloned()
+            }
         }
     }
 
@@ -156,13 +166,13 @@ impl AuthorizationServer {
             registered: registered.iter().map(ToString::to_string).collect(),
         };
         let uri = RedirectUri::parse(requested, |scheme| {
-            self.known_clients.knows_scheme(scheme) || registers(client, scheme)
+            self.known_clients().knows_scheme(scheme) || registers(client, scheme)
         });
         let uri = uri.map_err(|_| mismatch())?;
         let known = self.known_client(client);
         let rules = MatchRules {
             strict_loopback: self.settings().strict_loopback,
-            free_keys: known.map(KnownClient::query_keys).unwrap_or_default(),
+            free_keys: known.as_deref().map(KnownClient::query_keys).unwrap_or_default(),
         };
         if registered.iter().any(|known| known.matches(&uri, &rules)) {
             Ok(uri)

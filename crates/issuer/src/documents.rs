@@ -1,6 +1,7 @@
 //! Client id metadata documents: fetching, keeping, doing without (CC-37 to CC-42, DEC-9, MA-80 to MA-96).
 //!
-//! Order: a fresh copy of ours; the vendor's document; a stale copy of ours; the document that is shipped.
+//! Order: a fresh copy of ours; the operator's own; the vendor's document; a stale copy of ours; the document
+//! that is shipped.
 //! One fetch per URL at a time, failures remembered for half a minute, fetches per person limited.
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tracing::info;
 use url::Url;
 
 use crate::clients::Resolution;
+use crate::known_clients::KnownClient;
 use crate::limits::Limit;
 use crate::server::AuthorizationServer;
 
@@ -126,6 +128,10 @@ impl AuthorizationServer {
         {
             return Ok(Resolution::Known(Box::new(client.clone())));
         }
+        let operators = |client: &KnownClient| client.by_operator;
+        if let Some(resolution) = self.by_known_document(url, id, operators).await? {
+            return Ok(resolution);
+        }
         let Some(person) = person else {
             return Ok(cached.map_or(Resolution::NeedsPerson, |client| {
                 Resolution::Known(Box::new(client))
@@ -154,7 +160,7 @@ impl AuthorizationServer {
             .await;
         let (headers, body) = recent.outcome.as_ref().map_err(ToString::to_string)?;
         let parsed =
-            ClientMetadata::from_document(url, body, |scheme| self.known_clients.knows_scheme(scheme));
+            ClientMetadata::from_document(url, body, |scheme| self.known_clients().knows_scheme(scheme));
         let parsed = parsed.map_err(|error| error.to_string())?;
         for (uri, why) in &parsed.dropped {
             info!(client = %url, uri, %why, "a redirect URI of a metadata document was dropped");
@@ -175,20 +181,8 @@ impl AuthorizationServer {
         if let Some(client) = cached.filter(|client| now.since(client.updated_at) < STALE) {
             return Ok(Resolution::Known(Box::new(client)));
         }
-        let shipped = self
-            .known_clients
-            .by_document(url)
-            .and_then(|known| known.document.as_ref());
-        if let Some(document) = shipped.map(Value::to_string)
-            && let Ok(parsed) = ClientMetadata::from_document(url, document.as_bytes(), |s| {
-                self.known_clients.knows_scheme(s)
-            })
-        {
-            let digest = sha256(document.as_bytes());
-            self.store
-                .put_document(id, &parsed.metadata, &digest, now + SHORTEST, now)
-                .await?;
-            return self.reread(id).await;
+        if let Some(resolution) = self.by_known_document(url, id, |_| true).await? {
+            return Ok(resolution);
         }
         let what = What::ClientDocumentFailed {
             client: url.to_string(),
@@ -196,6 +190,30 @@ impl AuthorizationServer {
         };
         self.recorder.record(what, Person::default());
         Ok(Resolution::Unverified(why))
+    }
+
+    /// The document in the data files, if it is one of those that are wanted.
+    async fn by_known_document(
+        &self,
+        url: &DocumentUrl,
+        id: &ClientId,
+        wanted: impl Fn(&KnownClient) -> bool,
+    ) -> Result<Option<Resolution>, StoreError> {
+        let known = self.known_clients();
+        let client = known.by_document(url).filter(|client| wanted(client));
+        let Some(document) = client
+            .and_then(|client| client.document.as_ref())
+            .map(Value::to_string)
+        else {
+            return Ok(None);
+        };
+        let parsed = ClientMetadata::from_document(url, document.as_bytes(), |s| known.knows_scheme(s));
+        let Ok(parsed) = parsed else { return Ok(None) };
+        let (now, digest) = (self.world.now(), sha256(document.as_bytes()));
+        self.store
+            .put_document(id, &parsed.metadata, &digest, now + SHORTEST, now)
+            .await?;
+        self.reread(id).await.map(Some)
     }
 
     async fn reread(&self, id: &ClientId) -> Result<Resolution, StoreError> {

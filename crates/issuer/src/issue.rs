@@ -144,9 +144,7 @@ impl AuthorizationServer {
         }
         let resource = self.permitted_resource(&standpoint, &account)?;
         let algorithm = resource.map_or(Algorithm::Es256, |resource| resource.algorithm);
-        let known = self
-            .known_client(client)
-            .and_then(crate::known_clients::KnownClient::access_token);
+        let known = self.known_client(client).and_then(|known| known.access_token());
         let access = known
             .unwrap_or(self.settings().lifetimes.access)
             .min(LONGEST_ACCESS);

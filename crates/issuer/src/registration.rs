@@ -120,7 +120,8 @@ impl AuthorizationServer {
     }
 
     fn read_registration(&self, body: &[u8]) -> Result<ClientMetadata, RegistrationError> {
-        let known = |scheme: &str| self.known_clients.knows_scheme(scheme);
+        let known_clients = self.known_clients();
+        let known = |scheme: &str| known_clients.knows_scheme(scheme);
         let Parsed {
             mut metadata,
             mut dropped,

@@ -56,7 +56,7 @@ pub struct AuthorizationServer {
     pub(crate) key_ring: Arc<KeyRing>,
     pub(crate) standing: Arc<Standing>,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) known_clients: KnownClients,
+    known_clients: ArcSwap<KnownClients>,
     pub(crate) documents: Documents,
     pub(crate) registrations: Limit<IpNet>,
     pub(crate) client_failures: Limit<IpNet>,
@@ -92,7 +92,7 @@ impl AuthorizationServer {
             key_ring,
             standing,
             verifier,
-            known_clients,
+            known_clients: ArcSwap::from_pointee(known_clients),
         })
     }
 
@@ -102,7 +102,8 @@ impl AuthorizationServer {
     }
 
     /// Puts new settings in place of the ones before. Open streams look again whether they are allowed.
-    pub fn reconfigure(&self, settings: Settings) {
+    pub fn reconfigure(&self, settings: Settings, known_clients: KnownClients) {
+        self.known_clients.store(Arc::new(known_clients));
         self.settings.store(Arc::new(settings));
         self.standing.look_again();
     }
@@ -118,7 +119,7 @@ impl AuthorizationServer {
     }
 
     /// Known programs.
-    pub fn known_clients(&self) -> &KnownClients {
-        &self.known_clients
+    pub fn known_clients(&self) -> Arc<KnownClients> {
+        self.known_clients.load_full()
     }
 }

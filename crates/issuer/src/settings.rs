@@ -90,7 +90,7 @@ impl Default for RefreshRules {
         Self {
             redelivery: Duration::from_hours(24),
             overlap: Duration::from_hours(1),
-            repeats: 100,
+            repeats: 20,
         }
     }
 }

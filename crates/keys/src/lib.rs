@@ -16,6 +16,6 @@ pub mod succession;
 pub use digest::{digest_of, same, sha256};
 pub use entropy::SystemEntropy;
 pub use jwk::PublicKeys;
-pub use master::{MasterKey, MasterKeys};
+pub use master::{MasterKey, MasterKeyId, MasterKeys};
 pub use seal::{Purpose, Sealed, Sealer};
 pub use signing::{Algorithm, SigningKey};

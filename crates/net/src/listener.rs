@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -127,10 +128,12 @@ async fn accept(
             let _place = place;
             let _ = stream.set_nodelay(true);
             match acceptor {
-                None => converse(&builder, stream, connection, answer, watcher).await,
+                None => converse(&builder, stream, connection, answer, watcher, limits.head_time).await,
                 Some(acceptor) => {
                     match tokio::time::timeout(limits.handshake_time, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => converse(&builder, stream, connection, answer, watcher).await,
+                        Ok(Ok(stream)) => {
+                            converse(&builder, stream, connection, answer, watcher, limits.head_time).await;
+                        }
                         Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
                         Err(_) => debug!(%peer, "TLS handshake took too long"),
                     }
@@ -156,10 +159,14 @@ async fn converse<S>(
     connection: Connection,
     answer: impl Answer,
     watcher: hyper_util::server::graceful::Watcher,
+    head_time: Duration,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let begun = Arc::new(AtomicBool::new(false));
+    let first = Arc::clone(&begun);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        first.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(connection);
         let answer = answer.clone();
         async move { Ok::<_, Infallible>(answer.answer(request).await) }
@@ -167,8 +174,19 @@ async fn converse<S>(
     let conversation = builder
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
-    if let Err(error) = watcher.watch(conversation).await {
-        debug!(peer = %connection.peer, %error, "connection ended");
+    // Until the protocol is known nobody else looks at the clock: a connection that says nothing, or half of a
+    // word, would stay for ever.
+    let silent = async {
+        tokio::time::sleep(head_time).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = watcher.watch(conversation) => if let Err(error) = ended {
+            debug!(peer = %connection.peer, %error, "connection ended");
+        },
+        () = silent => debug!(peer = %connection.peer, "connection closed: no request came"),
     }
 }
 
@@ -179,8 +197,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
         .max_buf_size(limits.head_bytes.max(8192))
-        .max_headers(100)
-        .pipeline_flush(true);
+        .max_headers(100);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -20,6 +20,7 @@ use tower_service::Service;
 
 use crate::body::Body;
 use crate::tls::{TlsError, certificates, private_key, provider, roots};
+use crate::watch::Look;
 
 /// How to reach one upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -34,6 +35,8 @@ pub struct Egress {
     pub connect_time: Duration,
     /// How many idle connections are kept.
     pub idle_connections: usize,
+    /// What the files looked like, so that changed ones make another way.
+    pub look: Look,
 }
 
 /// Why no answer came.

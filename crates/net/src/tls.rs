@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, RootCertStore, ServerConfig};
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -86,6 +88,57 @@ fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsErro
         .with_single_cert(certificates(certificate)?, private_key(key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// What is wrong with a certificate that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CertificateTrouble {
+    /// For other names.
+    #[error("is not for this name")]
+    Name,
+    /// Its time is over.
+    #[error("has run out")]
+    Expired,
+    /// Its time has not come, or this machine's clock is wrong.
+    #[error("is not valid yet")]
+    NotYet,
+}
+
+/// Looks at a chain as a client would, but for who has signed it: that depends on the client.
+pub fn examine(
+    path: &Path,
+    host: &str,
+    now: std::time::Duration,
+) -> Result<Option<CertificateTrouble>, TlsError> {
+    let chain = certificates(path)?;
+    let Some((leaf, rest)) = chain.split_first() else {
+        return Ok(None);
+    };
+    let parsed = ParsedCertificate::try_from(leaf)?;
+    if let Ok(name) = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+        && verify_server_name(&parsed, &name).is_err()
+    {
+        return Ok(Some(CertificateTrouble::Name));
+    }
+    let mut roots = RootCertStore::empty();
+    let (_, _) = roots.add_parsable_certificates(chain.iter().cloned());
+    let algorithms = provider().signature_verification_algorithms;
+    let verified = verify_server_cert_signed_by_trust_anchor(
+        &parsed,
+        &roots,
+        rest,
+        UnixTime::since_unix_epoch(now),
+        algorithms.all,
+    );
+    Ok(match verified {
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        )) => Some(CertificateTrouble::Expired),
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        )) => Some(CertificateTrouble::NotYet),
+        _ => None,
+    })
 }
 
 /// The one source of TLS cryptography.

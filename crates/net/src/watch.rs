@@ -9,7 +9,7 @@ use crate::tasks::Tasks;
 pub const PERIOD: Duration = Duration::from_secs(1);
 
 /// What a file looks like from outside; another look means that it may have changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look(Vec<Option<(SystemTime, u64)>>);
 
 /// Looks at files; a missing one looks like nothing.

@@ -96,13 +96,13 @@ pub enum MetadataError {
     #[error("the client metadata is not a JSON object")]
     NotAnObject,
     /// No redirect URI is left.
-    #[error("redirect_uris holds no usable URI{}", .0.as_ref().map(|(uri, why)| format!(": {uri:?} {why}")).unwrap_or_default())]
+    #[error("redirect_uris holds no usable URI{}", .0.as_ref().map(|(uri, why)| format!(": '{uri}' {why}")).unwrap_or_default())]
     NoRedirectUri(Option<(String, RedirectError)>),
     /// More redirect URIs than any client has.
     #[error("more than {MOST_URIS} redirect_uris")]
     TooManyRedirectUris,
     /// An authentication method that is not offered here.
-    #[error("token_endpoint_auth_method {0:?} is not supported")]
+    #[error("token_endpoint_auth_method '{0}' is not supported")]
     AuthMethod(String),
     /// Both `jwks` and `jwks_uri`, or neither where one is needed.
     #[error("private_key_jwt needs exactly one of jwks and jwks_uri, an object with keys or an https URL")]
@@ -117,7 +117,7 @@ pub enum MetadataError {
     #[error("the client id metadata document has no {0}")]
     Missing(&'static str),
     /// The document is about another client (MA-83).
-    #[error("the document's client_id {0:?} is not the URL it was found under")]
+    #[error("the document's client_id '{0}' is not the URL it was found under")]
     OtherClientId(String),
 }
 

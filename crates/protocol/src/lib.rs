@@ -6,6 +6,7 @@
 pub mod basic;
 pub mod challenge;
 pub mod client_metadata;
+pub mod cors;
 pub mod error;
 pub mod issuer;
 pub mod jwt;

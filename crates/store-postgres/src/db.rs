@@ -82,11 +82,16 @@ impl Engine {
         })
     }
 
-    /// Whether the server lets us in; changes nothing.
-    pub async fn probe(url: &str) -> Result<()> {
+    /// Whether the server lets us in; changes nothing. Gives the sealed signing keys in the database.
+    pub async fn probe(url: &str) -> Result<Vec<Vec<u8>>> {
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
-        let connection = options.connect().await.map_err(failed)?;
-        connection.close().await.map_err(failed)
+        let mut connection = options.connect().await.map_err(failed)?;
+        // A database that holds no such table yet holds no keys.
+        let sealed = crate::signing_keys::sealed(&mut connection)
+            .await
+            .unwrap_or_default();
+        connection.close().await.map_err(failed)?;
+        Ok(sealed)
     }
 
     /// Closes all connections.

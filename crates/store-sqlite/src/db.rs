@@ -32,7 +32,7 @@ pub struct Engine {
     readers: SqlitePool,
     writer: SqlitePool,
     listeners: Listeners,
-    _lock: Option<File>,
+    lock: File,
 }
 
 impl Engine {
@@ -68,22 +68,29 @@ impl Engine {
             readers,
             writer,
             listeners: Listeners::default(),
-            _lock: Some(lock),
+            lock,
         })
     }
 
-    /// Whether an existing file could be opened; changes nothing in it.
-    pub async fn probe(path: &Path) -> Result<()> {
+    /// Whether an existing file could be opened; changes nothing in it. Gives its sealed signing keys.
+    pub async fn probe(path: &Path) -> Result<Vec<Vec<u8>>> {
         let _lock = lock(path)?;
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
-        let connection = options.connect().await.map_err(failed)?;
-        connection.close().await.map_err(failed)
+        let mut connection = options.connect().await.map_err(failed)?;
+        // A file that holds no such table yet holds no keys.
+        let sealed = crate::signing_keys::sealed(&mut connection)
+            .await
+            .unwrap_or_default();
+        connection.close().await.map_err(failed)?;
+        Ok(sealed)
     }
 
     /// Closes the file, so that another process can open it.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        // It would go with the last holder of this value, who may live on.
+        let _ = self.lock.unlock();
     }
 
     pub(crate) fn reader(&self) -> &SqlitePool {

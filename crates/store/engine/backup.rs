@@ -38,9 +38,7 @@ impl Backup for Engine {
             .await
             .map_err(failed)?;
         if accounts > 0 {
-            return Err(StoreError::Backup(
-                "the database already holds accounts; restore into an empty one".to_owned(),
-            ));
+            return Err(StoreError::NotEmpty);
         }
         // A server that was started before the restore made its own keys; the restored ones take their place.
         sqlx::query!("DELETE FROM signing_keys")

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use model::{Change, Timestamp};
 use store::{Result, SigningKeyRecord, SigningKeys};
 
-use crate::db::Engine;
+use crate::db::{Conn, Engine};
 use crate::rows::failed;
 
 #[async_trait]
@@ -102,4 +102,13 @@ impl SigningKeys for Engine {
         tx.commit().await?;
         Ok(resealed.rows_affected() == 1)
     }
+}
+
+/// The sealed private keys, on a connection of whoever only looks.
+pub(crate) async fn sealed(conn: &mut Conn) -> Result<Vec<Vec<u8>>> {
+    let rows = sqlx::query!("SELECT private FROM signing_keys ORDER BY kid")
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    Ok(rows.into_iter().map(|row| row.private).collect())
 }

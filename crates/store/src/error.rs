@@ -19,6 +19,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// A backup is restored into an empty database alone.
+    #[error("the database already holds accounts; restore into an empty one")]
+    NotEmpty,
     /// A backup that cannot be read, or that does not fit.
     #[error("the backup cannot be used: {0}")]
     Backup(String),

@@ -253,9 +253,9 @@ fn settings(config: &Config, origins: Origins, issuer: Issuer, resources: Vec<Ar
         allowed_hosts: config.allowed_client_hosts.clone(),
         strict_loopback: config.strict_loopback,
         iss: match config.iss {
-            Iss::On => IssFlag::On,
+            Iss::Always => IssFlag::On,
             Iss::Auto => IssFlag::Auto,
-            Iss::Off => IssFlag::Off,
+            Iss::Never => IssFlag::Off,
         },
         elsewhere: config.copy_callback,
         contact: config.contact.clone(),

@@ -86,8 +86,8 @@ pub struct Config {
     pub copy_callback: bool,
     /// Keep `localhost`, `127.0.0.1` and `[::1]` apart when comparing redirect addresses.
     pub strict_loopback: bool,
-    /// The `iss` answer parameter (RFC 9207): `on`, `off`, or `auto`, which does not promise it to clients
-    /// of 2024-11-05, some of which trip over it.
+    /// The `iss` answer parameter (RFC 9207): `always` or `never` sent and promised, or `auto`, which does not
+    /// promise it to clients of 2024-11-05, some of which trip over it.
     pub iss: Iss,
     /// The server meant by clients that name none. With one server it is that one.
     #[schemars(with = "Option<String>")]
@@ -287,12 +287,12 @@ pub enum RegistrationMode {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Iss {
-    /// Sent and promised.
-    On,
+    /// Sent and promised. (Not `on`: to YAML that word is a truth value.)
+    Always,
     /// Sent; not promised to clients of 2024-11-05.
     Auto,
     /// Neither.
-    Off,
+    Never,
 }
 
 /// A client that is configured instead of registering.

@@ -93,8 +93,9 @@ impl Foundation {
     /// Opens the database and what rests on it alone.
     pub async fn open(loaded: Loaded, environment: Environment, world: World) -> Result<Self, OpenError> {
         let storage = Storage::open(&loaded).await?;
-        let masters = master_key::open(&loaded, &environment, &world)?;
         let store = storage.store();
+        let is_first = store.signing_keys().await?.is_empty();
+        let masters = master_key::open(&loaded, &environment, &world, is_first)?;
         let sealer = Sealer::new(masters, world.clone());
         let chain = chain(&loaded, &world)?;
         let (recorder, recording): (Recorder, Recording) =
@@ -298,7 +299,7 @@ impl House {
             .configure_clients(&snapshot.clients, now)
             .await?;
         let current = Current::of(loaded, &snapshot);
-        self.server.reconfigure(snapshot.settings);
+        self.server.reconfigure(snapshot.settings, snapshot.known_clients);
         self.web.reconfigure(snapshot.site);
         self.current.store(Arc::new(current));
         // Last: open streams look again, and find everything in its new place.
@@ -363,10 +364,16 @@ fn pages(
 struct Pages(Arc<Web>);
 
 impl HumanPages for Pages {
-    fn endpoint_opened(&self, server: &str, endpoint: &str, headers: &HeaderMap) -> String {
-        let languages = headers
+    fn endpoint_opened(
+        &self,
+        server: &str,
+        endpoint: &str,
+        asked: &HeaderMap,
+        answer: &mut HeaderMap,
+    ) -> String {
+        let languages = asked
             .get(header::ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok());
-        web::opened_in_browser(&self.0, languages, server, endpoint)
+        web::opened_in_browser(&self.0, languages, server, endpoint, answer)
     }
 }

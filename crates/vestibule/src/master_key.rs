@@ -33,6 +33,9 @@ pub enum MasterKeyError {
         /// Why.
         source: BadMasterKey,
     },
+    /// What the database holds was sealed under a key that is gone.
+    #[error("the master key {} is gone, and the signing keys in the database are sealed under it; put it back, or run `vestibule key reset`, which ends every token", .0.display())]
+    Lost(PathBuf),
     /// Other people on this machine can read it.
     #[error("master key file {}: everybody on this machine can read it; `chmod 600` it", .0.display())]
     Open(PathBuf),
@@ -47,11 +50,20 @@ pub fn path(loaded: &Loaded) -> PathBuf {
 }
 
 /// The master keys of this deployment. The first start makes one, unless the configuration names a file.
-pub fn open(loaded: &Loaded, environment: &Environment, world: &World) -> Result<MasterKeys, MasterKeyError> {
+/// `is_first` says that nothing was sealed yet.
+pub fn open(
+    loaded: &Loaded,
+    environment: &Environment,
+    world: &World,
+    is_first: bool,
+) -> Result<MasterKeys, MasterKeyError> {
     let current = match environment.get(MASTER_KEY) {
         Some(text) => from_text(text, MASTER_KEY.to_owned())?,
         None => {
             let path = path(loaded);
+            if !path.exists() && !is_first {
+                return Err(MasterKeyError::Lost(path));
+            }
             if loaded.config.master_key_file.is_none() {
                 make(&path, world).map_err(|source| MasterKeyError::File {
                     path: path.clone(),
@@ -129,7 +141,7 @@ mod tests {
         let (world, nothing) = (world(), Environment::default());
         let ids: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| open(&loaded, &nothing, &world).unwrap().current().id()))
+                .map(|_| scope.spawn(|| open(&loaded, &nothing, &world, true).unwrap().current().id()))
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -143,13 +155,16 @@ mod tests {
         let key = generate(&world());
         let environment = Environment::of([(MASTER_KEY, &key.to_text())]);
         assert_eq!(
-            open(&loaded, &environment, &world()).unwrap().current().id(),
+            open(&loaded, &environment, &world(), true)
+                .unwrap()
+                .current()
+                .id(),
             key.id()
         );
         assert!(!folder.path().join("vestibule-data").exists());
         loaded.config.master_key_file = Some("named.key".into());
         assert!(matches!(
-            open(&loaded, &Environment::default(), &world()),
+            open(&loaded, &Environment::default(), &world(), true),
             Err(MasterKeyError::File { .. })
         ));
     }
@@ -158,11 +173,11 @@ mod tests {
     fn a_key_that_everybody_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let loaded = loaded(folder.path());
-        open(&loaded, &Environment::default(), &world()).unwrap();
+        open(&loaded, &Environment::default(), &world(), true).unwrap();
         let file = path(&loaded);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
-            open(&loaded, &Environment::default(), &world()),
+            open(&loaded, &Environment::default(), &world(), true),
             Err(MasterKeyError::Open(_))
         ));
     }

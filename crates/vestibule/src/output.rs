@@ -10,6 +10,11 @@ use crate::config::file::ConfigError;
 use crate::house::OpenError;
 use crate::operator::{Answer, Failure};
 
+/// The command was not done, and has said why by itself.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not done")]
+pub struct Said;
+
 /// How to print.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -42,7 +47,10 @@ impl Output {
     /// Prints why a command was not done, and gives its exit code.
     pub fn failed(self, error: &anyhow::Error) -> u8 {
         let code = exit_code(error);
-        let text = format!("{error:#}");
+        if error.is::<Said>() {
+            return code;
+        }
+        let text = sentence(error);
         if self.json {
             self.print(&format!("{:#}", json!({ "error": text, "exit_code": code })));
         } else {
@@ -53,13 +61,28 @@ impl Output {
     }
 }
 
+/// An error with its causes; one that only repeats the one before is left out.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut parts = Vec::<String>::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if parts.last().is_none_or(|before| !before.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    parts.join(": ")
+}
+
 fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.exit_code();
     }
     let wrong_configuration = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<Problems>().is_some()
-        || matches!(error.downcast_ref::<OpenError>(), Some(OpenError::Problems(_)));
+        || matches!(
+            error.downcast_ref::<OpenError>(),
+            Some(OpenError::Problems(_) | OpenError::MasterKey(_))
+        );
     if wrong_configuration { 2 } else { 1 }
 }
 

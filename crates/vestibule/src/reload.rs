@@ -99,14 +99,14 @@ async fn reload(house: &House) {
         return;
     };
     let environment = &house.foundation.environment;
-    let loaded = match file::load(&path, environment) {
+    let mut loaded = match file::load(&path, environment) {
         Ok(loaded) => loaded,
         Err(error) => return error!(%error, "configuration not reloaded; the one before stays"),
     };
-    let digest = digest(&loaded.config);
-    for key in needs_restart(&before.loaded.config, &loaded.config) {
+    for key in keep_until_restart(&before.loaded.config, &mut loaded.config) {
         warn!(key, "this change counts after a restart");
     }
+    let digest = digest(&loaded.config);
     match house.reconfigure(loaded).await {
         Ok(()) => {
             info!(file = %path.display(), "configuration reloaded");
@@ -122,38 +122,42 @@ pub fn digest(config: &Config) -> String {
     data_encoding::HEXLOWER.encode(&sha256(text.as_bytes())[..8])
 }
 
-/// Keys whose change is not taken up while running.
-fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
-    let mut keys = Vec::new();
-    let mut compare = |key: &'static str, same: bool| {
-        if !same {
-            keys.push(key);
+/// Puts back what cannot change while running, so that no half of the server knows it before the other. Gives
+/// the keys that wait for a restart.
+fn keep_until_restart(before: &Config, after: &mut Config) -> Vec<&'static str> {
+    fn keep<T: Clone + PartialEq>(
+        key: &'static str,
+        before: &T,
+        after: &mut T,
+        kept: &mut Vec<&'static str>,
+    ) {
+        if before != after {
+            after.clone_from(before);
+            kept.push(key);
         }
+    }
+    let mut kept = Vec::new();
+    let limits = Limits {
+        keep_alive: after.limits.keep_alive,
+        ..before.limits.clone()
     };
-    compare("public_url", before.public_url == after.public_url);
-    compare("data_dir", before.data_dir == after.data_dir);
-    compare("listen", before.listen == after.listen);
-    compare("tls", before.tls == after.tls);
-    compare("database", before.database == after.database);
-    compare("master_key_file", before.master_key_file == after.master_key_file);
-    compare(
-        "older_master_key_files",
-        before.older_master_key_files == after.older_master_key_files,
+    keep("limits", &limits, &mut after.limits, &mut kept);
+    macro_rules! keep {
+        ($($key:ident),+) => {
+            $(keep(stringify!($key), &before.$key, &mut after.$key, &mut kept);)+
+        };
+    }
+    keep!(
+        public_url,
+        data_dir,
+        listen,
+        tls,
+        database,
+        master_key_file,
+        older_master_key_files,
+        log,
+        sessions,
+        client_document_networks
     );
-    compare("log", before.log == after.log);
-    compare("sessions", before.sessions == after.sessions);
-    let but_keep_alive = |limits: &Limits| Limits {
-        keep_alive: before.limits.keep_alive,
-        ..limits.clone()
-    };
-    compare("limits", before.limits == but_keep_alive(&after.limits));
-    compare(
-        "known_clients_file",
-        before.known_clients_file == after.known_clients_file,
-    );
-    compare(
-        "client_document_networks",
-        before.client_document_networks == after.client_document_networks,
-    );
-    keys
+    kept
 }

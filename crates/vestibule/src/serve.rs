@@ -8,7 +8,7 @@ use model::World;
 use net::tls::Certificates;
 use net::{Limits, Server};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -30,19 +30,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Opens everything and begins to take requests on `listener`.
-    pub async fn start(
-        loaded: Loaded,
-        environment: Environment,
-        world: World,
-        listener: TcpListener,
-    ) -> anyhow::Result<Self> {
-        let (house, uses) = House::open(loaded, environment, world).await?;
-        Self::start_house(house, uses, listener)
-    }
-
-    /// The same with a house that is open already.
-    pub fn start_house(
+    /// Begins to take requests on `listener`.
+    pub fn start(
         house: Arc<House>,
         uses: tokio::sync::mpsc::UnboundedReceiver<issuer::verify::Use>,
         listener: TcpListener,
@@ -94,14 +83,16 @@ pub async fn serve(loaded: Loaded, environment: Environment, world: World) -> an
     for name in &loaded.unknown_variables {
         warn!("the environment variable {name} sets nothing");
     }
+    let mut told = Told::listen()?;
     let address = loaded.config.listen;
     let listener = net::listener::bind(address)
         .await
         .with_context(|| format!("listen: {address}"))?;
-    let running = Running::start(loaded, environment, world, listener).await?;
-    let current = running.house.current.load_full();
+    let (house, uses) = House::open(loaded, environment, world).await?;
+    let current = house.current.load_full();
     let public = current.origins.public().as_str();
-    first_administrator::invite(&running.house.foundation, public, &Hand::here()).await?;
+    first_administrator::invite(&house.foundation, public, &Hand::here()).await?;
+    let running = Running::start(house, uses, listener)?;
     info!(
         %address,
         public_url = public,
@@ -109,27 +100,40 @@ pub async fn serve(loaded: Loaded, environment: Environment, world: World) -> an
         database = running.house.foundation.storage.engine(),
         "ready"
     );
-    until_told().await?;
+    told.to_stop().await;
     info!("stopping; answers that are under way are finished first");
     tokio::select! {
         () = running.stop() => {}
-        told_again = until_told() => {
-            told_again?;
-            warn!("stopped at once");
-        }
+        () = told.to_stop() => warn!("stopped at once"),
     }
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-///
-/// # Errors
-/// If signals cannot be heard.
-pub async fn until_told() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+/// The signals that ask a server to stop. They are heard from the moment this is made.
+#[derive(Debug)]
+pub struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Told {
+    /// Begins to hear SIGTERM and Ctrl-C.
+    ///
+    /// # Errors
+    /// If signals cannot be heard.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Resolves at the next one.
+    pub async fn to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

@@ -54,19 +54,20 @@ impl Storage {
         }
     }
 
-    /// Whether it could be opened; changes nothing. Gives what was found, in words.
-    pub async fn probe(loaded: &Loaded) -> Result<String, StorageError> {
+    /// Whether it could be opened; changes nothing. Gives what was found, in words, and the sealed signing keys
+    /// in it.
+    pub async fn probe(loaded: &Loaded) -> Result<(String, Vec<Vec<u8>>), StorageError> {
         match place(loaded)? {
             Place::Postgres(url) => {
-                PostgresStore::probe(&url).await?;
-                Ok("PostgreSQL answers".to_owned())
+                let sealed = PostgresStore::probe(&url).await?;
+                Ok(("PostgreSQL answers".to_owned(), sealed))
             }
             Place::Sqlite(path) if !path.exists() => {
-                Ok(format!("SQLite, will be made in {}", path.display()))
+                Ok((format!("SQLite, will be made in {}", path.display()), Vec::new()))
             }
             Place::Sqlite(path) => {
-                SqliteStore::probe(&path).await?;
-                Ok(format!("SQLite, {} can be opened", path.display()))
+                let sealed = SqliteStore::probe(&path).await?;
+                Ok((format!("SQLite, {} can be opened", path.display()), sealed))
             }
         }
     }

@@ -11,7 +11,8 @@ use crate::config::{Log, LogFormat};
 /// # Errors
 /// If the filter cannot be read.
 pub fn start(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level)
+    // Every statement, and PostgreSQL's notices: wanted by those who name them.
+    let filter = EnvFilter::try_new(format!("sqlx=warn,{}", log.level))
         .map_err(|error| anyhow::anyhow!("log.level {:?}: {error}", log.level))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -30,7 +30,7 @@ pub async fn authorize(
 ) -> Response {
     let params = match Params::parse(query.as_bytes()) {
         Ok(params) => params,
-        Err(error) => return refused(&web, locale, &Refused::BadParameters(error.to_string())),
+        Err(error) => return refused(&web, &from, locale, &Refused::BadParameters(error.to_string())),
     };
     let signed_in = browser.signed_in(&web).await;
     let person = person(&from, signed_in.as_ref());
@@ -58,7 +58,7 @@ pub async fn authorize(
         Ok(Outcome::NotAllowed(not_allowed)) => {
             not_allowed_page(&web, locale, &not_allowed, signed_in.as_ref())
         }
-        Ok(Outcome::Refused(why)) => refused(&web, locale, &why),
+        Ok(Outcome::Refused(why)) => refused(&web, &from, locale, &why),
         Err(error) => page::unavailable(&web, locale, &error),
     }
 }
@@ -107,8 +107,8 @@ fn not_allowed_page(web: &Web, locale: Locale, what: &NotAllowed, signed_in: Opt
 }
 
 /// A request that goes nowhere: 400, or 503 where the client is only unverified (CC-42, CC-54, CC-55).
-pub(crate) fn refused(web: &Web, locale: Locale, why: &Refused) -> Response {
-    let (slug, text, steps, facts) = explain(web, locale, why);
+pub(crate) fn refused(web: &Web, from: &From, locale: Locale, why: &Refused) -> Response {
+    let (slug, text, steps, facts) = explain(web, from, locale, why);
     let later = matches!(why, Refused::Unverified { .. });
     let status = if later {
         StatusCode::SERVICE_UNAVAILABLE
@@ -134,13 +134,16 @@ pub(crate) fn refused(web: &Web, locale: Locale, why: &Refused) -> Response {
 /// What is wrong, what to do about it, and the facts.
 type Explanation = (&'static str, String, Vec<String>, Vec<(String, String)>);
 
-fn explain(web: &Web, locale: Locale, why: &Refused) -> Explanation {
+fn explain(web: &Web, from: &From, locale: Locale, why: &Refused) -> Explanation {
     let fact = |key: &str, value: &str| (locale.t(key), value.to_owned());
     let known = web.parts.server.known_clients();
-    let reset = |redirect: Option<&str>| {
+    let reset = |redirect: Option<&str>| -> Vec<String> {
         let uri = redirect.and_then(|uri| RedirectUri::parse(uri, |_| true).ok());
-        let client = uri.and_then(|uri| known.by_redirects(&[uri]));
-        client.and_then(|client| client.reset.get(locale.tag()).cloned())
+        let suspects = known.suspects(uri.as_ref(), from.user_agent());
+        suspects
+            .iter()
+            .filter_map(|client| client.reset.get(locale.tag()).cloned())
+            .collect()
     };
     match why {
         Refused::NoClient => ("no_client", locale.t("refused-no-client"), vec![], vec![]),
@@ -154,7 +157,10 @@ fn explain(web: &Web, locale: Locale, why: &Refused) -> Explanation {
             client_id,
             redirect_uri,
         } => {
-            let steps = vec![reset(redirect_uri.as_deref()).unwrap_or_else(|| locale.t("refused-reset-any"))];
+            let mut steps = reset(redirect_uri.as_deref());
+            if steps.is_empty() {
+                steps.push(locale.t("refused-reset-any"));
+            }
             let mut facts = vec![fact("client-id", client_id)];
             facts.extend(redirect_uri.iter().map(|uri| fact("redirect-uri", uri)));
             ("unknown_client", locale.t("refused-unknown-client"), steps, facts)
@@ -216,7 +222,7 @@ fn explain(web: &Web, locale: Locale, why: &Refused) -> Explanation {
                     .take(6)
                     .map(|uri| fact("redirect-uri-registered", uri)),
             );
-            let steps = reset(Some(requested)).into_iter().collect();
+            let steps = reset(Some(requested));
             ("redirect_mismatch", locale.t("refused-redirect"), steps, facts)
         }
     }

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::{EventId, Timestamp};
 use people::SignedIn;
 use tower_http::csrf::ProtectionError;
@@ -170,8 +170,19 @@ pub fn stale_form(web: &Web, locale: Locale) -> Response {
     problem(web, locale, StatusCode::FORBIDDEN, "stale_form", text)
 }
 
-/// The page for somebody who opened an MCP endpoint in a browser.
-pub fn opened_in_browser(web: &Web, accept_language: Option<&str>, server: &str, endpoint: &str) -> String {
+/// Makes an answer the page for somebody who opened an MCP endpoint in a browser; its status stays.
+pub fn opened_in_browser(
+    web: &Web,
+    accept_language: Option<&str>,
+    server: &str,
+    endpoint: &str,
+    headers: &mut HeaderMap,
+) -> String {
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    protect_headers(web, headers);
     let locale = Locale::negotiate(accept_language);
     let title = locale.t1("endpoint-title", "server", server);
     let message = Message {
@@ -196,8 +207,12 @@ pub async fn protect(State(web): State<Arc<Web>>, locale: Locale, request: Reque
     if response.extensions().get::<ProtectionError>().is_some() {
         response = stale_form(&web, locale);
     }
-    let https = web.site().origin.is_https();
-    let headers = response.headers_mut();
+    protect_headers(&web, response.headers_mut());
+    response
+}
+
+/// The same for a page that goes out another way.
+pub(crate) fn protect_headers(web: &Web, headers: &mut HeaderMap) {
     let mut set = |name: header::HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
@@ -217,8 +232,7 @@ pub async fn protect(State(web): State<Arc<Web>>, locale: Locale, request: Reque
         header::HeaderName::from_static("permissions-policy"),
         "camera=(), microphone=(), geolocation=()",
     );
-    if https {
+    if web.site().origin.is_https() {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
-    response
 }

@@ -272,7 +272,9 @@ async fn dec_11_which_server_a_request_without_resource_means() {
 
     let mut with_default = settings();
     with_default.default_server = "wiki".parse().ok();
-    house.server.reconfigure(with_default);
+    house
+        .server
+        .reconfigure(with_default, crate::KnownClients::load(None).unwrap());
     assert_eq!(choices("resource=https://gw.test", &browser).await, ["WIKI"]);
 
     let bob = house.world.new_id();
@@ -320,7 +322,9 @@ async fn cc_79_iss_comes_with_every_answer_unless_it_is_off() {
     let client = house.loopback_client().await;
     let mut off = settings();
     off.iss = crate::IssFlag::Off;
-    house.server.reconfigure(off);
+    house
+        .server
+        .reconfigure(off, crate::KnownClients::load(None).unwrap());
     let Outcome::Return(back) = house
         .authorize(&query(&client, "response_type=token"), None)
         .await

@@ -161,7 +161,9 @@ async fn cc_64_a_chain_survives_only_so_many_repeats() {
         let house = house(&database).await;
         let mut settings = settings();
         settings.refresh.repeats = 3;
-        house.server.reconfigure(settings);
+        house
+            .server
+            .reconfigure(settings, crate::KnownClients::load(None).unwrap());
         let client = house.loopback_client().await;
         let first = house.tokens(&client, "").await.refresh_token.unwrap();
         let second = house.refresh(&client, &first).await.unwrap();

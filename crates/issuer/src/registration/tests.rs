@@ -165,7 +165,9 @@ async fn cc_30_cc_36_closed_and_limited() {
     house.clock.advance(Duration::from_mins(10));
     let mut closed = settings();
     closed.registration = Registration::Closed;
-    house.server.reconfigure(closed);
+    house
+        .server
+        .reconfigure(closed, crate::KnownClients::load(None).unwrap());
     match house
         .register_whole(json!({"redirect_uris": ["http://localhost/0"]}))
         .await
@@ -183,7 +185,9 @@ async fn cc_48_an_operators_list_of_hosts_holds_at_registration_and_at_authorize
     let loopback = house.loopback_client().await;
     let mut listed = settings();
     listed.allowed_hosts = Some(vec!["good.example".to_owned()]);
-    house.server.reconfigure(listed);
+    house
+        .server
+        .reconfigure(listed, crate::KnownClients::load(None).unwrap());
     let kept = house
         .register_whole(json!({"redirect_uris": ["https://good.example/cb", "https://bad.example/cb"]}))
         .await

@@ -7,10 +7,11 @@ use audit::{Person, What};
 use clap::Args;
 use model::World;
 use serde_json::json;
+use store::StoreError;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt as _;
 
-use crate::archive;
+use crate::archive::{self, ArchiveError};
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::control::{self, Conversation, Reply, Request};
@@ -63,7 +64,7 @@ impl Backup {
             .with_context(|| self.file.display().to_string())?;
         output.answer(&Answer::done(
             format!(
-                "{} holds {rows} rows; keep the master key with it, but not beside it",
+                "{} holds {rows} rows. The signing keys in it are sealed under the master key; back that up too, in another place",
                 self.file.display()
             ),
             json!({ "file": self.file, "rows": rows }),
@@ -125,7 +126,12 @@ impl Restore {
         let storage = Storage::open(&loaded).await?;
         let restored = archive::restore(&*storage.store(), &self.file, rows).await;
         storage.close().await;
-        let restored = restored?;
+        let restored = match restored {
+            Err(ArchiveError::Store(error @ StoreError::NotEmpty)) => {
+                return Err(Failure::Conflict(error.to_string()).into());
+            }
+            other => other?,
+        };
         let foundation = Foundation::open(loaded, environment, world)
             .await
             .context("the rows are restored, but the server will not start")?;

@@ -1,30 +1,23 @@
 //! `vestibule check`: what is wrong with the configuration or its surroundings, in plain words.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
 
-use bytes::Bytes;
-use gateway::{Route, Transport};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use anyhow::anyhow;
+use keys::Sealed;
 use model::World;
-use net::body;
-use net::tls::Certificates;
 use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::compose::{Snapshot, compose};
-use crate::config::environment::{Environment, MASTER_KEY};
+use crate::compose::compose;
+use crate::config::environment::Environment;
 use crate::config::file::{ConfigError, Loaded};
-use crate::output::Output;
+use crate::control;
+use crate::output::{Output, Said};
 use crate::storage::Storage;
-use crate::{control, master_key, private_file};
 
-/// How long an upstream may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A clock may differ by this much from those of the upstreams.
-const CLOCK: Duration = Duration::from_secs(30);
+mod files;
+mod upstreams;
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,8 +89,10 @@ pub async fn run(
         .count();
     match problems {
         0 => Ok(()),
-        1 => Err(anyhow::anyhow!("there is 1 problem")),
-        count => Err(anyhow::anyhow!("there are {count} problems")),
+        // The findings are the whole answer.
+        _ if output.json => Err(Said.into()),
+        1 => Err(anyhow!("there is 1 problem")),
+        count => Err(anyhow!("there are {count} problems")),
     }
 }
 
@@ -140,12 +135,12 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
     };
     findings.good("configuration", "is sound");
     hints(loaded, findings);
-    data_dir(loaded, findings);
-    keys(loaded, environment, findings);
-    certificates(loaded, findings);
+    files::data_dir(loaded, findings);
+    files::certificates(loaded, world, findings);
     listening(loaded, findings).await;
-    database(loaded, findings).await;
-    upstreams(&snapshot, world, findings).await;
+    let sealed = database(loaded, findings).await;
+    files::master_keys(loaded, environment, sealed, findings);
+    upstreams::upstreams(&snapshot, world, findings).await;
 }
 
 /// What is allowed and yet most likely not meant.
@@ -187,69 +182,6 @@ fn hints(loaded: &Loaded, findings: &mut Findings) {
     }
 }
 
-fn data_dir(loaded: &Loaded, findings: &mut Findings) {
-    let path = loaded.data_dir();
-    let shown = path.display();
-    if let Err(error) = private_file::create_folder(&path) {
-        findings.problem("data_dir", format_args!("{shown} cannot be made: {error}"));
-        return;
-    }
-    if let Err(error) = tempfile::NamedTempFile::new_in(&path) {
-        findings.problem("data_dir", format_args!("{shown} cannot be written to: {error}"));
-        return;
-    }
-    match std::fs::metadata(&path) {
-        Ok(data) if data.mode() & 0o007 != 0 => findings.problem(
-            "data_dir",
-            format_args!("everybody on this machine can look into {shown}; `chmod 700 {shown}`"),
-        ),
-        _ => findings.good(
-            "data_dir",
-            format_args!("{shown} can be written to, by its owner alone"),
-        ),
-    }
-}
-
-fn keys(loaded: &Loaded, environment: &Environment, findings: &mut Findings) {
-    if environment.get(MASTER_KEY).is_some() {
-        findings.good("master key", format_args!("comes from {MASTER_KEY}"));
-        return;
-    }
-    let path = master_key::path(loaded);
-    if loaded.config.master_key_file.is_none() && !path.exists() {
-        findings.good("master key", format_args!("will be made in {}", path.display()));
-        return;
-    }
-    match master_key::read(&path) {
-        Ok(key) => findings.good(
-            "master key",
-            format_args!("{} holds {}", path.display(), key.id()),
-        ),
-        Err(error) => findings.problem("master key", error),
-    }
-}
-
-fn certificates(loaded: &Loaded, findings: &mut Findings) {
-    let Some(tls) = &loaded.config.tls else { return };
-    let (certificate, key) = (
-        loaded.resolve(&tls.certificate_file),
-        loaded.resolve(&tls.key_file),
-    );
-    match Certificates::load(&certificate, &key) {
-        Ok(_) => findings.good("tls", format_args!("{} can be served", certificate.display())),
-        Err(error) => findings.problem("tls", error),
-    }
-    if private_file::is_open_to_all(&key).unwrap_or(false) {
-        findings.problem(
-            "tls.key_file",
-            format_args!(
-                "everybody on this machine can read {}; `chmod 600` it",
-                key.display()
-            ),
-        );
-    }
-}
-
 async fn listening(loaded: &Loaded, findings: &mut Findings) {
     let address = loaded.config.listen;
     let ours = tokio::net::UnixStream::connect(control::path(&loaded.data_dir()))
@@ -265,112 +197,23 @@ async fn listening(loaded: &Loaded, findings: &mut Findings) {
     }
 }
 
-async fn database(loaded: &Loaded, findings: &mut Findings) {
+/// Whether it can be opened. Gives the signing keys in it, sealed, if they could be read.
+async fn database(loaded: &Loaded, findings: &mut Findings) -> Option<Vec<Sealed>> {
     let ours = tokio::net::UnixStream::connect(control::path(&loaded.data_dir()))
         .await
         .is_ok();
     if ours && loaded.config.database == crate::config::Database::default() {
         findings.good("database", "SQLite, in use by the running server");
-        return;
+        return None;
     }
     match Storage::probe(loaded).await {
-        Ok(found) => findings.good("database", found),
-        Err(error) => findings.problem("database", error),
-    }
-}
-
-async fn upstreams(snapshot: &Snapshot, world: &World, findings: &mut Findings) {
-    let mut routes: Vec<_> = snapshot.routes.servers.values().collect();
-    routes.sort_by(|a, b| a.name().cmp(b.name()));
-    for route in routes {
-        upstream(route, world, findings).await;
-    }
-}
-
-/// Asks an upstream for a sign of life, with the credential that the door holds for it.
-async fn upstream(route: &Route, world: &World, findings: &mut Findings) {
-    let key = format!("servers.{}", route.name());
-    let shown = &route.upstream;
-    let answered = tokio::time::timeout(PATIENCE, route.client.call(ping(route))).await;
-    let response = match answered {
-        Err(_) => {
-            let patience = PATIENCE.as_secs();
-            return findings.problem(key, format_args!("{shown} did not answer within {patience} s"));
+        Ok((found, sealed)) => {
+            findings.good("database", found);
+            Some(sealed.into_iter().map(Sealed::from_bytes).collect())
         }
-        Ok(Err(error)) => return findings.problem(key, format_args!("{shown}: {error}")),
-        Ok(Ok(response)) => response,
-    };
-    clock(&key, response.headers(), world, findings);
-    match response.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if route.credential.names().next().is_none() => {
-            findings.problem(
-                key,
-                format_args!("{shown} wants a credential; give one in `credential.headers`"),
-            );
+        Err(error) => {
+            findings.problem("database", error);
+            None
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            findings.problem(
-                key,
-                format_args!("{shown} refused the credential in `credential.headers`"),
-            );
-        }
-        StatusCode::NOT_FOUND => {
-            findings.problem(key, format_args!("{shown} answers 404; is the path right?"));
-        }
-        status if status.is_redirection() => {
-            findings.problem(
-                key,
-                format_args!("{shown} answers {status}; redirects are not followed"),
-            );
-        }
-        status if status.is_server_error() => {
-            findings.warning(key, format_args!("{shown} answers {status}"));
-        }
-        _ => findings.good(key, format_args!("{shown} answers")),
-    }
-}
-
-fn ping(route: &Route) -> Request<net::Body> {
-    let (method, body, accept) = match route.transport {
-        Transport::Streamable => (
-            Method::POST,
-            json!({ "jsonrpc": "2.0", "id": "vestibule-check", "method": "ping" }).to_string(),
-            "application/json, text/event-stream",
-        ),
-        Transport::Sse => (Method::GET, String::new(), "text/event-stream"),
-    };
-    let mut request = Request::new(body::full(Bytes::from(body)));
-    *request.method_mut() = method;
-    *request.uri_mut() = route.uri.clone();
-    let headers = request.headers_mut();
-    headers.insert(header::ACCEPT, http::HeaderValue::from_static(accept));
-    headers.insert(
-        header::CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json"),
-    );
-    for (name, value) in route.credential.headers().iter() {
-        headers.append(name.clone(), value.clone());
-    }
-    request
-}
-
-/// Tokens are good or not by the clock: one that is wrong breaks sign-ins in ways that are hard to read.
-fn clock(key: &str, headers: &HeaderMap, world: &World, findings: &mut Findings) {
-    let theirs = headers
-        .get(header::DATE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-    let Some(theirs) = theirs else { return };
-    let theirs = model::Timestamp::from_seconds(theirs.timestamp().as_second());
-    let now = world.now();
-    let apart = now.since(theirs).max(theirs.since(now));
-    if apart > CLOCK {
-        findings.warning(
-            "clock",
-            format_args!(
-                "this machine's clock and that of {key} are {} s apart",
-                apart.as_secs()
-            ),
-        );
     }
 }

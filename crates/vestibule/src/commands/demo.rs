@@ -19,7 +19,7 @@ use crate::config::environment::Environment;
 use crate::config::file::{self, Loaded};
 use crate::house::{Foundation, House};
 use crate::private_file;
-use crate::serve::{Running, until_told};
+use crate::serve::{Running, Told};
 
 const USERNAME: &str = "demo";
 const GROUP: &str = "developers";
@@ -38,6 +38,7 @@ pub struct Demo {
 impl Demo {
     /// Runs it until Ctrl-C.
     pub async fn run(self, environment: Environment, world: World) -> anyhow::Result<()> {
+        let mut told = Told::listen()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let listener = net::listener::bind(address).await.with_context(|| {
             format!("{address} cannot be listened on; `vestibule demo --port PORT` takes another")
@@ -50,9 +51,9 @@ impl Demo {
         crate::telemetry::start(&loaded.config.log)?;
         let (house, uses) = House::open(loaded, environment, world).await?;
         let password = account(&house.foundation, &self.dir).await?;
-        let running = Running::start_house(house, uses, listener)?;
+        let running = Running::start(house, uses, listener)?;
         announce(&running.house, &self.dir, &password);
-        until_told().await?;
+        told.to_stop().await;
         running.stop().await;
         let _ = tasks.shut_down(std::time::Duration::from_secs(5)).await;
         Ok(())
@@ -161,8 +162,10 @@ fn announce(house: &Arc<House>, dir: &Path, password: &str) {
         }
     }
     let config = dir.join("vestibule.yaml");
+    // As it was typed: after `cargo run` it is not on the path.
+    let program = std::env::args().next().unwrap_or_else(|| "vestibule".to_owned());
     anstream::println!(
-        "\nLook at it from inside: vestibule audit list --config {}",
+        "\nLook at it from inside: {program} audit list --config {}",
         config.display()
     );
 }

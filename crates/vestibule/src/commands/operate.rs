@@ -11,10 +11,11 @@ use crate::control::{self, Reply, Request};
 use crate::house::Foundation;
 use crate::operator::client::ClientCommand;
 use crate::operator::group::GroupCommand;
-use crate::operator::key::KeyCommand;
+use crate::operator::key::{self, KeyCommand};
 use crate::operator::user::{Password, UserCommand};
 use crate::operator::{Command, Failure, Operator};
 use crate::output::Output;
+use crate::storage::Storage;
 
 /// Runs it and prints the answer.
 pub async fn run(
@@ -40,6 +41,13 @@ pub async fn run(
     let Request::Operate(command) = request else {
         return Ok(());
     };
+    if matches!(*command, Command::Key(KeyCommand::Reset { .. })) {
+        let storage = Storage::open(&loaded).await?;
+        let outcome = key::reset(&*storage.store(), world.now()).await;
+        storage.close().await;
+        output.answer(&outcome?);
+        return Ok(());
+    }
     let foundation = Foundation::open(loaded.clone(), environment, world).await?;
     let operator = Operator {
         name: control::user_name(rustix::process::geteuid().as_raw()),
@@ -69,6 +77,9 @@ fn confirm(command: &Command) -> anyhow::Result<()> {
         }
         Command::Key(KeyCommand::Remove { kid, yes: false }) => {
             format!("Delete the signing key {kid}? Every token it signed counts no longer.")
+        }
+        Command::Key(KeyCommand::Reset { yes: false }) => {
+            "Delete all signing keys? Everybody has to sign in again.".to_owned()
         }
         _ => return Ok(()),
     };

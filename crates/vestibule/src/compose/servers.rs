@@ -122,10 +122,17 @@ fn egress(
         None => None,
     };
     let certificate = server.client_certificate.as_ref();
+    let ca = server.ca_file.as_deref().map(|path| sources.path(path));
+    let client_certificate =
+        certificate.map(|tls| (sources.path(&tls.certificate_file), sources.path(&tls.key_file)));
+    let pair = client_certificate
+        .iter()
+        .flat_map(|(certificate, key)| [certificate, key]);
+    let files: Vec<_> = ca.iter().chain(pair).cloned().collect();
     Some(Egress {
-        ca: server.ca_file.as_deref().map(|path| sources.path(path)),
-        client_certificate: certificate
-            .map(|tls| (sources.path(&tls.certificate_file), sources.path(&tls.key_file))),
+        look: net::watch::look(&files),
+        ca,
+        client_certificate,
         proxy,
         connect_time: server.timeouts.connect.0,
         idle_connections: IDLE_CONNECTIONS,

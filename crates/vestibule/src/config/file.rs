@@ -90,12 +90,11 @@ pub fn parse(
     environment: &Environment,
 ) -> Result<Loaded, ConfigError> {
     let wrong = |error: &serde_saphyr::Error| wrong(path, error);
-    // Read once into types, for errors with their places; again as a tree, to lay variables over it.
-    let _: Option<Config> = serde_saphyr::from_str(text).map_err(|error| wrong(&error))?;
-    let tree: Option<Value> = serde_saphyr::from_str(text).map_err(|error| wrong(&error))?;
-    let tree = tree
-        .filter(|tree| !tree.is_null())
-        .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let read: Option<Config> = serde_saphyr::from_str(text).map_err(|error| wrong(&error))?;
+    // As a tree, to lay variables over it. Made of what was read, so that a word like `on` stays the text that
+    // its key wants.
+    let tree = serde_json::to_value(read.unwrap_or_default())
+        .map_err(|error| ConfigError::Environment(error.to_string()))?;
     let (config, unknown_variables) = lay_over(&tree, environment).map_err(|why| {
         // Which variable is at fault shows when it is left out.
         let innocent_without = |name: &&str| lay_over(&tree, &environment.without(name)).is_ok();

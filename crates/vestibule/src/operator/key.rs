@@ -4,8 +4,10 @@ use audit::{Person, What};
 use clap::Subcommand;
 use issuer::key_ring::KeyRingError;
 use keys::{Algorithm, Sealed};
+use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use store::Store;
 
 use super::{Answer, Failure, Operator};
 
@@ -31,6 +33,13 @@ pub enum KeyCommand {
     },
     /// Print a new master key, to be put into a file; changes nothing
     Master,
+    /// Delete all signing keys without opening them, for when the master key is lost; new ones are made at the
+    /// next start and nothing that was issued counts any more
+    Reset {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 impl From<KeyRingError> for Failure {
@@ -46,6 +55,10 @@ impl KeyCommand {
             Self::Rotate { algorithm } => rotate(operator, algorithm).await,
             Self::Remove { kid, .. } => remove(operator, &kid).await,
             Self::Master => Ok(master(&operator.foundation.world)),
+            Self::Reset { .. } => Err(Failure::Conflict(
+                "the server runs, so it has its master key; `vestibule key rotate` makes new signing keys"
+                    .to_owned(),
+            )),
         }
     }
 }
@@ -55,6 +68,19 @@ pub fn master(world: &model::World) -> Answer {
     let text = crate::master_key::generate(world).to_text();
     let item = json!({ "master_key": text });
     Answer::done(text, item)
+}
+
+/// Deletes all signing keys. Nothing but the database is opened, since the master key may be gone.
+pub async fn reset(store: &dyn Store, now: Timestamp) -> Result<Answer, Failure> {
+    let keys = store.signing_keys().await?;
+    for key in &keys {
+        store.remove_signing_key(&key.kid, now).await?;
+    }
+    let count = keys.len();
+    Ok(Answer::done(
+        format!("{count} signing keys are gone; the next start makes new ones, and everybody signs in again"),
+        json!({ "removed": count }),
+    ))
 }
 
 async fn list(operator: &Operator<'_>) -> Result<Answer, Failure> {

@@ -34,7 +34,7 @@ pub enum UserCommand {
         /// Address
         #[arg(long)]
         email: Option<String>,
-        /// May use the operator's pages
+        /// An administrator; without one, the first start invites one
         #[arg(long)]
         admin: bool,
         /// A group to be in; may be given several times
@@ -70,12 +70,12 @@ pub enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Let the account use the operator's pages
+    /// Make the account an administrator
     Promote {
         /// The account
         username: Username,
     },
-    /// Let it no more
+    /// Make it one no more
     Demote {
         /// The account
         username: Username,
@@ -247,8 +247,15 @@ async fn enable(operator: &Operator<'_>, username: &Username) -> Result<Answer, 
     }
     operator.record("user enable", username);
     let account = operator.account(username).await?;
+    let text = if account.status == AccountStatus::Invited {
+        format!(
+            "{username} is enabled and has no password yet; `vestibule user invite {username}` makes a link"
+        )
+    } else {
+        format!("{username} can sign in again; what it had stays ended")
+    };
     Ok(Answer::done(
-        format!("{username} can sign in again; what it had stays ended"),
+        text,
         json!({ "username": username, "status": account.status.as_str() }),
     ))
 }
@@ -276,17 +283,25 @@ async fn set_administrator(
     let account = operator.account(username).await?;
     let now = operator.foundation.world.now();
     let store = &operator.foundation.store;
-    let (word, command) = if administrator {
-        ("an administrator", "user promote")
+    let (already, done, command) = if administrator {
+        (
+            "is an administrator already",
+            "is an administrator now",
+            "user promote",
+        )
     } else {
-        ("no administrator", "user demote")
+        (
+            "is not an administrator",
+            "is not an administrator any more",
+            "user demote",
+        )
     };
     if !store.set_administrator(account.id, administrator, now).await? {
-        return Err(Failure::Conflict(format!("{username} is {word} already")));
+        return Err(Failure::Conflict(format!("{username} {already}")));
     }
     operator.record(command, username);
     Ok(Answer::done(
-        format!("{username} is {word} now"),
+        format!("{username} {done}"),
         json!({ "username": username, "administrator": administrator }),
     ))
 }

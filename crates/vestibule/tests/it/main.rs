@@ -3,6 +3,13 @@
 //! What the official clients, the conformance suite and a real browser show is in `e2e`; here is what they do
 //! not ask: every refusal, every race, every death of the process.
 #![expect(clippy::disallowed_methods, reason = "tests run the process's own world")]
+#![expect(
+    clippy::inconsistent_struct_constructor,
+    clippy::large_futures,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    reason = "a test reads from top to bottom, and nobody pays for it but the test"
+)]
 
 #[cfg(test)]
 mod rig;
@@ -12,10 +19,18 @@ mod at_once;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
+mod quiet;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod transport;

@@ -61,7 +61,7 @@ async fn ends_at_once(name: &str, how: impl AsyncFn(&mut Door, &App, &Tokens), r
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_that_its_client_revokes() {
     let how = async |_: &mut Door, app: &App, tokens: &Tokens| {
-        assert_eq!(app.revoke(&tokens.refresh).await.status, 200)
+        assert_eq!(app.revoke(&tokens.refresh).await.status, 200);
     };
     ends_at_once("a refresh token revoked", how, 401).await;
 }

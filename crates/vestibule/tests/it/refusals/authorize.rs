@@ -185,6 +185,8 @@ async fn a_bad_client_url_is_refused_before_anything_is_fetched() {
     }
 }
 
+type Change = (&'static str, &'static str);
+
 /// OS-23 to OS-34: everything else goes back to the client, with `state` and `iss` (OS-28, OS-29).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_mistakes_go_back_to_the_client() {
@@ -192,7 +194,7 @@ async fn other_mistakes_go_back_to_the_client() {
     let app = door.app().await;
     let mut browser = door.browser();
     browser.sign_in("ana").await;
-    let cases: [(&str, &[(&str, &str)], &str); 23] = [
+    let cases: [(&str, &[Change], &str); 23] = [
         ("no response type", &[("response_type", "")], "invalid_request"),
         (
             "the implicit grant",

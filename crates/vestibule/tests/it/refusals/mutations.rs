@@ -83,7 +83,7 @@ async fn a_token_that_was_tampered_with_is_worth_nothing() {
         (
             "a key from an address",
             mutate(good, |header, _| {
-                header["jku"] = json!("https://evil.example/jwks")
+                header["jku"] = json!("https://evil.example/jwks");
             }),
         ),
         (
@@ -97,7 +97,7 @@ async fn a_token_that_was_tampered_with_is_worth_nothing() {
         (
             "another person",
             mutate(good, |_, claims| {
-                claims["sub"] = json!("00000000-0000-7000-8000-000000000000")
+                claims["sub"] = json!("00000000-0000-7000-8000-000000000000");
             }),
         ),
         (

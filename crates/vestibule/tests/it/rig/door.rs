@@ -16,6 +16,7 @@ use testkit::TestClock;
 use tokio::net::TcpListener;
 use vestibule::config::environment::Environment;
 use vestibule::config::file;
+use vestibule::house::House;
 use vestibule::operator::{Answer, Command, Failure, Operator};
 use vestibule::serve::Running;
 
@@ -36,6 +37,10 @@ pub(crate) struct Plan {
     pub(crate) upstream: Options,
     /// More files beside the configuration.
     pub(crate) files: Vec<(&'static str, &'static str)>,
+    /// The address that it is known by; its own if not given.
+    pub(crate) public_url: Option<String>,
+    /// Known by an https address.
+    pub(crate) https: bool,
     /// The system's clock instead of one that stands.
     pub(crate) real_clock: bool,
     /// PostgreSQL instead of SQLite.
@@ -53,6 +58,8 @@ impl Default for Plan {
                 .with_extra_tools()
                 .with_legacy_sse(),
             files: Vec::new(),
+            public_url: None,
+            https: false,
             real_clock: false,
             postgres: None,
         }
@@ -126,7 +133,11 @@ impl Door {
         let mut door = Self {
             running: None,
             address,
-            url: format!("http://{address}"),
+            url: match &plan.public_url {
+                Some(url) => url.clone(),
+                None if plan.https => format!("https://{address}"),
+                None => format!("http://{address}"),
+            },
             clock,
             world,
             upstream,
@@ -142,8 +153,15 @@ impl Door {
     async fn start(&mut self, listener: TcpListener) {
         let environment = Environment::default();
         let loaded = file::load(&self.config_file(), &environment).unwrap();
-        let running = Running::start(loaded, environment, self.world.clone(), listener).await;
-        self.running = Some(running.unwrap_or_else(|error| panic!("{error:#}\n{}", self.configuration())));
+        let opened = House::open(loaded, environment, self.world.clone()).await;
+        let (house, uses) = opened.unwrap_or_else(|error| {
+            panic!(
+                "{error:#}
+{}",
+                self.configuration()
+            )
+        });
+        self.running = Some(Running::start(house, uses, listener).unwrap());
     }
 
     /// Another replica on the same database and the same data, with a clock of its own that shows the same.
@@ -157,8 +175,7 @@ impl Door {
         }
         let (upstream, tasks) = (self.upstream.clone(), self.upstream_tasks.clone());
         let plan = Plan {
-            // The address that both are known by.
-            config: format!("{}\npublic_names: [\"{}\"]", self.plan.config, self.url),
+            public_url: Some(self.url.clone()),
             ..self.plan.clone()
         };
         Self::at(

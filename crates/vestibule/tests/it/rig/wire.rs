@@ -117,7 +117,7 @@ impl Ask {
                 connection,
             }),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => panic!("no answer within {PATIENCE:?}"),
+            Err(late) => panic!("no answer within {PATIENCE:?}: {late}"),
         }
     }
 }
