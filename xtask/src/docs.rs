@@ -42,5 +42,5 @@ pub(crate) fn write(check: bool) -> anyhow::Result<()> {
             std::fs::write(path, made)?;
         }
     }
-    Ok(())
+    crate::rules::write(check)
 }

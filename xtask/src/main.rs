@@ -14,6 +14,7 @@ mod command;
 mod docs;
 mod fuzz;
 mod postgres;
+mod rules;
 mod soak;
 mod sql;
 mod stages;
@@ -45,6 +46,8 @@ enum Task {
     Soak(soak::Soak),
     /// Renew the pages of docs/ that are made from the code
     Docs(docs::Docs),
+    /// Renew only docs/internals/rules.md, which tests show which rule
+    Rules,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Soak(soak) => soak.run(),
         Task::Docs(docs) => docs.run(),
+        Task::Rules => rules::write(false),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
