@@ -259,6 +259,8 @@ fn ids(line: &str) -> Vec<Id> {
         }
         found.extend((first..=last).map(|number| (series.clone(), number)));
     }
+    found.sort();
+    found.dedup();
     found
 }
 
