@@ -1,5 +1,6 @@
 //! What goes through the gateway, what does not, and for how long.
 
+mod egress;
 mod passing;
 mod sessions;
 mod streams;

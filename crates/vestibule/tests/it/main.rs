@@ -17,6 +17,8 @@ mod rig;
 #[cfg(test)]
 mod at_once;
 #[cfg(test)]
+mod clean_up;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod discovery;

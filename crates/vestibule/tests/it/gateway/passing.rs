@@ -149,7 +149,7 @@ async fn credentials_are_what_the_template_says_and_follow_their_files() {
         X-MCP-Toolsets: repos"
         .to_owned();
     let upstream = fixture::Options::new().with_extra_tools();
-    let files = vec![("jira", "first\n")];
+    let files = vec![("jira", "first\n".to_owned())];
     let door = Door::with(Plan {
         servers,
         upstream,

@@ -11,7 +11,7 @@ use crate::rig::{App, Ask, Door, Plan};
 /// A server with a client that may introspect its tokens, and confidential clients.
 async fn door() -> Door {
     let plan = Plan {
-        files: vec![("portal-secret", "the-long-secret-of-the-portal-client")],
+        files: vec![("portal-secret", "the-long-secret-of-the-portal-client".to_owned())],
         config: "
 clients:
   portal: { name: Portal, redirect_uris: [\"https://portal.example/cb\"], secret_file: portal-secret }"

@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     pub(crate) servers: String,
     pub(crate) upstream: Options,
     /// More files beside the configuration.
-    pub(crate) files: Vec<(&'static str, &'static str)>,
+    pub(crate) files: Vec<(&'static str, String)>,
     /// The address that it is known by; its own if not given.
     pub(crate) public_url: Option<String>,
     /// Known by an https address.

@@ -1,0 +1,161 @@
+//! Item 18 of the main job: what has ended is deleted, from every table that grows.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::rig::app::claims;
+use crate::rig::{App, Ask, Door, Plan, Tokens};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Every table that grows with use gets a row, and loses it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_table_that_grows_is_swept() {
+    let (key, _) = keys::SigningKey::generate(keys::Algorithm::Es256).unwrap();
+    let jwks = json!({ "keys": [key.public_jwk()] }).to_string();
+    let plan = Plan {
+        config: "clients:\n  robot: { name: Robot, redirect_uris: [\"https://robot.example/cb\"], jwks_file: jwks }".to_owned(),
+        files: vec![("jwks", jwks)],
+        ..Plan::default()
+    };
+    for door in Door::each(plan).await {
+        let foundation = &door.running().house.foundation;
+        let store = &foundation.store;
+        door.operate(&["user", "add", "zoe"]).await.unwrap();
+        let mut stranger = door.browser();
+        stranger.get("/sign-in").await;
+        stranger.fill_in("ana", "wrong").await;
+
+        let app = door.app().await;
+        let tokens = app.sign_in(&door, "ana").await;
+        let next = Tokens::of(&app.refresh(&tokens.refresh).await);
+        app.revoke(&next.access).await;
+        let mut browser = door.browser();
+        browser
+            .authorize(&app.authorize(&[("state", "undecided")]), "ben")
+            .await;
+        let gone = App::register(
+            &door,
+            &json!({ "client_name": "Gone", "redirect_uris": ["http://localhost/gone"] }),
+        )
+        .await;
+        gone.sign_in(&door, "ana").await;
+        door.operate(&["client", "remove", &gone.id, "--yes"])
+            .await
+            .unwrap();
+        App::register(
+            &door,
+            &json!({ "client_name": "Unused", "redirect_uris": ["http://localhost/unused"] }),
+        )
+        .await;
+        let now = door.world.now();
+        let assertion = json!({ "iss": "robot", "sub": "robot", "aud": door.url, "exp": now.as_seconds() + 60, "jti": "1" });
+        let assertion = keys::jws::sign(&key, "JWT", &assertion).unwrap();
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "x"),
+            ("client_assertion", assertion.as_str()),
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
+        ];
+        assert_eq!(
+            door.ask(Ask::form("/token", &form)).await.error(),
+            "invalid_grant"
+        );
+        assert_eq!(
+            door.ask(Ask::form("/token", &form)).await.error(),
+            "invalid_client",
+            "an assertion is good once"
+        );
+        door.operate(&["key", "rotate"]).await.unwrap();
+        store
+            .take_lease("work", uuid(&door), now + DAY, now)
+            .await
+            .unwrap();
+        foundation.recorder.flush().await;
+
+        let retention = door.running().house.current.load().retention;
+        let mut swept = BTreeSet::new();
+        // Long enough for the slowest, in steps, because some rows go only after others have.
+        for _ in 0..6 {
+            door.advance(100 * DAY);
+            for swept_now in store.clean_up(&retention, door.world.now()).await.unwrap() {
+                swept.insert(swept_now.table);
+            }
+        }
+        let growing = [
+            "audit_blocks",
+            "browsers",
+            "changes",
+            "client_assertions",
+            "clients",
+            "codes",
+            "consents",
+            "grants",
+            "grants (ended)",
+            "guesses",
+            "invitations",
+            "leases",
+            "refresh_tokens",
+            "refresh_tokens (links)",
+            "revoked_tokens",
+            "sessions",
+            "signing_keys",
+            "transactions",
+        ];
+        let missing: Vec<_> = growing.iter().filter(|table| !swept.contains(*table)).collect();
+        assert!(missing.is_empty(), "{}: never swept: {missing:?}", door.engine());
+        assert!(
+            store
+                .clean_up(&retention, door.world.now())
+                .await
+                .unwrap()
+                .is_empty(),
+            "and then there is nothing left"
+        );
+        // What people have is left alone.
+        assert_eq!(store.accounts().await.unwrap().len(), 4);
+        assert!(
+            store.client(&app.id.parse().unwrap()).await.unwrap().is_some(),
+            "CC-35: a client that was used stays"
+        );
+        assert_eq!(
+            claims(&app.sign_in(&door, "ana").await.access)["aud"],
+            door.endpoint()
+        );
+    }
+}
+
+fn uuid(door: &Door) -> uuid::Uuid {
+    use model::id::Id as _;
+    door.world.new_id::<model::EventId>().uuid()
+}
+
+/// CC-84: a grant that a newer one of the same person, program and place replaced ends when it is not used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replaced_grant_ends_when_it_is_not_used() {
+    for door in Door::each(Plan::default()).await {
+        let (app, first) = door.signed_in("ana").await;
+        let second = app.sign_in(&door, "ana").await;
+        door.advance(8 * DAY);
+        let store = &door.running().house.foundation.store;
+        let retention = door.running().house.current.load().retention;
+        store.clean_up(&retention, door.world.now()).await.unwrap();
+        assert_eq!(
+            app.refresh(&first.refresh).await.error(),
+            "invalid_grant",
+            "{}",
+            door.engine()
+        );
+        assert_eq!(
+            app.refresh(&second.refresh).await.status,
+            200,
+            "{}",
+            door.engine()
+        );
+    }
+}
