@@ -181,6 +181,9 @@ fn scan(name: &str, text: &str, found: &mut BTreeMap<Id, BTreeSet<String>>) {
     let mut above = Vec::new();
     let mut current: Option<String> = None;
     let mut is_head = true;
+    let is_rust = Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "rs");
     let short = name.strip_prefix("crates/").unwrap_or(name);
     let mut add = |id: Id, test: Option<&str>| {
         let place = match test {
@@ -202,15 +205,19 @@ fn scan(name: &str, text: &str, found: &mut BTreeMap<Id, BTreeSet<String>>) {
                 add(id, Some(&test));
             }
             current = Some(test);
-        } else if is_head && (trimmed.starts_with("//!") || name.ends_with(".mjs")) {
-            ids.into_iter().for_each(|id| add(id, None));
+        } else if is_head && (trimmed.starts_with("//!") || !is_rust) {
+            for id in ids {
+                add(id, None);
+            }
         } else if is_comment && line.len() - trimmed.len() <= 4 {
             above.extend(ids);
         } else {
             if !trimmed.starts_with('#') && !is_comment {
                 above.clear();
             }
-            ids.into_iter().for_each(|id| add(id, current.as_deref()));
+            for id in ids {
+                add(id, current.as_deref());
+            }
         }
     }
 }

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use keys::{PublicKeys, same, sha256};
-use model::{ClientId, ExposeSecret as _, SecretString, Timestamp};
+use model::{ExposeSecret as _, SecretString, Timestamp};
 use protocol::basic::BasicCredentials;
 use protocol::client_metadata::ClientKeys;
 use protocol::client_metadata::document::DocumentUrl;
 use protocol::jwt::{AssertionClaims, Compact};
-use protocol::metadata::ASSERTION_ALGORITHMS;
+use protocol::metadata::{ASSERTION_ALGORITHMS, paths};
 use protocol::{AuthMethod, OAuthError, Params};
-use store::{Client, StoreError};
+use store::{Client, ClientSource, StoreError};
 use thiserror::Error;
+use tracing::info;
 
 use crate::clients::Resolution;
 use crate::server::AuthorizationServer;
@@ -216,7 +217,7 @@ impl AuthorizationServer {
         use protocol::ClientMetadata;
         let url = DocumentUrl::parse(id).ok()?;
         let known_clients = self.known_clients();
-        let document = known_clients.by_document(&url)?.document.as_ref()?.to_string();
+        let document = known_clients.by_document(&url)?.1.to_string();
         let known = |scheme: &str| known_clients.knows_scheme(scheme);
         let metadata = ClientMetadata::from_document(&url, document.as_bytes(), known)
             .ok()?
@@ -224,7 +225,7 @@ impl AuthorizationServer {
         let never = Timestamp::EPOCH;
         Some(Client {
             id: id.parse().ok()?,
-            source: store::ClientSource::Document,
+            source: ClientSource::Document,
             metadata,
             registration: None,
             document_digest: None,
@@ -273,12 +274,20 @@ impl AuthorizationServer {
             .known_to_us(&claims.sub)
             .await?
             .ok_or_else(|| invalid("unknown client; register again"))?;
-        let keys = self.keys_of(&client, token.header.kid.as_deref()).await?;
-        let keys = keys.ok_or_else(|| invalid("this client has no keys"))?;
+        let keys = match self.keys_of(&client, token.header.kid.as_deref()).await {
+            // It might as well have sent no assertion: its document says so.
+            Err(ClientError::Unavailable(why)) if client.metadata.auth_method == AuthMethod::None => {
+                info!(client = %client.id, why, "an assertion of a public client could not be checked");
+                return Ok(Authenticated {
+                    client,
+                    method: AuthMethod::None,
+                });
+            }
+            keys => keys?.ok_or_else(|| invalid("this client has no keys"))?,
+        };
         keys.verify(&token, &ASSERTION_ALGORITHMS)
             .map_err(|error| invalid(&error.to_string()))?;
-        self.check_assertion_claims(&claims, assertion, &client.id)
-            .await?;
+        self.check_assertion_claims(&claims, assertion, &client).await?;
         Ok(Authenticated {
             client,
             method: AuthMethod::PrivateKeyJwt,
@@ -303,7 +312,7 @@ impl AuthorizationServer {
         &self,
         claims: &AssertionClaims,
         assertion: &str,
-        client: &ClientId,
+        client: &Client,
     ) -> Result<(), ClientError> {
         let invalid = |text: &str| ClientError::Invalid {
             error: OAuthError::invalid_client(text),
@@ -311,7 +320,7 @@ impl AuthorizationServer {
         };
         let now = self.world.now();
         let expires_at = Timestamp::from_seconds(claims.exp);
-        if claims.aud.sole() != Some(self.settings().issuer.as_str()) {
+        if !self.is_ours(claims.aud.sole(), client) {
             return Err(invalid(
                 "aud of the assertion must be the issuer and nothing else",
             ));
@@ -328,11 +337,27 @@ impl AuthorizationServer {
         }
         // Without a jti the assertion itself is the thing that is used once.
         let once = claims.jti.as_deref().unwrap_or(assertion);
-        let digest = sha256(format!("{}\0{client}\0{once}", client.as_str().len()).as_bytes());
+        let id = client.id.as_str();
+        let digest = sha256(format!("{}\0{id}\0{once}", id.len()).as_bytes());
         if !self.store.use_assertion(&digest, expires_at).await? {
             return Err(invalid("the assertion was used before"));
         }
         Ok(())
+    }
+
+    /// Whether an assertion's only audience is this server: its issuer, or, of a client that is known to do
+    /// so and whose document says who it is, the token endpoint (DEC-6, OS-130).
+    fn is_ours(&self, audience: Option<&str>, client: &Client) -> bool {
+        let settings = self.settings();
+        let exempt = || {
+            let known = self.known_client(client);
+            client.source == ClientSource::Document
+                && known.is_some_and(|known| known.may_name_token_endpoint())
+        };
+        audience.is_some_and(|audience| {
+            audience == settings.issuer.as_str()
+                || audience == settings.issuer.endpoint(paths::TOKEN).as_str() && exempt()
+        })
     }
 }
 

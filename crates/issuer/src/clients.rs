@@ -118,7 +118,7 @@ impl AuthorizationServer {
         let known_clients = self.known_clients();
         let publisher = publisher
             .and_then(|url| known_clients.by_document(url))
-            .map(|known| known.publisher.clone());
+            .map(|(known, _)| known.publisher.clone());
         let loopback_only = client
             .metadata
             .redirect_uris
@@ -137,7 +137,9 @@ impl AuthorizationServer {
     pub fn known_client(&self, client: &Client) -> Option<Arc<KnownClient>> {
         let known = self.known_clients();
         match DocumentUrl::parse(client.id.as_str()) {
-            Ok(url) if client.source == ClientSource::Document => known.by_document(&url).cloned(),
+            Ok(url) if client.source == ClientSource::Document => {
+                known.by_document(&url).map(|(known, _)| Arc::clone(known))
+            }
             _ => {
                 let by_name = || known.by_name(client.metadata.client_name.as_deref()?);
                 known
@@ -174,7 +176,15 @@ impl AuthorizationServer {
             strict_loopback: self.settings().strict_loopback,
             free_keys: known.as_deref().map(KnownClient::query_keys).unwrap_or_default(),
         };
-        if registered.iter().any(|known| known.matches(&uri, &rules)) {
+        let vouched = known
+            .as_deref()
+            .filter(|_| client.source == ClientSource::Document);
+        let also = vouched.into_iter().flat_map(KnownClient::also_returns_to);
+        if registered
+            .iter()
+            .chain(also)
+            .any(|known| known.matches(&uri, &rules))
+        {
             Ok(uri)
         } else {
             Err(mismatch())

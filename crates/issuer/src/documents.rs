@@ -200,13 +200,10 @@ impl AuthorizationServer {
         wanted: impl Fn(&KnownClient) -> bool,
     ) -> Result<Option<Resolution>, StoreError> {
         let known = self.known_clients();
-        let client = known.by_document(url).filter(|client| wanted(client));
-        let Some(document) = client
-            .and_then(|client| client.document.as_ref())
-            .map(Value::to_string)
-        else {
+        let Some((_, document)) = known.by_document(url).filter(|(client, _)| wanted(client)) else {
             return Ok(None);
         };
+        let document = document.to_string();
         let parsed = ClientMetadata::from_document(url, document.as_bytes(), |s| known.knows_scheme(s));
         let Ok(parsed) = parsed else { return Ok(None) };
         let (now, digest) = (self.world.now(), sha256(document.as_bytes()));

@@ -36,12 +36,14 @@ pub struct KnownClient {
     pub name: String,
     /// Who makes it.
     pub publisher: String,
-    /// Its client id metadata document, used when the vendor's own cannot be fetched.
+    /// Its client id metadata documents, used when the vendor's own cannot be fetched. `{id}` stands for one
+    /// path segment that the vendor draws, the same wherever it occurs.
     #[serde(default)]
-    pub document: Option<Value>,
-    /// Its documents are under this URL.
+    documents: Vec<Value>,
+    /// Addresses of the person's own machine that it returns to although its document does not list them
+    /// (CC-45).
     #[serde(default)]
-    document_prefix: Option<String>,
+    also_returns_to: Vec<RedirectUri>,
     /// Redirect URIs by which a registration of it is recognised; on this machine, port and all.
     #[serde(default)]
     redirect_uris: Vec<RedirectUri>,
@@ -57,6 +59,10 @@ pub struct KnownClient {
     /// Query keys that it adds or leaves out (CC-45).
     #[serde(default)]
     query_keys: Vec<String>,
+    /// Whether its assertions name the token endpoint instead of the issuer as audience: the one exemption
+    /// from DEC-6 (OS-130).
+    #[serde(default)]
+    assertions_name_token_endpoint: bool,
     /// How long its access tokens live, if it does not refresh (CC-85).
     #[serde(default)]
     access_token_hours: Option<u32>,
@@ -98,16 +104,21 @@ impl KnownClients {
             .any(|client| client.schemes.iter().any(|known| known == scheme))
     }
 
-    /// The program whose document this URL is.
-    pub fn by_document(&self, url: &DocumentUrl) -> Option<&Arc<KnownClient>> {
-        let is_it = |client: &&Arc<KnownClient>| client.document_id() == Some(url.as_str());
-        let is_below = |client: &&Arc<KnownClient>| {
-            client
-                .document_prefix
-                .as_deref()
-                .is_some_and(|prefix| url.as_str().starts_with(prefix))
+    /// The program whose document this URL is, and the document as we know it. One that is written out goes
+    /// before a pattern, whoever's it is.
+    pub fn by_document(&self, url: &DocumentUrl) -> Option<(&Arc<KnownClient>, Value)> {
+        let found = || {
+            self.0
+                .iter()
+                .flat_map(|client| client.documents.iter().map(move |document| (client, document)))
+                .filter_map(|(client, document)| {
+                    let pattern = document.get("client_id")?.as_str()?;
+                    Some((client, document, drawn(pattern, url.as_str())?))
+                })
         };
-        self.0.iter().find(is_it).or_else(|| self.0.iter().find(is_below))
+        let written_out = found().find(|(_, _, id)| id.is_empty());
+        let (client, document, id) = written_out.or_else(|| found().next())?;
+        Some((client, filled(document, id)))
     }
 
     /// The program that registers these redirect URIs. Nobody vouches for that: it is a guess, good for how
@@ -179,18 +190,20 @@ impl KnownClients {
 }
 
 impl KnownClient {
-    /// The `client_id` of its document.
-    pub fn document_id(&self) -> Option<&str> {
-        self.document.as_ref()?.get("client_id")?.as_str()
+    /// Addresses of the person's machine that a document of its should list.
+    pub fn also_returns_to(&self) -> impl Iterator<Item = &RedirectUri> {
+        self.also_returns_to
+            .iter()
+            .filter(|uri| uri.kind() == Kind::Loopback)
     }
 
     /// Every redirect URI that is known of it.
     fn known_redirects(&self) -> Vec<RedirectUri> {
         let listed = self
-            .document
-            .as_ref()
-            .and_then(|document| document.get("redirect_uris")?.as_array());
-        let documented = listed.into_iter().flatten().filter_map(Value::as_str);
+            .documents
+            .iter()
+            .filter_map(|document| document.get("redirect_uris")?.as_array());
+        let documented = listed.flatten().filter_map(Value::as_str);
         let documented = documented.filter_map(|text| RedirectUri::parse(text, |_| true).ok());
         self.redirect_uris.iter().cloned().chain(documented).collect()
     }
@@ -200,10 +213,41 @@ impl KnownClient {
         &self.query_keys
     }
 
+    /// Whether an assertion of its may name the token endpoint as audience.
+    pub fn may_name_token_endpoint(&self) -> bool {
+        self.assertions_name_token_endpoint
+    }
+
     /// How long its access tokens live.
     pub fn access_token(&self) -> Option<Duration> {
         self.access_token_hours
             .map(|hours| Duration::from_hours(hours.into()))
+    }
+}
+
+/// Where the vendor's drawn segment goes.
+const DRAWN: &str = "{id}";
+
+/// What stands for `{id}` of a pattern in a URL; nothing stands for it where the pattern has none.
+fn drawn<'a>(pattern: &str, url: &'a str) -> Option<&'a str> {
+    let Some((before, after)) = pattern.split_once(DRAWN) else {
+        return (pattern == url).then_some("");
+    };
+    let id = url.strip_prefix(before)?.strip_suffix(after)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let fits = (1..=64).contains(&id.len()) && id.bytes().all(plain);
+    fits.then_some(id)
+}
+
+fn filled(document: &Value, id: &str) -> Value {
+    match document {
+        Value::String(text) => text.replace(DRAWN, id).into(),
+        Value::Array(items) => items.iter().map(|item| filled(item, id)).collect(),
+        Value::Object(members) => {
+            let filled = |(name, value): (&String, &Value)| (name.clone(), filled(value, id));
+            Value::Object(members.iter().map(filled).collect())
+        }
+        other => other.clone(),
     }
 }
 
@@ -224,16 +268,67 @@ mod tests {
                     client.name
                 );
             }
-            let (Some(document), Some(id)) = (&client.document, client.document_id()) else {
-                continue;
-            };
-            let url = DocumentUrl::parse(id).unwrap();
-            ClientMetadata::from_document(&url, document.to_string().as_bytes(), |s| known.knows_scheme(s))
-                .unwrap();
-            assert_eq!(known.by_document(&url).unwrap().name, client.name);
-            documents += 1;
+            for document in &client.documents {
+                let id = document["client_id"]
+                    .as_str()
+                    .unwrap()
+                    .replace("{id}", "Dyp26_-u2iQg");
+                let url = DocumentUrl::parse(&id).unwrap();
+                let (found, document) = known.by_document(&url).unwrap();
+                let text = document.to_string();
+                ClientMetadata::from_document(&url, text.as_bytes(), |s| known.knows_scheme(s)).unwrap();
+                assert_eq!(found.name, client.name);
+                assert!(!text.contains(['{', '}']) || !text.contains("{id}"), "{text}");
+                documents += 1;
+            }
         }
-        assert!(documents >= 8);
+        assert!(documents >= 12);
+    }
+
+    #[test]
+    fn cc_41_documents_that_a_vendor_draws_for_each_server() {
+        let known = KnownClients::load(None).unwrap();
+        let redirects = |url: &str| {
+            let url = DocumentUrl::parse(url).unwrap();
+            let (client, document) = known.by_document(&url)?;
+            let first = document["redirect_uris"][0].as_str()?.to_owned();
+            Some((client.name.clone(), first))
+        };
+        for (url, name, redirect) in [
+            (
+                "https://chatgpt.com/oauth/client.json",
+                "ChatGPT",
+                "https://chatgpt.com/connector_platform_oauth_redirect",
+            ),
+            (
+                "https://chatgpt.com/oauth/Dyp26IIu2iQg/client.json",
+                "ChatGPT",
+                "https://chatgpt.com/connector/oauth/Dyp26IIu2iQg",
+            ),
+            (
+                "https://chatgpt.com/oauth/codex/client.json",
+                "Codex",
+                "http://127.0.0.1/callback",
+            ),
+            (
+                "https://chatgpt.com/oauth/codex/BKj9umzr4ef_/client.json",
+                "Codex",
+                "http://127.0.0.1/callback/BKj9umzr4ef_",
+            ),
+        ] {
+            let found = redirects(url).unwrap();
+            assert_eq!((found.0.as_str(), found.1.as_str()), (name, redirect), "{url}");
+        }
+        for other in [
+            "https://chatgpt.com/oauth/a/b/client.json",
+            "https://chatgpt.com/oauth/codex/a/b/client.json",
+            "https://chatgpt.com/oauth//client.json",
+            "https://chatgpt.com/oauth/a%2fb/client.json",
+            "https://chatgpt.com/oauth/x/client.json/",
+            "https://chatgpt.com.evil.example/oauth/x/client.json",
+        ] {
+            assert_eq!(redirects(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! OS-48 to OS-51, OS-130, CC-59, CC-60, DEC-6.
 
+use crate::authorize::Outcome;
 use crate::client_authentication::{ClientError, JWT_BEARER, Presented};
 use crate::testing::*;
 use audit::Person;
@@ -333,4 +334,71 @@ async fn keys_behind_a_jwks_uri_are_fetched_kept_and_fetched_again_for_a_new_kid
     );
     keyed.house.clock.advance(std::time::Duration::from_secs(31));
     assert!(keyed.verdict("JWT", &json!({"jti": "e"})).await.is_ok());
+}
+
+#[tokio::test]
+async fn p_chatgpt_with_and_without_an_assertion() {
+    const CHATGPT: &str = "https://chatgpt.com/oauth/client.json";
+    const OTHER: &str = "https://app.example/client.json";
+    let house = house(&databases().await[0]).await;
+    let (key, _) = SigningKey::generate(Algorithm::Es256).unwrap();
+    let browser = house.sign_in(house.ana, None).await;
+    for (id, redirect) in [
+        (CHATGPT, "https://chatgpt.com/connector_platform_oauth_redirect"),
+        (OTHER, "https://app.example/cb"),
+    ] {
+        let document = json!({
+            "client_id": id, "client_name": "App", "redirect_uris": [redirect],
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg": "RS256",
+            "jwks_uri": format!("{}/jwks.json", id.trim_end_matches("/client.json")),
+        });
+        house.web.put(id, &document);
+        let outcome = house
+            .authorize(&query(id, &format!("redirect_uri={redirect}")), Some(&browser))
+            .await;
+        assert!(matches!(outcome, Outcome::Ask(_)), "{outcome:?}");
+    }
+    let verdict = async |id: &str, audience: &str, jti: &str| {
+        let now = house.world.now().as_seconds();
+        let claims = json!({"iss": id, "sub": id, "aud": audience, "exp": now + 300, "jti": jti});
+        let presented = Presented {
+            assertion: Some(jws::sign(&key, "JWT", &claims).unwrap()),
+            assertion_type: Some(JWT_BEARER.to_owned()),
+            ..Presented::default()
+        };
+        authenticate(&house, &presented).await
+    };
+    let (issuer, token) = ("https://gw.test", "https://gw.test/token");
+    assert_eq!(
+        authenticate(&house, &body(CHATGPT, None)).await,
+        Ok(AuthMethod::None),
+        "its document lists none"
+    );
+    assert_eq!(
+        verdict(CHATGPT, issuer, "a").await,
+        Ok(AuthMethod::None),
+        "its keys cannot be fetched, and it could do without"
+    );
+    house.clock.advance(std::time::Duration::from_secs(31));
+    let keys = json!({"keys": [key.public_jwk()]});
+    house.web.put("https://chatgpt.com/oauth/jwks.json", &keys);
+    house.web.put("https://app.example/jwks.json", &keys);
+    for (audience, jti) in [(issuer, "b"), (token, "c")] {
+        assert_eq!(
+            verdict(CHATGPT, audience, jti).await,
+            Ok(AuthMethod::PrivateKeyJwt)
+        );
+    }
+    assert!(
+        verdict(CHATGPT, token, "c")
+            .await
+            .unwrap_err()
+            .contains("used before")
+    );
+    assert!(verdict(CHATGPT, "https://gw.test/revoke", "d").await.is_err());
+    assert_eq!(verdict(OTHER, issuer, "e").await, Ok(AuthMethod::PrivateKeyJwt));
+    let error = verdict(OTHER, token, "f").await.unwrap_err();
+    assert!(error.contains("aud"), "OS-130 holds for all others: {error}");
 }

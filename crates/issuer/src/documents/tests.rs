@@ -152,6 +152,48 @@ async fn cc_41_a_shipped_document_serves_when_the_vendors_cannot_be_fetched() {
 }
 
 #[tokio::test]
+async fn cc_41_a_document_that_the_vendor_draws_for_each_server_is_known_by_its_pattern() {
+    let house = house(&databases().await[0]).await;
+    let codex = "https://chatgpt.com/oauth/codex/BKj9umzr4ef_/client.json";
+    house.web.fail(codex, FetchError::Status(StatusCode::FORBIDDEN));
+    let browser = house.sign_in(house.ana, None).await;
+    let ask = async |redirect: &str| {
+        house
+            .authorize(&query(codex, &format!("redirect_uri={redirect}")), Some(&browser))
+            .await
+    };
+    match ask("http://127.0.0.1:51712/callback/BKj9umzr4ef_").await {
+        Outcome::Ask(question) => assert_eq!(question.face.name.as_deref(), Some("Codex")),
+        other => panic!("{other:?}"),
+    }
+    for other in [
+        "http://127.0.0.1:51712/callback",
+        "http://127.0.0.1:51712/callback/other",
+    ] {
+        let outcome = ask(other).await;
+        assert!(matches!(outcome, Outcome::Refused(_)), "{other}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn cc_45_an_address_of_the_persons_machine_that_a_vouched_document_forgot() {
+    let house = house(&databases().await[0]).await;
+    let opencode = "https://opencode.ai/oauth/opencode/client.json";
+    let document = |id: &str| json!({"client_id": id, "client_name": "opencode", "redirect_uris": ["http://127.0.0.1/callback"]});
+    house.web.put(opencode, &document(opencode));
+    let browser = house.sign_in(house.ana, None).await;
+    let redirect = "redirect_uri=http://127.0.0.1:19876/mcp/oauth/callback";
+    let outcome = house.authorize(&query(opencode, redirect), Some(&browser)).await;
+    assert!(matches!(outcome, Outcome::Ask(_)), "{outcome:?}");
+    house.web.put(URL, &document(URL));
+    let outcome = house.authorize(&query(URL, redirect), Some(&browser)).await;
+    assert!(
+        matches!(outcome, Outcome::Refused(_)),
+        "of that program alone: {outcome:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_document_that_is_not_the_clients_is_refused() {
     let house = house(&databases().await[0]).await;
     let browser = house.sign_in(house.ana, None).await;

@@ -133,17 +133,20 @@ impl ClientMetadata {
     }
 }
 
-/// One method, or a list that holds `none` (CC-40: what ChatGPT sends).
+/// One method, or a list that holds `none` (CC-40). A client that prefers `private_key_jwt` and can do without
+/// is public, and an assertion of its is checked when it comes: ChatGPT's keys cannot be fetched everywhere.
 fn auth_method(members: &Map<String, Value>) -> Result<AuthMethod, MetadataError> {
     if members.contains_key("client_secret") || members.contains_key("client_secret_expires_at") {
         return Err(MetadataError::SecretInDocument);
     }
     let listed = strings(members, "token_endpoint_auth_methods_supported").unwrap_or_default();
+    let lists = |method: &str| listed.iter().any(|name| name == method);
     match text(members, "token_endpoint_auth_method") {
-        None if listed.is_empty() || listed.iter().any(|name| name == "none") => Ok(AuthMethod::None),
-        None if listed.iter().any(|name| name == "private_key_jwt") => Ok(AuthMethod::PrivateKeyJwt),
+        None if listed.is_empty() || lists("none") => Ok(AuthMethod::None),
+        None if lists("private_key_jwt") => Ok(AuthMethod::PrivateKeyJwt),
         None => Err(MetadataError::AuthMethod(listed.join(" "))),
         Some("none") => Ok(AuthMethod::None),
+        Some("private_key_jwt") if lists("none") => Ok(AuthMethod::None),
         Some("private_key_jwt") => Ok(AuthMethod::PrivateKeyJwt),
         Some("client_secret_basic" | "client_secret_post" | "client_secret_jwt") => {
             Err(MetadataError::SecretInDocument)
