@@ -1,6 +1,6 @@
 // P-chatgpt: takes the document of the root for its own, asks the MCP host for the server's metadata, sends
 // `resource` as it found it, never asks for scopes when it registers. Its own document demands private_key_jwt; the
-// vendor's key is not ours, so a client of the same shape is configured, whose key is.
+// vendor's key is not ours, so a client of the same shape is configured, whose key is (MA-165).
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';

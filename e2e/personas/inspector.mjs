@@ -1,5 +1,5 @@
 // P-inspector: the MCP Inspector in a browser, connecting by itself: every request is subject to the browser's rules
-// for pages of another origin. Its command line is in tests/inspector.test.mjs.
+// for pages of another origin (TP-22). Its command line is in tests/inspector.test.mjs.
 import assert from 'node:assert/strict';
 import { initialize } from '../lib/mcp.mjs';
 import { Person } from '../lib/person.mjs';

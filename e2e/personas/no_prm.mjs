@@ -1,5 +1,5 @@
 // P-no-prm: a client of 2025-03-26, before there was metadata of the resource. The origin is the authorization
-// server, its endpoints have the usual names, and there is no `resource` at all.
+// server, its endpoints have the usual names, and there is no `resource` at all (MA-46, MA-158, MA-161).
 import assert from 'node:assert/strict';
 import { freePort } from '../lib/door.mjs';
 import { Session, unauthorized } from '../lib/mcp.mjs';

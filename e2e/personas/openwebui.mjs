@@ -1,5 +1,5 @@
 // P-openwebui: a web application whose redirect URI has a colon in its path. Registers as a public client, or is set
-// up by the operator with a secret.
+// up by the operator with a secret (MA-92: where the browser will be sent).
 import assert from 'node:assert/strict';
 import { Session } from '../lib/mcp.mjs';
 import { Person } from '../lib/person.mjs';

@@ -1,5 +1,6 @@
 // P-ts-v2: the TypeScript SDK, major 2. Speaks without sessions, adds offline_access and with it prompt=consent,
-// compares the issuer as a string, and follows what a registration answers.
+// compares the issuer as a string, and follows what a registration answers, with a secret and without (MA-1,
+// MA-133, OS-33).
 import assert from 'node:assert/strict';
 import { call } from '../lib/mcp.mjs';
 import { Person } from '../lib/person.mjs';

@@ -1,5 +1,5 @@
 // P-vscode: compares everything exactly, the query of the URL too; registers four or six redirect URIs; takes any 401
-// or 403 for a reason to sign in, and any other 4xx to its first POST for an old server.
+// or 403 for a reason to sign in, and any other 4xx to its first POST for an old server (MA-35, TP-24, TP-47).
 import assert from 'node:assert/strict';
 import { freePort } from '../lib/door.mjs';
 import { Session, initialize, post, unauthorized } from '../lib/mcp.mjs';

@@ -43,6 +43,7 @@ const EYES = {
 };
 
 for (const [eyes, options] of Object.entries(EYES)) {
+  // MA-92, MA-136, OS-41.
   test(`sign-in, consent and home (${eyes})`, async () => {
     const person = await context(browser, options);
     const page = await person.newPage();
@@ -135,7 +136,8 @@ test('a client on another machine gets its address by copying (CC-57)', async ()
   await person.close();
 });
 
-test('a client with a scheme of its own gets a page with a way back (CC-52)', async () => {
+// CC-50.
+test('a client with a scheme of its own gets a page with a way back (CC-50)', async () => {
   const { person, page } = await signedIn();
   const client = await register(door, { client_name: 'Cursor', redirect_uris: ['cursor://anysphere.cursor-mcp/oauth/callback'] });
   await page.goto(authorizeUrl(door, client));
@@ -168,6 +170,7 @@ test('denying goes back with an error, and being denied says whom to ask', async
   await eve.close();
 });
 
+// CC-84, OS-43.
 test('an app is revoked, a session ended, the password changed, and signed out', async () => {
   const { person, page } = await signedIn();
   await page.goto(`${door.url}/apps`);
@@ -218,6 +221,7 @@ test('an invitation sets a password, once', async () => {
   await person.close();
 });
 
+// OS-127.
 test('a relying party may ask for sign-out, and the person decides', async () => {
   const person = await context(browser);
   const page = await person.newPage();

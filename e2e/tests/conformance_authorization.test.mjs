@@ -50,6 +50,7 @@ function assertAllPassed({ code, output, checks }) {
   assert.equal(passed(checks), 3);
 }
 
+// CF-2.
 test('the suite that is installed is the one that is pinned', async () => {
   const { pinned, installed } = await versions();
   assert.match(pinned, /^\d+\.\d+\.\d+/, 'an exact version, no range');
@@ -62,6 +63,7 @@ test('the official suite passes the authorization server, for a token for one se
   assertAllPassed(judged);
 });
 
+// MA-46.
 test('the official suite passes the authorization server when it names no server', async () => {
   const judged = await judge('no-resource', []);
   assert.equal(judged.url.searchParams.get('resource'), null);

@@ -71,12 +71,15 @@ async function judge(endpoint, options, ...names) {
   return { code, output: suite.output, checks: readChecks(folder, 'server-') };
 }
 
+// CF-2.
 test('the suite that is installed is the one that is pinned', async () => {
   const { pinned, installed } = await versions();
   assert.equal(installed, pinned);
 });
 
 for (const [name, { options, scenarios, checks, has = [], skipped = [] }] of Object.entries(RUNS)) {
+  // Among the checks that must be good behind the door are those for TP-11, TP-18, TP-30, TP-35, TP-38, TP-40, TP-41,
+  // TP-50, TP-52 to TP-58, TP-61, TP-63 to TP-67, TP-72, TP-74 to TP-76, TP-80, TP-82, TP-84, TP-100.
   test(`${name}: behind the door every check is what it is at the server itself`, async (t) => {
     const folder = name.replaceAll(' ', '-');
     // Two servers that know nothing of each other, so both are judged at once.

@@ -56,6 +56,7 @@ test('the provider that is discovered says what this application needs', () => {
   }
 });
 
+// DEC-4, OS-119, OS-120.
 test('an ID token and userinfo say who signed in, with the claims of every scope', async () => {
   const tokens = await portal.signIn(new Person('zoe'));
   const claims = tokens.claims();
@@ -80,6 +81,7 @@ test('an ID token and userinfo say who signed in, with the claims of every scope
   assert.equal(payload.sub, claims.sub);
 });
 
+// OS-117.
 test('without further scopes nothing is told but who it is', async () => {
   const tokens = await portal.signIn(new Person('zoe'), { scope: 'openid' });
   const { sub, sid, ...claims } = tokens.claims();
@@ -105,6 +107,7 @@ test('a refresh brings new tokens for the same person and the same sign-in', asy
   assert.deepEqual(await portal.userInfo(narrower), { sub: first.claims().sub, groups: ['developers'] });
 });
 
+// OS-113 to OS-115.
 test('the server that a token is for may introspect it, and it learns nothing else', async () => {
   const forServer = { scope: 'openid mcp', resource: door.endpoint };
   const tokens = await portal.signIn(new Person(), forServer);

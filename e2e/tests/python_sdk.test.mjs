@@ -51,6 +51,7 @@ class Sdk extends Program {
 }
 
 for (const [name, sdk] of Object.entries(SDKS)) {
+  // TP-45: the version that it speaks arrives at the server.
   test(`${name}: from the URL alone to a tool call, and on`, async () => {
     const program = new Sdk(sdk);
     try {

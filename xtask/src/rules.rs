@@ -144,19 +144,28 @@ fn tests() -> anyhow::Result<BTreeMap<Id, BTreeSet<String>>> {
     }
     files.sort();
     for file in files {
-        let text = std::fs::read_to_string(&file)?;
         let name = file.strip_prefix(root()).unwrap_or(&file).display().to_string();
-        let text = match file.extension().and_then(|extension| extension.to_str()) {
-            Some("rs") if is_test_file(&name) => &text[..],
-            Some("rs") => text
-                .split_once("#[cfg(test)]\nmod tests {")
-                .map_or("", |(_, tests)| tests),
-            Some("mjs") => &text[..],
+        let is_rust = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => true,
+            Some("mjs") => false,
             _ => continue,
+        };
+        let text = std::fs::read_to_string(&file)?;
+        let text = if is_rust && !is_test_file(&name) {
+            tests_within(&text)
+        } else {
+            &text
         };
         scan(&name, text, &mut found);
     }
     Ok(found)
+}
+
+/// The tests at the end of a file of the program.
+fn tests_within(text: &str) -> &str {
+    text.split_once("#[cfg(test)]\n")
+        .and_then(|(_, rest)| rest.split_once("mod tests {"))
+        .map_or("", |(_, tests)| tests)
 }
 
 fn is_test_file(name: &str) -> bool {

@@ -154,6 +154,7 @@ mod tests {
         assert_eq!(format!("{token:?}"), "vst_rt_…");
     }
 
+    /// DEC-4.
     #[test]
     fn a_token_of_one_kind_is_no_token_of_another() {
         for made in KINDS {

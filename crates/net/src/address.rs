@@ -65,6 +65,7 @@ pub fn network_of(address: IpAddr) -> IpNet {
 mod tests {
     use super::*;
 
+    /// MA-149.
     #[test]
     fn ma_89_special_addresses_are_not_public() {
         for text in [

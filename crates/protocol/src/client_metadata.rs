@@ -282,6 +282,7 @@ mod tests {
         assert!(error.to_string().contains("not this machine"), "{error}");
     }
 
+    /// MA-103, OS-104.
     #[test]
     fn cc_29_what_is_absent_null_or_empty_takes_the_default() {
         for body in [

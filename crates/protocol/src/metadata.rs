@@ -203,6 +203,7 @@ mod tests {
         );
     }
 
+    /// MA-76, OS-16.
     #[test]
     fn cc_21_ma_69_ma_70_ma_71_required_members() {
         let document = document(Offer {

@@ -47,6 +47,7 @@ mod tests {
         )
     }
 
+    /// MA-42, MA-43.
     #[test]
     fn dec_10_folds_every_spelling() {
         for spelling in [

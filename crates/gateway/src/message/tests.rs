@@ -131,6 +131,7 @@ fn tp_62_a_removed_method_goes_on_without_a_name_and_may_still_not_lie() {
     }
 }
 
+/// TP-68, TP-69.
 #[test]
 fn cc_93_cc_98_the_session_era_needs_no_headers_but_they_must_not_lie() {
     let body = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"danger"}}"#;
@@ -146,6 +147,7 @@ fn cc_93_cc_98_the_session_era_needs_no_headers_but_they_must_not_lie() {
     assert!(verdict(body, &[(NAME, "danger"), (METHOD, "tools/call")]).is_ok());
 }
 
+/// TP-26.
 #[test]
 fn dec_19_batches_belong_to_2025_03_26() {
     let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/x"}]"#;

@@ -223,6 +223,7 @@ mod tests {
         granted_scopes(&Scopes::parse(asked), target, ceiling.as_ref()).to_string()
     }
 
+    /// DEC-12.
     #[test]
     fn cc_72_unknown_scopes_are_dropped_and_nothing_means_the_default() {
         assert_eq!(granted("", None, None), "mcp");

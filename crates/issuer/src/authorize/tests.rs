@@ -1,4 +1,4 @@
-//! The authorization endpoint's decisions: OS-18 to OS-35, DEC-11, CC-53, CC-54 and who gets a redirect.
+//! The authorization endpoint's decisions: OS-18 to OS-24, OS-26 to OS-29, OS-31, OS-32, OS-34, DEC-11, CC-53, CC-54 and who gets a redirect.
 
 use crate::authorize::{Outcome, Refused};
 use crate::clients::RedirectProblem;
@@ -226,6 +226,7 @@ async fn os_32_prompt_login_max_age_and_none() {
     );
 }
 
+/// MA-46, MA-161.
 #[tokio::test]
 async fn dec_11_which_server_a_request_without_resource_means() {
     let database = &databases().await[0];

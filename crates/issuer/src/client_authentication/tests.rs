@@ -200,6 +200,7 @@ impl Keyed {
     }
 }
 
+/// MA-44, MA-166.
 #[tokio::test]
 async fn dec_6_the_claims_of_an_assertion() {
     let keyed = keyed(json!({})).await;
@@ -257,6 +258,7 @@ async fn dec_6_the_claims_of_an_assertion() {
     assert!(keyed.verdict("JWT", &json!({"jti": "j3"})).await.is_ok());
 }
 
+/// OS-131.
 #[tokio::test]
 async fn dec_6_a_client_with_keys_always_authenticates_and_only_with_its_own() {
     let keyed = keyed(json!({})).await;

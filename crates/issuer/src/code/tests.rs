@@ -1,10 +1,11 @@
-//! OS-56 to OS-62 on both engines.
+//! OS-56 to OS-59, OS-61, OS-62 on both engines.
 
 use crate::testing::*;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::databases;
 
+/// DEC-4, MA-130, OS-119.
 #[tokio::test]
 async fn a_code_becomes_tokens_that_count() {
     for database in databases().await {

@@ -138,7 +138,7 @@ async fn a_no_and_a_choice_that_was_not_offered_give_no_code() {
     }
 }
 
-/// DEC-13, MA-141: which approvals are remembered.
+/// DEC-13, MA-106, MA-135, MA-141, OS-42: which approvals are remembered.
 #[tokio::test]
 async fn dec_13_only_https_redirects_of_vouched_clients_are_remembered() {
     for database in databases().await {

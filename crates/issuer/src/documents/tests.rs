@@ -1,4 +1,4 @@
-//! Client id metadata documents: DEC-9, CC-37 to CC-42, MA-80 to MA-96.
+//! Client id metadata documents: DEC-9, CC-37 to CC-42, MA-80 to MA-90, MA-95, MA-96.
 
 use crate::authorize::{Outcome, Refused};
 use crate::documents::freshness;

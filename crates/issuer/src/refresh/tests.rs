@@ -8,6 +8,7 @@ use std::time::Duration;
 use store::EndReason;
 use testkit::databases;
 
+/// OS-66.
 #[tokio::test]
 async fn dec_1_twenty_parallel_refreshes_give_twenty_equal_answers() {
     for database in databases().await {
@@ -33,6 +34,7 @@ async fn dec_1_twenty_parallel_refreshes_give_twenty_equal_answers() {
     }
 }
 
+/// CC-65.
 #[tokio::test]
 async fn dec_1_a_lost_reply_is_delivered_again_for_a_day() {
     for database in databases().await {
@@ -98,6 +100,7 @@ async fn dec_1_within_the_overlap_a_late_token_leads_to_the_head() {
     }
 }
 
+/// MA-129, OS-65.
 #[tokio::test]
 async fn dec_1_after_the_overlap_the_chain_ends_and_only_it() {
     for database in databases().await {
@@ -201,6 +204,7 @@ async fn os_63_another_clients_token_is_refused_and_nothing_changes() {
     }
 }
 
+/// OS-67.
 #[tokio::test]
 async fn cc_67_scope_narrows_the_access_token_alone_and_resource_must_fit() {
     for database in databases().await {

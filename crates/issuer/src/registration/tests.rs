@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::databases;
 
+/// MA-79.
 #[tokio::test]
 async fn cc_31_the_answer_is_complete_and_has_no_null() {
     let house = house(&databases().await[0]).await;
@@ -38,6 +39,7 @@ async fn cc_31_the_answer_is_complete_and_has_no_null() {
     );
 }
 
+/// OS-106.
 #[tokio::test]
 async fn dec_7_the_same_public_registration_is_the_same_client() {
     for database in databases().await {
@@ -179,6 +181,7 @@ async fn cc_30_cc_36_closed_and_limited() {
     }
 }
 
+/// MA-94.
 #[tokio::test]
 async fn cc_48_an_operators_list_of_hosts_holds_at_registration_and_at_authorize() {
     let house = house(&databases().await[0]).await;
@@ -212,6 +215,7 @@ async fn cc_48_an_operators_list_of_hosts_holds_at_registration_and_at_authorize
     );
 }
 
+/// MA-105.
 #[tokio::test]
 async fn cc_35_unused_registrations_expire_and_used_ones_never_do() {
     for database in databases().await {

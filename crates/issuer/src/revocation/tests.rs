@@ -1,4 +1,4 @@
-//! RFC 7009 and RFC 7662: DEC-2, CC-80 to CC-83, OS-109 to OS-116.
+//! RFC 7009 and RFC 7662: DEC-2, CC-80 to CC-83, OS-109 to OS-115.
 
 use crate::testing::*;
 use audit::Person;

@@ -89,6 +89,7 @@ async fn fetches_json() {
     }
 }
 
+/// MA-150.
 #[tokio::test]
 async fn ma_81_ma_82_only_200_and_only_json() {
     let moved = "HTTP/1.1 302 Found\r\nLocation: https://host.example/other\r\nContent-Length: 0\r\n\r\n";
@@ -141,6 +142,7 @@ async fn ma_89_special_addresses_are_never_connected_to() {
     }
 }
 
+/// MA-150.
 #[tokio::test]
 async fn ma_89_the_address_that_was_checked_is_the_one_connected_to() {
     let (address, roots) = server(answer("200 OK", "application/json", "{}")).await;
@@ -160,6 +162,7 @@ async fn ma_89_the_address_that_was_checked_is_the_one_connected_to() {
     );
 }
 
+/// MA-148.
 #[tokio::test]
 async fn an_unknown_certificate_and_other_urls_are_refused() {
     let (address, _) = server(answer("200 OK", "application/json", "{}")).await;

@@ -79,6 +79,7 @@ fn os_19_https_is_compared_as_a_string() {
     }
 }
 
+/// MA-122.
 #[test]
 fn cc_46_refuses_what_must_never_be_a_target() {
     for (text, error) in [

@@ -63,6 +63,7 @@ servers:
     insta::assert_snapshot!(problems("servers: {}"), @"public_url: is missing: it is the address under which people and clients reach this door, for example https://mcp.example.com");
 }
 
+/// MA-121, OS-1, TP-21.
 #[test]
 fn plain_http_is_for_this_machine_or_behind_a_listed_proxy() {
     let of = |text: &str| problems(text).is_empty();
@@ -84,6 +85,7 @@ fn plain_http_is_for_this_machine_or_behind_a_listed_proxy() {
     ));
 }
 
+/// DEC-20: its own limit.
 #[test]
 fn a_server_becomes_a_route() {
     let snapshot = composed(
@@ -116,7 +118,7 @@ servers:
     assert_eq!(snapshot.settings.resources.len(), 1);
 }
 
-/// CC-21, OS-8: a short secret could be guessed from its digest.
+/// OS-8: a short secret could be guessed from its digest.
 #[test]
 fn a_configured_client_needs_a_long_secret() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use crate::rig::{App, Ask, Door, Plan, Tokens};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Every table that grows with use gets a row, and loses it.
+/// OS-142: every table that grows with use gets a row, and loses it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_table_that_grows_is_swept() {
     let (key, _) = keys::SigningKey::generate(keys::Algorithm::Es256).unwrap();

@@ -1,4 +1,4 @@
-//! Metadata at every place where clients look (CC-10 to CC-28, MA-8 to MA-17, MA-64 to MA-72, OS-13 to OS-17).
+//! Metadata at every place where clients look (CC-10 to CC-28, MA-8 to MA-17, MA-64 to MA-66, MA-68 to MA-72, OS-13 to OS-17).
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ async fn two_servers() -> Door {
     .await
 }
 
-/// CC-18, CC-20, CC-26, MA-65: one document, byte for byte, wherever it is asked for.
+/// CC-18, CC-20, CC-26, MA-65, MA-157, OS-12: one document, byte for byte, wherever it is asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_servers_metadata_is_the_same_everywhere() {
     let door = two_servers().await;
@@ -100,7 +100,7 @@ async fn the_servers_metadata_is_the_same_everywhere() {
     assert_eq!((post.status, post.header("allow").is_some()), (405, true));
 }
 
-/// OS-17: what is advertised is there, and answers as the kind of thing that it is.
+/// OS-17, MA-158: what is advertised is there, and answers as the kind of thing that it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_advertised_endpoint_answers() {
     let door = two_servers().await;
@@ -156,7 +156,7 @@ async fn every_advertised_endpoint_answers() {
     );
 }
 
-/// DEC-14, CC-79: `iss` is always sent, and promised to all but those that trip over the promise.
+/// DEC-14, CC-79, MA-117, MA-120: `iss` is always sent, and promised to all but those that trip over the promise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn iss_is_promised_to_those_who_can_take_it() {
     for (setting, usual, old, sent) in [
@@ -196,7 +196,7 @@ async fn iss_is_promised_to_those_who_can_take_it() {
     }
 }
 
-/// CC-10 to CC-16, MA-8 to MA-17: one document for each spelling of each endpoint.
+/// CC-10 to CC-16, DEC-12, MA-3, MA-8 to MA-17: one document for each spelling of each endpoint.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resource_metadata_repeats_the_spelling_that_was_asked_for() {
     let door = two_servers().await;
@@ -291,7 +291,8 @@ async fn resource_metadata_repeats_the_spelling_that_was_asked_for() {
     );
 }
 
-/// DEC-10, DEC-11, CC-69 to CC-71: every spelling of a resource leads to one audience, and never to a parent's.
+/// DEC-10, DEC-11, CC-69 to CC-71, MA-42, MA-43, MA-46: every spelling of a resource leads to one audience, and
+/// never to a parent's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_spelling_leads_to_one_audience() {
     let door = two_servers().await;

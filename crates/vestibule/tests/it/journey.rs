@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::rig::{App, Ask, Door, Plan, Tokens, app, door};
 
+/// MA-59, MA-130, MA-133, OS-64: one journey, and what is said at each step of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_url_alone_to_a_call_and_to_its_end() {
     for mut door in Door::each(Plan::default()).await {

@@ -1,5 +1,5 @@
 //! MA-57, OS-8, OS-10: no secret is in a log line at any level, in the database, in a backup, in the audit record
-//! or in an answer of an operator's command.
+//! or in an answer of an operator's command; CC-65: nor is the successor of a refresh token.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! Bad input, by name: what is sent, and the exact refusal (oauth-server section 17, the attack classes of the
-//! specification). Each table is one test; a case that is not refused as written fails with its name.
+//! specification; MA-6, OS-6). Each table is one test; a case that is not refused as written fails with its name.
 
 mod authorize;
 mod endpoint;

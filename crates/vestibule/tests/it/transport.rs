@@ -40,7 +40,7 @@ fn certificate(folder: &std::path::Path) -> HttpsClient {
 }
 
 /// TLS from files, HTTP/2 by negotiation, the files read again when they change; plain text on the same port is
-/// nobody.
+/// nobody (OS-1, MA-121).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_from_files_that_may_change() {
     let made = tempfile::tempdir().unwrap();

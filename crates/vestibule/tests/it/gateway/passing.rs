@@ -55,8 +55,8 @@ async fn scripted(server: &str) -> (Door, Scripted, String) {
     (door, upstream, tokens.access)
 }
 
-/// TP-1, TP-5, MA-63: nothing of the hop, of the upstream's cookies, redirects and challenges comes through, and
-/// nothing else is lost or invented.
+/// TP-1, TP-5, TP-89, MA-63: nothing of the hop, of the upstream's cookies, redirects and challenges comes through,
+/// and nothing else is lost or invented.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_of_an_answer() {
     let (door, upstream, token) = scripted("").await;
@@ -135,7 +135,7 @@ async fn headers_of_an_answer() {
 }
 
 /// Item 11 of the main job: several headers from files and the environment, each in its own scheme, read again
-/// when they change; DEC-22: what a template sets is not the caller's to set.
+/// when they change (CC-108); DEC-22: what a template sets is not the caller's to set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_are_what_the_template_says_and_follow_their_files() {
     let servers = "

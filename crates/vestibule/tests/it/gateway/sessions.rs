@@ -1,4 +1,4 @@
-//! Session ids of the session era, and the transport of 2024-11-05 (TP-35 to TP-44, TP-91 to TP-98, MA-144).
+//! Session ids of the session era, and the transport of 2024-11-05 (TP-37, TP-38, TP-40 to TP-43, TP-91 to TP-96, TP-98, MA-144).
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn list() -> Value {
     json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/list" })
 }
 
-/// TP-40, TP-42, MA-142 to MA-144, CC-94.
+/// TP-23, TP-27, TP-40, TP-42, MA-142 to MA-144, CC-94.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_its_owners_and_outlives_the_door() {
     let servers = "
@@ -154,7 +154,7 @@ async fn a_session_is_its_owners_and_outlives_the_door() {
     );
 }
 
-/// CC-97: a second listening stream takes the place of the first.
+/// CC-97, TP-32: a second listening stream takes the place of the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_listening_stream_replaces_the_one_before() {
     let door = Door::open().await;

@@ -19,7 +19,7 @@ async fn open() -> (Door, String) {
     (door, tokens.access)
 }
 
-/// TP-11: each event goes out when it comes in; the headers keep proxies from holding it back.
+/// TP-11, TP-28, TP-29: each event goes out when it comes in; the headers keep proxies from holding it back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_come_one_by_one() {
     let (door, token) = open().await;
@@ -96,7 +96,7 @@ async fn an_abandoned_call_is_finished_or_cancelled_by_era() {
         .expect("cancelled within a second");
 }
 
-/// TP-11, TP-74 to TP-78: listening, whatever media type its endless answer has, and its good end.
+/// TP-11, TP-74, TP-75, TP-78: listening, whatever media type its endless answer has, and its good end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn listening_streams_through_and_ends_in_good_order() {
     let (mut door, token) = open().await;

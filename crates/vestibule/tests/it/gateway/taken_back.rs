@@ -80,6 +80,7 @@ async fn an_access_token_that_its_client_revokes() {
     ends_at_once("an access token revoked", how, 401).await;
 }
 
+/// OS-43: people end their own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_that_its_owner_revokes() {
     let how = async |door: &mut Door, _: &App, _: &Tokens| {
@@ -92,6 +93,7 @@ async fn a_grant_that_its_owner_revokes() {
     ends_at_once("an app revoked on its owner's page", how, 401).await;
 }
 
+/// OS-43, TP-44: operators end anybody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_that_an_operator_revokes() {
     let how = async |door: &mut Door, _: &App, tokens: &Tokens| {
@@ -101,6 +103,7 @@ async fn a_grant_that_an_operator_revokes() {
     ends_at_once("a grant revoked by command", how, 401).await;
 }
 
+/// CC-86.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_is_disabled() {
     let how = async |door: &mut Door, app: &App, tokens: &Tokens| {
@@ -134,6 +137,7 @@ async fn a_client_that_is_disabled() {
     ends_at_once("a client disabled", how, 401).await;
 }
 
+/// CC-86, MA-34, MA-35: a good token with its scope is not enough, and that is not told as a missing scope.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_that_is_removed() {
     let how = async |door: &mut Door, _: &App, _: &Tokens| {
@@ -143,6 +147,7 @@ async fn a_rule_that_is_removed() {
     ends_at_once("an allow rule removed", how, 200).await;
 }
 
+/// CC-86, MA-34, MA-35.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_membership_that_ends() {
     let how = async |door: &mut Door, app: &App, tokens: &Tokens| {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{Want, check};
 use crate::rig::{App, Ask, Door, app};
 
-/// OS-18, OS-19, OS-20, CC-43 to CC-46, CC-54: without a client and a redirect URI that belong together, there is
-/// a page and nothing goes anywhere.
+/// OS-18, OS-19, OS-20, CC-43 to CC-47, CC-54, MA-114, MA-138: without a client and a redirect URI that belong
+/// together, there is a page and nothing goes anywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_redirected_to_an_address_that_was_not_registered() {
     let door = Door::open().await;
@@ -126,7 +126,7 @@ async fn nothing_is_redirected_to_an_address_that_was_not_registered() {
     }
 }
 
-/// MA-78, CC-38: URLs that cannot be a client id cause no fetch and no redirect.
+/// MA-78, MA-149, CC-38: URLs that cannot be a client id cause no fetch and no redirect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_client_url_is_refused_before_anything_is_fetched() {
     let door = Door::open().await;
@@ -187,7 +187,7 @@ async fn a_bad_client_url_is_refused_before_anything_is_fetched() {
 
 type Change = (&'static str, &'static str);
 
-/// OS-23 to OS-34: everything else goes back to the client, with `state` and `iss` (OS-28, OS-29).
+/// MA-112, OS-23, OS-24, OS-26 to OS-30, OS-32, OS-34: everything else goes back to the client, with `state` and `iss` (OS-28, OS-29).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_mistakes_go_back_to_the_client() {
     let door = Door::open().await;

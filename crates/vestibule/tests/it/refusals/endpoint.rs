@@ -10,7 +10,7 @@ const REQUEST: i64 = -32_600;
 const PARAMS: i64 = -32_602;
 const MISMATCH: i64 = -32_020;
 
-/// MA-22 to MA-28, CC-1, CC-2, CC-6, CC-7: who is calling comes first, whatever else is wrong.
+/// MA-5, MA-22 to MA-28, MA-160, CC-1, CC-2, CC-6, CC-7, CC-74: who is calling comes first, whatever else is wrong.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_token_everything_is_401() {
     let door = Door::open().await;
@@ -101,7 +101,7 @@ async fn without_a_token_everything_is_401() {
     );
 }
 
-/// DEC-15: authority, origin and route come even before that.
+/// DEC-15, TP-18, TP-19, TP-22: authority, origin and route come even before that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_origins_and_routes_come_first() {
     let door = Door::open().await;
@@ -207,7 +207,7 @@ async fn names_origins_and_routes_come_first() {
     );
 }
 
-/// DEC-19, TP-8, TP-9, TP-14, TP-25, TP-26, TP-48 to TP-65.
+/// CC-98, DEC-19, DEC-20, TP-8, TP-9, TP-14, TP-25, TP-26, TP-48 to TP-50, TP-52, TP-62 to TP-65, TP-68 to TP-70.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_with_two_readings_or_none_go_no_further() {
     let door = Door::open().await;

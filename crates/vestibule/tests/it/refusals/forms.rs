@@ -1,11 +1,11 @@
-//! Pages: forged, stale, foreign and repeated forms (OS-35 to OS-45, CC-51).
+//! Pages: forged, stale, foreign and repeated forms (OS-35 to OS-40, OS-44, CC-51).
 
 use std::time::Duration;
 
 use super::{Want, check};
 use crate::rig::{Ask, Door, PASSWORD, app};
 
-/// OS-39: nothing is done for a form that one of our own pages did not give to this very browser.
+/// OS-39, MA-136: nothing is done for a form that one of our own pages did not give to this very browser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_form_that_another_page_sent_does_nothing() {
     let door = Door::open().await;
@@ -235,7 +235,7 @@ async fn a_session_cannot_be_fixed_guessed_or_kept() {
     );
 }
 
-/// CC-51, CC-53, DEC-5: a consent page can be loaded and posted twice, for a while.
+/// CC-51, CC-52, CC-53, DEC-5: a consent page can be loaded and posted twice, for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn consent_survives_being_loaded_and_posted_twice() {
     let door = Door::open().await;
@@ -274,7 +274,7 @@ async fn consent_survives_being_loaded_and_posted_twice() {
     );
 }
 
-/// OS-36 to OS-38, OS-5: headers of every page, and no CORS on any.
+/// OS-36 to OS-38, OS-5, MA-136, TP-122: headers of every page, and no CORS on any.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_is_protected() {
     let door = Door::open().await;

@@ -1,4 +1,4 @@
-//! One good token and everything that can be wrong with it (MA-24, MA-49 to MA-54, OS-121, OS-122).
+//! One good token and everything that can be wrong with it (MA-24, MA-49 to MA-51, MA-53, MA-54, MA-60, OS-121, OS-122).
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ fn body(value: &Value) -> Ask {
     Ask::json("/register", value)
 }
 
-/// OS-99 to OS-105, CC-29 to CC-33, CC-46.
+/// OS-99 to OS-105, OS-132, CC-29 to CC-33, CC-46, MA-122.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registrations_that_are_not_made() {
     let door = Door::open().await;
@@ -218,7 +218,7 @@ async fn a_closed_door_says_whom_to_ask() {
     );
 }
 
-/// CC-36: registering new things without end is slowed; registering the same again is not.
+/// CC-36, MA-105: registering new things without end is slowed; registering the same again is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_registrations_are_limited_by_network() {
     let door = Door::open().await;

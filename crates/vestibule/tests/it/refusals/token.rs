@@ -22,7 +22,7 @@ clients:
     Door::with(plan).await
 }
 
-/// OS-47 to OS-62, CC-59 to CC-62.
+/// OS-47 to OS-59, OS-61, OS-62, CC-47, CC-52, CC-59 to CC-62.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codes_that_are_not_redeemed() {
     let door = door().await;
@@ -419,7 +419,7 @@ async fn guessing_a_client_secret_is_slowed() {
     );
 }
 
-/// OS-109 to OS-118.
+/// OS-109 to OS-111, OS-113 to OS-115, OS-117, OS-118.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revocation_introspection_and_userinfo_refuse() {
     let door = door().await;
