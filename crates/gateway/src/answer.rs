@@ -23,8 +23,9 @@ use crate::exchange::Exchange;
 use crate::gateway::{Gateway, Passed};
 use crate::linger;
 use crate::listening::Seat;
+use crate::message::Waiting;
 use crate::record::Record;
-use crate::refusal::UpstreamTrouble;
+use crate::refusal::{self, Refusal, UpstreamTrouble};
 
 /// What an upstream's status means. Nothing of a refusal of ours, a redirect or a server error is passed
 /// on as it is (TP-5, MA-63, CC-105); everything else is the upstream's own word to the client.
@@ -207,8 +208,8 @@ enum Next {
     Frame(Option<Result<Frame<Bytes>, hyper::Error>>),
     /// Something was taken back somewhere, or time has passed: look again.
     Look,
-    /// Nothing came for too long.
-    Idle,
+    /// Nothing came for too long, or the answer has no end.
+    Late,
     /// A newer listening stream of the session has come (CC-97).
     Replaced,
     /// The door is closing.
@@ -234,7 +235,7 @@ impl Streaming {
         let mut quiet = Duration::ZERO;
         loop {
             // The caller's right may end before it is time for the next comment.
-            let pause = self.keep_alive.min(self.left());
+            let pause = self.keep_alive.min(self.left()).min(self.time_left());
             let incoming = self.incoming.as_mut()?;
             let next = tokio::select! {
                 biased;
@@ -245,7 +246,7 @@ impl Streaming {
                 frame = incoming.frame() => Next::Frame(frame),
                 () = tokio::time::sleep(pause) => {
                     quiet += pause;
-                    if self.is_too_quiet(quiet) { Next::Idle } else { Next::Look }
+                    if self.is_too_quiet(quiet) || self.time_left().is_zero() { Next::Late } else { Next::Look }
                 }
             };
             match next {
@@ -268,7 +269,7 @@ impl Streaming {
                         return Some(Ok(Bytes::from_static(KEEP_ALIVE)));
                     }
                 }
-                Next::Idle => return self.end(CallOutcome::UpstreamFailed),
+                Next::Late => return Some(self.give_up()),
                 Next::Replaced => return self.end(CallOutcome::Ended),
                 Next::Drain => return self.farewell(CallOutcome::Ended),
             }
@@ -281,6 +282,17 @@ impl Streaming {
             return true;
         };
         !self.is_sse && !exchange.is_listening() && quiet >= exchange.route.timeouts.idle
+    }
+
+    /// How long the answer may still take.
+    fn time_left(&self) -> Duration {
+        match self.record.exchange() {
+            Some(exchange) if !exchange.is_listening() => {
+                let took = self.gateway.elapsed().saturating_sub(exchange.started);
+                exchange.route.timeouts.longest.saturating_sub(took)
+            }
+            _ => Duration::MAX,
+        }
     }
 
     /// How long the caller's token has to live.
@@ -310,6 +322,28 @@ impl Streaming {
         None
     }
 
+    /// The upstream takes too long: whoever waits is told so where an event can still be written, and elsewhere
+    /// the answer is broken off, so that nobody takes it for a whole one (DEC-18).
+    fn give_up(&mut self) -> Result<Bytes, BodyError> {
+        let told = self
+            .record
+            .exchange()
+            .filter(|_| self.is_sse && self.lines == Lines::BetweenEvents);
+        let told = told.map(|exchange| {
+            let tell = |waiting: &Waiting| {
+                let text = refusal::told(UpstreamTrouble::Slow, waiting, exchange.modern);
+                format!("event: message\ndata: {text}\n\n")
+            };
+            exchange.waiting().iter().map(tell).collect::<String>()
+        });
+        self.record.reason = Some(Refusal::Upstream(UpstreamTrouble::Slow).slug().to_owned());
+        self.end(CallOutcome::UpstreamFailed);
+        match told {
+            Some(events) if !events.is_empty() => Ok(events.into()),
+            _ => Err("the upstream took too long".into()),
+        }
+    }
+
     /// Ends the stream in good order. A subscription of the stateless era is told that it is complete
     /// (TP-78).
     fn farewell(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
@@ -334,7 +368,7 @@ impl Drop for Streaming {
         let legacy = self
             .record
             .exchange()
-            .is_some_and(|exchange| !exchange.modern && exchange.id.is_some());
+            .is_some_and(|exchange| !exchange.modern && !exchange.waiting().is_empty());
         if let Some(incoming) = self.incoming.take()
             && legacy
         {

@@ -83,7 +83,10 @@ impl Gateway {
 /// as one too many (MA-26).
 fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let in_address =
+        query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("access_token=")));
     let value = match (values.next(), values.next()) {
+        (None, _) if in_address => return Err(Refusal::TokenInAddress),
         (None, _) => return Err(Refusal::NoToken),
         (Some(value), None) => value,
         (Some(_), Some(_)) => return Err(Refusal::TwoTokens),
@@ -97,7 +100,7 @@ fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a str, Re
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refusal::NoToken);
     }
-    if query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("access_token="))) {
+    if in_address {
         return Err(Refusal::TwoTokens);
     }
     Ok(token.trim())
@@ -122,7 +125,7 @@ mod tests {
         assert_eq!(read(&["Bearer abc"], None).unwrap(), "abc");
         assert_eq!(read(&["BEARER  abc"], Some("x=1")).unwrap(), "abc");
         assert_eq!(read(&[], None), Err("no_token"));
-        assert_eq!(read(&[], Some("access_token=abc")), Err("no_token"));
+        assert_eq!(read(&[], Some("access_token=abc")), Err("token_in_address"));
         assert_eq!(read(&["Basic abc"], None), Err("no_token"));
         assert_eq!(read(&["Bearer"], None), Err("no_token"));
         assert_eq!(read(&["Bearer a", "Bearer b"], None), Err("two_tokens"));

@@ -8,7 +8,7 @@ use model::EventId;
 use std::time::Duration;
 
 use crate::authenticate::Caller;
-use crate::message::Read;
+use crate::message::{Read, Waiting};
 use crate::route::Route;
 
 /// What is known of an exchange once its caller is.
@@ -24,6 +24,7 @@ pub(crate) struct Exchange {
     pub(crate) method: Option<String>,
     pub(crate) target: Option<String>,
     pub(crate) id: Option<String>,
+    pub(crate) batch: Vec<Waiting>,
     pub(crate) modern: bool,
     pub(crate) bytes_in: u64,
 }
@@ -34,15 +35,16 @@ impl Exchange {
         self.method.clone_from(&read.method);
         self.target.clone_from(&read.target);
         self.id.clone_from(&read.id);
+        self.batch.clone_from(&read.batch);
         self.modern = read.modern;
         self.bytes_in = read.bytes.len() as u64;
     }
 
-    /// The request that waits for an answer, as (id, is a tool call).
-    pub(crate) fn waiting(&self) -> Option<(&str, bool)> {
-        self.id
-            .as_deref()
-            .map(|id| (id, self.method.as_deref() == Some("tools/call")))
+    /// The requests that wait for an answer.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+        let single = self.id.as_deref();
+        let single = single.map(|id| Waiting::new(id, self.method.as_deref()));
+        single.into_iter().chain(self.batch.iter().cloned()).collect()
     }
 
     /// Whether it holds a stream open for ever, with nothing to say for long.

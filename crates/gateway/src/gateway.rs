@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::Recorder;
@@ -87,6 +88,11 @@ impl Gateway {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.parts.world.now()
+    }
+
+    /// Since the program began; measures how long things take.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.parts.world.elapsed()
     }
 
     pub(crate) fn standing(&self) -> &Standing {
@@ -182,6 +188,7 @@ impl Gateway {
             method: Some(request.method().to_string()),
             target: None,
             id: None,
+            batch: Vec::new(),
             modern: false,
             bytes_in: 0,
         };
@@ -192,7 +199,10 @@ impl Gateway {
                 let resource_metadata =
                     metadata::url_for(routes.origins.public(), &format!("/mcp/{}", route.name()), None);
                 let circumstances = Circumstances {
-                    request: record.exchange().and_then(Exchange::waiting),
+                    waiting: record.exchange().map(Exchange::waiting).unwrap_or_default(),
+                    is_batch: record
+                        .exchange()
+                        .is_some_and(|exchange| !exchange.batch.is_empty()),
                     modern: record.exchange().is_some_and(|exchange| exchange.modern),
                     resource_metadata: Some(&resource_metadata),
                     reference: record.exchange().map(|exchange| exchange.reference),
@@ -338,4 +348,39 @@ fn wants_html(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     accept.contains("text/html") && !accept.contains("text/event-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{Issuer, Origins};
+
+    fn routes(public: &str, allowed: &[&str]) -> Routes {
+        let public: Origin = public.parse().unwrap();
+        Routes {
+            issuer: Issuer::of(&public),
+            origins: Origins::new(public, vec![]),
+            title: String::new(),
+            allowed_origins: allowed.iter().map(|origin| origin.parse().unwrap()).collect(),
+            keep_alive: Duration::from_secs(15),
+            servers: std::collections::HashMap::new(),
+        }
+    }
+
+    #[test]
+    fn cc_6_dec_15_on_a_public_name_a_token_outweighs_a_foreign_origin() {
+        let verdict = |routes: &Routes, origin: &'static str| {
+            let headers = HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
+            check_origin(routes, &headers).is_ok()
+        };
+        let foreign = "https://evil.example";
+        let public = routes("https://mcp.example.com", &[]);
+        assert!(verdict(&public, foreign) && verdict(&public, "null"));
+        let listed = routes("https://mcp.example.com", &["https://chat.example"]);
+        assert!(verdict(&listed, "https://chat.example") && verdict(&listed, "https://mcp.example.com"));
+        assert!(!verdict(&listed, foreign) && !verdict(&listed, "http://localhost:6274"));
+        let laptop = routes("http://127.0.0.1:8080", &[]);
+        assert!(verdict(&laptop, "http://localhost:6274"));
+        assert!(!verdict(&laptop, foreign) && !verdict(&laptop, "null"));
+    }
 }

@@ -38,9 +38,34 @@ pub(crate) struct Read {
     pub(crate) target: Option<String>,
     /// Whether it is of the stateless era.
     pub(crate) modern: bool,
+    /// The requests of a batch.
+    pub(crate) batch: Vec<Waiting>,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Its id, as JSON text.
+    pub(crate) id: String,
+    /// Whether a model reads the answer, so that trouble is told as a result (DEC-16, DEC-18).
+    pub(crate) is_tool_call: bool,
+}
+
+impl Waiting {
+    pub(crate) fn new(id: &str, method: Option<&str>) -> Self {
+        Self {
+            id: id.to_owned(),
+            is_tool_call: method == Some("tools/call"),
+        }
+    }
 }
 
 impl Read {
+    /// Whether somebody waits for an answer.
+    pub(crate) fn asks(&self) -> bool {
+        self.id.is_some() || !self.batch.is_empty()
+    }
+
     /// Whether it begins a session.
     pub(crate) fn is_initialize(&self) -> bool {
         self.method.as_deref() == Some("initialize")
@@ -101,6 +126,7 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                     method: message.method().map(str::to_owned),
                     target: message.target().map(str::to_owned),
                     modern,
+                    batch: Vec::new(),
                 }),
                 Err(refusal) => Err(unreadable(refusal, &message, modern)),
             }
@@ -116,12 +142,24 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
             if !of_its_time || holds_initialize || holds_modern {
                 return Err(Refusal::Batch.into());
             }
+            let named = |message: &Message<'_>| {
+                let target = message.target().map(|target| format!(" {target}"));
+                Some(format!("{}{}", message.method()?, target.unwrap_or_default()))
+            };
+            let named: Vec<_> = messages
+                .iter()
+                .filter_map(|(message, _)| named(message))
+                .collect();
             Ok(Read {
                 bytes: bytes.clone(),
                 id: None,
-                method: None,
-                target: None,
+                method: Some("batch".to_owned()),
+                target: Some(named.join(", ")),
                 modern: false,
+                batch: messages
+                    .iter()
+                    .filter_map(|(message, _)| Some(Waiting::new(message.request_id()?, message.method())))
+                    .collect(),
             })
         }
     }

@@ -15,6 +15,7 @@ use protocol::scope;
 use thiserror::Error;
 
 use crate::cors;
+use crate::message::Waiting;
 use crate::route::Route;
 
 /// Why a request goes no further.
@@ -29,6 +30,10 @@ pub enum Refusal {
     /// No credentials came: 401 without `error` (MA-23).
     #[error("authentication is required")]
     NoToken,
+    /// A token came in the address, where logs and histories keep it: 401 without `error`, and a word why
+    /// (CC-102, MA-27).
+    #[error("a token in the address is not read; send it in the Authorization header")]
+    TokenInAddress,
     /// A token came and does not count (MA-24).
     #[error("{0}")]
     BadToken(&'static str),
@@ -113,14 +118,28 @@ pub trait HumanPages: Send + Sync + std::fmt::Debug {
 /// What is known when a refusal is answered.
 #[derive(Debug, Default)]
 pub(crate) struct Circumstances<'a> {
-    /// The JSON-RPC request that waits for an answer, as (id, is a tool call).
-    pub(crate) request: Option<(&'a str, bool)>,
+    /// The JSON-RPC requests that wait for an answer.
+    pub(crate) waiting: Vec<Waiting>,
+    /// Whether they came as a batch.
+    pub(crate) is_batch: bool,
     /// Whether it is of the stateless era.
     pub(crate) modern: bool,
     /// Absolute URL of the resource metadata that fits the request's spelling.
     pub(crate) resource_metadata: Option<&'a str>,
     /// The reference under which this is recorded.
     pub(crate) reference: Option<EventId>,
+}
+
+impl Circumstances<'_> {
+    /// An answer to each request that waits, in the form in which they came (TP-26); none if nobody waits.
+    fn answer_each(&self, to_each: impl Fn(&Waiting) -> String) -> Option<String> {
+        let answers: Vec<String> = self.waiting.iter().map(to_each).collect();
+        match answers.as_slice() {
+            [] => None,
+            [only] if !self.is_batch => Some(only.clone()),
+            several => Some(format!("[{}]", several.join(","))),
+        }
+    }
 }
 
 impl Refusal {
@@ -130,6 +149,7 @@ impl Refusal {
             Self::Origin => "origin",
             Self::UnknownRoute => "unknown_server",
             Self::NoToken => "no_token",
+            Self::TokenInAddress => "token_in_address",
             Self::BadToken(_) => "bad_token",
             Self::TwoTokens => "two_tokens",
             Self::Scope => "scope",
@@ -154,13 +174,18 @@ impl Refusal {
 
     /// The answer.
     pub(crate) fn answer(&self, circumstances: &Circumstances<'_>) -> Response<Body> {
-        let id = circumstances.request.map(|(id, _)| id);
+        let id = match circumstances.waiting.as_slice() {
+            [only] if !circumstances.is_batch => Some(only.id.as_str()),
+            _ => None,
+        };
         let text = self.to_string();
         let rpc = |code: i64| answer::error(id, code, &text);
         let mut response = match self {
             Self::Origin => json(StatusCode::FORBIDDEN, plain("forbidden_origin", &text)),
             Self::UnknownRoute => json(StatusCode::NOT_FOUND, plain("not_found", &text)),
-            Self::NoToken | Self::BadToken(_) => json(StatusCode::UNAUTHORIZED, plain("unauthorized", &text)),
+            Self::NoToken | Self::TokenInAddress | Self::BadToken(_) => {
+                json(StatusCode::UNAUTHORIZED, plain("unauthorized", &text))
+            }
             Self::TwoTokens => json(
                 StatusCode::BAD_REQUEST,
                 plain(ErrorCode::InvalidRequest.as_str(), &text),
@@ -183,10 +208,14 @@ impl Refusal {
             Self::Batch => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
             Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
             Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
-            Self::NotAllowed(_) => match id {
-                Some(_) => json(StatusCode::OK, rpc(answer::NOT_ALLOWED)),
-                None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
-            },
+            Self::NotAllowed(_) => {
+                let to_each =
+                    |waiting: &Waiting| answer::error(Some(&waiting.id), answer::NOT_ALLOWED, &text);
+                match circumstances.answer_each(to_each) {
+                    Some(text) => json(StatusCode::OK, text),
+                    None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
+                }
+            }
             Self::Session => json(StatusCode::NOT_FOUND, rpc(answer::INVALID_REQUEST)),
             Self::Upstream(trouble) => upstream_trouble(*trouble, circumstances),
             Self::Unavailable => json(
@@ -207,7 +236,7 @@ impl Refusal {
             error,
         };
         match self {
-            Self::NoToken => {
+            Self::NoToken | Self::TokenInAddress => {
                 headers.insert(header::WWW_AUTHENTICATE, challenge(None).header());
             }
             Self::BadToken(why) => {
@@ -246,19 +275,22 @@ impl Refusal {
 /// where there is no request to answer does HTTP say it.
 fn upstream_trouble(trouble: UpstreamTrouble, circumstances: &Circumstances<'_>) -> Response<Body> {
     let text = trouble.to_string();
-    match circumstances.request {
-        Some((id, true)) => json(
-            StatusCode::OK,
-            answer::tool_error(id, &text, circumstances.modern),
-        ),
-        Some((id, false)) => json(
-            StatusCode::OK,
-            answer::error(Some(id), answer::INTERNAL_ERROR, &text),
-        ),
+    match circumstances.answer_each(|waiting| told(trouble, waiting, circumstances.modern)) {
+        Some(text) => json(StatusCode::OK, text),
         None if trouble == UpstreamTrouble::Slow => {
             json(StatusCode::GATEWAY_TIMEOUT, plain("upstream_timeout", &text))
         }
         None => json(StatusCode::BAD_GATEWAY, plain("upstream_error", &text)),
+    }
+}
+
+/// What somebody who waits is told of an upstream's trouble.
+pub(crate) fn told(trouble: UpstreamTrouble, waiting: &Waiting, modern: bool) -> String {
+    let text = trouble.to_string();
+    if waiting.is_tool_call {
+        answer::tool_error(&waiting.id, &text, modern)
+    } else {
+        answer::error(Some(&waiting.id), answer::INTERNAL_ERROR, &text)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of an answer that is no event stream.
     pub idle: Duration,
+    /// A whole answer, however much of it keeps coming (TP-13); listening streams are none.
+    pub longest: Duration,
     /// How long a request's body may take to arrive from the client.
     pub body: Duration,
 }
@@ -37,6 +39,7 @@ impl Default for Timeouts {
         Self {
             first_byte: Duration::from_mins(5),
             idle: Duration::from_mins(2),
+            longest: Duration::from_hours(1),
             body: Duration::from_secs(30),
         }
     }

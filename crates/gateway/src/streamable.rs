@@ -39,9 +39,7 @@ impl Gateway {
         self.dress(&mut headers, journey)?;
         let begins = read.as_ref().is_some_and(Read::is_initialize);
         let mut listening = None;
-        let lingers = read
-            .as_ref()
-            .is_some_and(|read| !read.modern && read.id.is_some());
+        let lingers = read.as_ref().is_some_and(|read| !read.modern && read.asks());
         let response = if *journey.method == Method::GET {
             let (response, seat) = self.listen(journey, headers, upstream_session.as_deref()).await?;
             listening = seat;

@@ -64,19 +64,22 @@ impl AuthorizationServer {
         let text = single(form, "code")?.ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
         let verifier = single(form, "code_verifier")?.unwrap_or_default().to_owned();
         let not_yours = || refused("the code is unknown, has run out, or was issued to another client");
-        let token = OpaqueToken::parse(TokenKind::Code, text).map_err(|_| not_yours())?;
-        let code = self
-            .store
-            .code(&digest_of(&token))
-            .await?
-            .filter(|code| code.client == client.id);
+        let code = match OpaqueToken::parse(TokenKind::Code, text) {
+            Ok(token) => self.store.code(&digest_of(&token)).await?,
+            Err(_) => None,
+        };
+        let code = code.filter(|code| code.client == client.id);
         match code {
             Some(code) if code.redeemed_at.is_some() || code.expires_at > self.world.now() => {
                 Ok((code, verifier))
             }
             _ => {
                 self.note_refused_grant(client, None, "unknown, expired or foreign code", person);
-                Err(not_yours())
+                let network = person.address.map(net::address::network_of);
+                match network.map(|network| self.code_failures.take(&network)) {
+                    Some(Err(wait)) => Err(IssueError::TooMany(wait)),
+                    _ => Err(not_yours()),
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use audit::{Person, What};
-use keys::{Purpose, Sealed, digest_of};
+use keys::{Purpose, Sealed, digest_of, sha256};
 use model::{ExposeSecret as _, ServerName, Timestamp, TokenKind, TransactionId};
 use people::SignedIn;
 use protocol::pkce::CodeChallenge;
@@ -11,6 +11,7 @@ use protocol::redirect::Kind;
 use protocol::{ErrorCode, OAuthError, RedirectUri, Scopes};
 use serde::{Deserialize, Serialize};
 use store::{Code, Consent, Decision, NewTransaction, StoreError, Transaction};
+use tracing::warn;
 
 use crate::authorize::request::AuthorizationRequest;
 use crate::authorize::{Outcome, Return, Validated};
@@ -92,6 +93,10 @@ impl AuthorizationServer {
         signed_in: &SignedIn,
         person: &Person,
     ) -> Result<Result<Outcome, OAuthError>, StoreError> {
+        if self.authorizations.take(&signed_in.account.id).is_err() {
+            let text = "this person has been asked too often; try again in a few minutes";
+            return Ok(Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, text)));
+        }
         let prompt = request.prompt;
         let kept = Kept {
             redirect_uri: validated.redirect_uri.clone(),
@@ -330,6 +335,7 @@ impl AuthorizationServer {
         target: &Target,
         signed_in: &SignedIn,
     ) -> Option<(Code, String)> {
+        self.notice_challenge(validated, kept);
         let settings = self.settings();
         let token = self.world.new_token(TokenKind::Code);
         let code = Code {
@@ -352,6 +358,19 @@ impl AuthorizationServer {
             redeemed_at: None,
         };
         Some((code, token.expose().to_owned()))
+    }
+
+    /// A client that does not draw a new verifier for each request is written about in the log (OS-25). It is
+    /// not refused: a person who opens the same link twice looks alike.
+    fn notice_challenge(&self, validated: &Validated, kept: &Kept) {
+        let client = validated.client.id.as_str();
+        let seen = sha256(format!("{}\0{client}\0{}", client.len(), kept.challenge.as_str()).as_bytes());
+        if self.challenges.take(&seen).is_err() {
+            warn!(
+                client,
+                "a code_challenge was used again; each request needs a new one"
+            );
+        }
     }
 
     /// The same way back again, for a short while.

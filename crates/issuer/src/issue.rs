@@ -46,6 +46,9 @@ pub enum IssueError {
     /// An OAuth error for the client: 400.
     #[error("{0}")]
     Refused(OAuthError),
+    /// Too many codes from one network that were none: 429 (OS-141).
+    #[error("too many failed redemptions")]
+    TooMany(Duration),
     /// A fault of ours that will pass: 503, and clients keep what they have (CC-61).
     #[error("temporarily unavailable: {0}")]
     Unavailable(String),

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use data_encoding::BASE64URL_NOPAD;
-use ipnet::IpNet;
 use keys::{digest_of, sha256};
 use model::{ClientId, OpaqueToken, TokenKind};
-use net::address::network_of;
+use net::address::site_of;
 use protocol::client_metadata::{ClientKeys, ClientMetadata, MetadataError, Parsed};
 use protocol::metadata::paths;
 use protocol::{AuthMethod, ErrorCode, OAuthError};
@@ -220,10 +219,15 @@ impl AuthorizationServer {
     }
 
     fn limit_registrations(&self, address: IpAddr) -> Result<(), RegistrationError> {
-        let network: IpNet = network_of(address);
-        self.registrations
-            .take(&network)
-            .map_err(RegistrationError::TooMany)
+        let exempt = &self.settings().unlimited_registration;
+        if exempt
+            .iter()
+            .any(|network| network.contains(&address.to_canonical()))
+        {
+            return Ok(());
+        }
+        let site = site_of(address);
+        self.registrations.take(&site).map_err(RegistrationError::TooMany)
     }
 
     /// Reads a registration back (RFC 7592 section 2.1).

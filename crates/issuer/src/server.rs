@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use audit::Recorder;
 use ipnet::IpNet;
 use keys::Sealer;
-use model::World;
+use model::{AccountId, World};
 use people::Directory;
 use store::Store;
 
@@ -60,6 +60,9 @@ pub struct AuthorizationServer {
     pub(crate) documents: Documents,
     pub(crate) registrations: Limit<IpNet>,
     pub(crate) client_failures: Limit<IpNet>,
+    pub(crate) code_failures: Limit<IpNet>,
+    pub(crate) authorizations: Limit<AccountId>,
+    pub(crate) challenges: Limit<[u8; 32]>,
     settings: ArcSwap<Settings>,
 }
 
@@ -83,6 +86,9 @@ impl AuthorizationServer {
             documents: Documents::new(world.clone(), fetch),
             registrations: Limit::new(world.clone(), count, span),
             client_failures: Limit::new(world.clone(), 100, Duration::from_mins(10)),
+            code_failures: Limit::new(world.clone(), 100, Duration::from_mins(10)),
+            authorizations: Limit::new(world.clone(), 300, Duration::from_mins(10)),
+            challenges: Limit::new(world.clone(), 1, Duration::from_hours(24)),
             settings: ArcSwap::from_pointee(settings),
             world,
             store,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use keys::Algorithm;
 use model::{ClientId, ServerName};
 use policy::{Principal, ServerPolicy};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub refresh: RefreshRules,
     /// Who may register.
     pub registration: Registration,
+    /// Networks whose new registrations are not counted: those of vendors, who share an address (CC-36).
+    pub unlimited_registration: Vec<IpNet>,
     /// If set, only clients whose documents or redirects are on these hosts; `loopback` and
     /// `private-scheme` stand for those kinds (CC-48).
     pub allowed_hosts: Option<Vec<String>>,

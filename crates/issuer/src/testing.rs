@@ -110,6 +110,7 @@ pub(crate) fn settings() -> Settings {
         lifetimes: Lifetimes::default(),
         refresh: RefreshRules::default(),
         registration: Registration::Open,
+        unlimited_registration: vec![],
         allowed_hosts: None,
         strict_loopback: false,
         iss: IssFlag::Auto,
@@ -360,6 +361,7 @@ pub(crate) fn param(url: &str, name: &str) -> Option<String> {
 pub(crate) fn oauth_code(error: &issue::IssueError) -> &'static str {
     match error {
         issue::IssueError::Refused(error) => error.code.as_str(),
+        issue::IssueError::TooMany(_) => "too many",
         issue::IssueError::Unavailable(_) => "temporarily_unavailable",
     }
 }

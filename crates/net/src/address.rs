@@ -61,6 +61,14 @@ pub fn network_of(address: IpAddr) -> IpNet {
     }
 }
 
+/// The network that registers together: /24, or /48 of IPv6, which is what one site has (CC-36).
+pub fn site_of(address: IpAddr) -> IpNet {
+    match address.to_canonical() {
+        IpAddr::V4(_) => network_of(address),
+        IpAddr::V6(address) => IpNet::V6(Ipv6Net::new_assert(address, 48).trunc()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +142,8 @@ mod tests {
         assert_eq!(network("203.0.113.77"), "203.0.113.0/24");
         assert_eq!(network("::ffff:203.0.113.77"), "203.0.113.0/24");
         assert_eq!(network("2a00:1450:4001:aabb::1"), "2a00:1450:4001:aa00::/56");
+        let site = |text: &str| site_of(text.parse().unwrap()).to_string();
+        assert_eq!(site("::ffff:203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(site("2a00:1450:4001:aabb::1"), "2a00:1450:4001::/48");
     }
 }

@@ -26,30 +26,10 @@ impl Issuer {
     pub fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
-
-    /// Whether somebody who names an issuer means this one. A final slash is tolerated: Python's URL type
-    /// adds one to a bare origin (CC-19).
-    pub fn is_named_by(&self, text: &str) -> bool {
-        text.strip_suffix('/').unwrap_or(text) == self.0
-    }
 }
 
 impl fmt::Display for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cc_19_tolerates_one_final_slash_and_nothing_else() {
-        let issuer = Issuer::of(&"https://gw.test".parse().unwrap());
-        assert!(issuer.is_named_by("https://gw.test"));
-        assert!(issuer.is_named_by("https://gw.test/"));
-        assert!(!issuer.is_named_by("https://gw.test//"));
-        assert!(!issuer.is_named_by("https://GW.test"));
     }
 }

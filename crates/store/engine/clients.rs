@@ -194,7 +194,13 @@ impl Clients for Engine {
         Ok(updated.rows_affected() == 1)
     }
 
-    async fn rotate_secret(&self, id: &ClientId, secret: &TokenDigest, now: Timestamp) -> Result<bool> {
+    async fn rotate_secret(
+        &self,
+        id: &ClientId,
+        secret: &TokenDigest,
+        overlap: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let known = sqlx::query!(
             "UPDATE clients SET updated_at = $2 WHERE id = $1 AND disabled_at IS NULL",
@@ -207,14 +213,21 @@ impl Clients for Engine {
         if known.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query!(
-            "DELETE FROM client_secrets WHERE client_id = $1 AND created_at <
-                 (SELECT MAX(created_at) FROM client_secrets WHERE client_id = $1)",
-            id.as_str()
-        )
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+        if overlap {
+            sqlx::query!(
+                "DELETE FROM client_secrets WHERE client_id = $1 AND created_at <
+                     (SELECT MAX(created_at) FROM client_secrets WHERE client_id = $1)",
+                id.as_str()
+            )
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        } else {
+            sqlx::query!("DELETE FROM client_secrets WHERE client_id = $1", id.as_str())
+                .execute(tx.conn())
+                .await
+                .map_err(failed)?;
+        }
         add_secrets(&mut tx, id, &[*secret], now).await?;
         tx.commit().await?;
         Ok(true)

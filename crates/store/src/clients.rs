@@ -121,9 +121,15 @@ pub trait Clients {
         metadata: &ClientMetadata,
         now: Timestamp,
     ) -> Result<bool>;
-    /// Replaces all secrets but the newest by this one, so that two are good while the change is made.
-    /// `false` if the client is unknown.
-    async fn rotate_secret(&self, id: &ClientId, secret: &TokenDigest, now: Timestamp) -> Result<bool>;
+    /// Replaces all secrets but the newest by this one, so that two are good while the change is made; or,
+    /// without `overlap`, all. `false` if the client is unknown.
+    async fn rotate_secret(
+        &self,
+        id: &ClientId,
+        secret: &TokenDigest,
+        overlap: bool,
+        now: Timestamp,
+    ) -> Result<bool>;
     /// Disables a client and ends all its grants, or lets it be used again. `false` if nothing changed.
     async fn set_client_disabled(&self, id: &ClientId, disabled: bool, now: Timestamp) -> Result<bool>;
     /// Deletes a client and ends all its grants. `false` if it is unknown.

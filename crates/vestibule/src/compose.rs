@@ -250,6 +250,7 @@ fn settings(config: &Config, origins: Origins, issuer: Issuer, resources: Vec<Ar
             RegistrationMode::Open => Registration::Open,
             RegistrationMode::Closed => Registration::Closed,
         },
+        unlimited_registration: config.unlimited_registration.clone(),
         allowed_hosts: config.allowed_client_hosts.clone(),
         strict_loopback: config.strict_loopback,
         iss: match config.iss {

@@ -71,6 +71,10 @@ pub struct Config {
     pub sessions: Sessions,
     /// Whether programs may register themselves (RFC 7591): `open` or `closed`. Most MCP clients need `open`.
     pub registration: RegistrationMode,
+    /// Networks that may register more than 120 new clients in ten minutes: a vendor's, or a gateway that many
+    /// people share.
+    #[schemars(with = "Vec<String>")]
+    pub unlimited_registration: Vec<IpNet>,
     /// Clients that are configured here instead of registering, by client id.
     #[schemars(with = "BTreeMap<String, Client>")]
     pub clients: BTreeMap<ClientId, Client>,
@@ -123,6 +127,7 @@ impl Default for Config {
             refresh: Refresh::default(),
             sessions: Sessions::default(),
             registration: RegistrationMode::Open,
+            unlimited_registration: Vec::new(),
             clients: BTreeMap::new(),
             known_clients_file: None,
             allowed_client_hosts: None,

@@ -100,6 +100,7 @@ pub fn client_error(web: &Web, error: &ClientError) -> Response {
 pub fn issue_error(web: &Web, error: &IssueError) -> Response {
     match error {
         IssueError::Refused(error) => logged(web, StatusCode::BAD_REQUEST, error),
+        IssueError::TooMany(wait) => too_many(*wait),
         IssueError::Unavailable(why) => unavailable(web, why),
     }
 }

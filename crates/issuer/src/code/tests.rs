@@ -220,3 +220,30 @@ async fn cc_84_a_newer_grant_replaces_an_older_one_which_ends_when_unused() {
         );
     }
 }
+
+#[tokio::test]
+async fn os_141_failed_redemptions_from_one_network_are_limited() {
+    let house = house(&databases().await[0]).await;
+    let id = house.loopback_client().await;
+    let client = house.client(&id).await;
+    let redeem = async |code: &str, address: &str| {
+        let person = audit::Person {
+            address: Some(address.parse().unwrap()),
+            ..audit::Person::default()
+        };
+        let form = format!("code={code}&code_verifier={VERIFIER}");
+        let form = protocol::Params::parse(form.as_bytes()).unwrap();
+        let outcome = house.server.redeem_code(&client, &form, &person).await;
+        outcome.map_err(|error| oauth_code(&error))
+    };
+    for _ in 0..100 {
+        assert_eq!(redeem("x", "198.51.100.7").await.unwrap_err(), "invalid_grant");
+    }
+    assert_eq!(redeem("x", "198.51.100.8").await.unwrap_err(), "too many");
+    assert_eq!(redeem("x", "203.0.113.1").await.unwrap_err(), "invalid_grant");
+    let code = house.code(&id, "").await;
+    assert!(
+        redeem(&code, "198.51.100.7").await.is_ok(),
+        "a good code always counts"
+    );
+}

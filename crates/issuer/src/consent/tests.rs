@@ -224,3 +224,27 @@ async fn dec_13_only_https_redirects_of_vouched_clients_are_remembered() {
         assert_eq!(param(&back.url, "error").as_deref(), Some("consent_required"));
     }
 }
+
+#[tokio::test]
+async fn os_142_nobody_is_asked_without_end() {
+    let house = house(&databases().await[0]).await;
+    let client = house.loopback_client().await;
+    let browser = house.sign_in(house.ana, None).await;
+    for n in 0..300 {
+        ask(&house, &query(&client, &format!("state={n}")), &browser).await;
+    }
+    match house
+        .authorize(&query(&client, "state=more"), Some(&browser))
+        .await
+    {
+        Outcome::Return(back) => {
+            assert_eq!(
+                param(&back.url, "error").as_deref(),
+                Some("temporarily_unavailable")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    house.clock.advance(Duration::from_mins(10));
+    ask(&house, &query(&client, "state=later"), &browser).await;
+}

@@ -67,6 +67,7 @@ pub(super) fn route(
         timeouts: Timeouts {
             first_byte: server.timeouts.first_byte.0,
             idle: server.timeouts.idle.0,
+            longest: server.timeouts.longest.0,
             body: server.timeouts.body.0,
         },
         contact: sources.loaded.config.contact.clone(),

@@ -120,6 +120,8 @@ pub struct Timeouts {
     pub first_byte: Span,
     /// Between two pieces of an answer that is no event stream.
     pub idle: Span,
+    /// For a whole answer, however much of it keeps coming; streams that only listen are none.
+    pub longest: Span,
     /// For a request to arrive from the client.
     pub body: Span,
 }
@@ -131,6 +133,7 @@ impl Default for Timeouts {
             connect: Span(Duration::from_secs(5)),
             first_byte: Span(usual.first_byte),
             idle: Span(usual.idle),
+            longest: Span(usual.longest),
             body: Span(usual.body),
         }
     }

@@ -66,6 +66,9 @@ pub enum ClientCommand {
     Rotate {
         /// The client
         client_id: ClientId,
+        /// The secrets before it end now: one of them has leaked
+        #[arg(long)]
+        at_once: bool,
     },
 }
 
@@ -100,7 +103,7 @@ impl ClientCommand {
             Self::Disable { client_id } => set_disabled(operator, &client_id, true).await,
             Self::Enable { client_id } => set_disabled(operator, &client_id, false).await,
             Self::Remove { client_id, .. } => remove(operator, &client_id).await,
-            Self::Rotate { client_id } => rotate(operator, &client_id).await,
+            Self::Rotate { client_id, at_once } => rotate(operator, &client_id, at_once).await,
         }
     }
 }
@@ -237,7 +240,7 @@ async fn remove(operator: &Operator<'_>, id: &ClientId) -> Result<Answer, Failur
     ))
 }
 
-async fn rotate(operator: &Operator<'_>, id: &ClientId) -> Result<Answer, Failure> {
+async fn rotate(operator: &Operator<'_>, id: &ClientId, at_once: bool) -> Result<Answer, Failure> {
     let (store, world) = (&operator.foundation.store, &operator.foundation.world);
     let client = store.client(id).await?.ok_or_else(|| unknown(id))?;
     if !client.metadata.auth_method.is_shared_secret() {
@@ -248,15 +251,18 @@ async fn rotate(operator: &Operator<'_>, id: &ClientId) -> Result<Answer, Failur
         return Err(Failure::Conflict(text));
     }
     let secret = world.new_token(TokenKind::ClientSecret);
-    if !store.rotate_secret(id, &digest_of(&secret), world.now()).await? {
+    let digest = digest_of(&secret);
+    if !store.rotate_secret(id, &digest, !at_once, world.now()).await? {
         return Err(unknown(id));
     }
     operator.record("client rotate", id);
+    let before = if at_once {
+        "those before it have ended"
+    } else {
+        "the one before stays good until the next rotation"
+    };
     Ok(Answer::done(
-        format!(
-            "client_secret: {}  (shown this once; the one before stays good until the next rotation)",
-            secret.expose()
-        ),
+        format!("client_secret: {}  (shown this once; {before})", secret.expose()),
         json!({ "client_id": id, "client_secret": secret.expose() }),
     ))
 }

@@ -26,6 +26,7 @@ mod discovery;
 mod gateway;
 #[cfg(test)]
 mod journey;
+mod logout;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vestibule::operator::Answer;
 
 use crate::rig::process::{Process, done, run};
 use crate::rig::{Ask, Door, PASSWORD, Plan, door};
@@ -506,4 +507,54 @@ async fn a_changed_configuration_counts_without_a_restart() {
     assert!(refused.body.contains("may not use this server"), "{refused:?}");
     assert!(refused.body.contains("platform@example.com"));
     assert!(server.terminate().await.success());
+}
+
+/// OS-134: while a secret is exchanged two are good, and never three; one that leaked ends at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_replaced_without_a_gap() {
+    for door in Door::each(Plan::default()).await {
+        let operate = async |words: &[&str]| {
+            door.advance(Duration::from_secs(1));
+            match door.operate(words).await.unwrap() {
+                Answer::Done { item, .. } => item,
+                other => panic!("{other:?}"),
+            }
+        };
+        let add = [
+            "client",
+            "add",
+            "--name",
+            "Portal",
+            "--confidential",
+            "--redirect-uri",
+            "https://portal.example/cb",
+        ];
+        let client = operate(&add).await;
+        let id = client["client_id"].as_str().unwrap();
+        let secret = |item: &Value| item["client_secret"].as_str().unwrap().to_owned();
+        let counts = async |secret: &str| {
+            let fields = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", "x"),
+                ("client_id", id),
+                ("client_secret", secret),
+            ];
+            match door.ask(Ask::form("/token", &fields)).await.error().as_str() {
+                "invalid_grant" => true,
+                "invalid_client" => false,
+                other => panic!("{other}"),
+            }
+        };
+        let first = secret(&client);
+        let second = secret(&operate(&["client", "rotate", id]).await);
+        assert!(counts(&first).await && counts(&second).await);
+        let third = secret(&operate(&["client", "rotate", id]).await);
+        assert!(!counts(&first).await && counts(&second).await && counts(&third).await);
+        let fourth = secret(&operate(&["client", "rotate", id, "--at-once"]).await);
+        assert!(!counts(&second).await && !counts(&third).await && counts(&fourth).await);
+        let shown = format!("{:?}", door.operate(&["client", "show", id]).await.unwrap());
+        for secret in [&first, &second, &third, &fourth] {
+            assert!(!shown.contains(secret.as_str()), "shown once");
+        }
+    }
 }

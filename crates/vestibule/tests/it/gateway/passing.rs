@@ -237,3 +237,62 @@ async fn an_assertion_is_for_the_upstream_and_nobody_else() {
     // OS-122: it is worth nothing as an access token.
     assert_eq!(door.call(assertion, "echo_headers", json!({})).await.status, 401);
 }
+
+/// TP-120, CC-112: who, with which program, what, how it ended and how long it took; never what was said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_call_is_recorded() {
+    let door = Door::open().await;
+    let (app, tokens) = door.signed_in("ana").await;
+    let secret = "a-secret-argument";
+    let reply = door
+        .call(&tokens.access, "echo_headers", json!({ "x": secret }))
+        .await;
+    assert_eq!(reply.status, 200);
+    door.operate(&["group", "remove-member", "developers", "ana"])
+        .await
+        .unwrap();
+    let refused = door
+        .call(&tokens.access, "echo_headers", json!({ "x": secret }))
+        .await;
+    let rows = door.audit("call").await;
+    assert!(!format!("{rows:?}").contains(secret), "{rows:?}");
+    let [denied, allowed] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    for (row, outcome, reason) in [
+        (allowed, "answered", serde_json::Value::Null),
+        (denied, "refused", json!("not_allowed")),
+    ] {
+        assert_eq!(
+            (&row["outcome"], &row["reason"]),
+            (&json!(outcome), &reason),
+            "{row}"
+        );
+        assert_eq!(
+            (&row["server"], &row["client"]),
+            (&json!("fixture"), &json!(app.id)),
+            "{row}"
+        );
+        assert_eq!(
+            (&row["method"], &row["target"]),
+            (&json!("tools/call"), &json!("echo_headers")),
+            "{row}"
+        );
+        assert_eq!(
+            (&row["username"], &row["address"]),
+            (&json!("ana"), &json!("127.0.0.1")),
+            "{row}"
+        );
+        for member in ["account", "grant", "token", "id", "at"] {
+            assert!(row[member].is_string(), "{member}: {row}");
+        }
+        for member in ["microseconds", "status", "bytes_in", "bytes_out"] {
+            assert!(row[member].is_u64(), "{member}: {row}");
+        }
+    }
+    assert_eq!(
+        refused.header("x-reference"),
+        denied["id"].as_str(),
+        "the caller can name it"
+    );
+}

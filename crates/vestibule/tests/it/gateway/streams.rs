@@ -1,8 +1,12 @@
 //! Streams: sent on at once, kept alive, ended when their client goes (TP-11, TP-12, TP-31, TP-59, CC-96).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::rig::{Ask, Door, Plan, door};
 
@@ -134,4 +138,86 @@ async fn next(stream: &mut crate::rig::wire::Stream) -> Value {
     } else {
         serde_json::from_str(&stream.line().await.unwrap()).unwrap()
     }
+}
+
+/// TP-13, DEC-18: however much keeps coming, a call has an end, and who waits for it is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_without_an_end_is_ended() {
+    let door = Door::with(Plan {
+        config: "limits: { keep_alive: 100ms }".to_owned(),
+        server: "    timeouts: { longest: 10m }".to_owned(),
+        ..Plan::default()
+    })
+    .await;
+    let (_, tokens) = door.signed_in("ana").await;
+    let hold = || door::call("fixture", "hold", json!({})).bearer(&tokens.access);
+    let mut stream = hold().open(door.address).await;
+    door.upstream.until(|seen| seen.holds == 1).await;
+    door.advance(Duration::from_mins(10));
+    let told = stream.message().await.unwrap();
+    assert_eq!(
+        (&told["id"], &told["result"]["isError"]),
+        (&json!(7), &json!(true)),
+        "{told}"
+    );
+    assert!(told.to_string().contains("did not answer in time"), "{told}");
+    assert!(stream.ends_within(SECOND).await);
+    let recorded = door.audit("call").await;
+    assert!(
+        recorded
+            .iter()
+            .any(|row| row["reason"] == "upstream_slow" && row["outcome"] == "upstream_failed"),
+        "{recorded:?}"
+    );
+    // Listening is no call.
+    let listen = door::modern("fixture", "subscriptions/listen", json!({ "notifications": {} }));
+    let mut listening = listen.bearer(&tokens.access).open(door.address).await;
+    assert_eq!(listening.status(), 200);
+    door.advance(Duration::from_mins(20));
+    assert!(!listening.ends_within(SECOND).await);
+}
+
+/// TP-15: who reads slowly slows the upstream down; the door holds little of what it passes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_slows_the_upstream() {
+    const WHOLE: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    tokio::task::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 16 * 1024];
+        let _ = stream.read(&mut head).await;
+        let text =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {WHOLE}\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let piece = vec![b' '; 64 * 1024];
+        while count.load(Ordering::Relaxed) < WHOLE && stream.write_all(&piece).await.is_ok() {
+            count.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+    });
+    let servers =
+        format!("  large:\n    upstream: http://{address}/mcp\n    allow: [{{ groups: [developers] }}]\n");
+    let door = Door::with(Plan {
+        servers,
+        ..Plan::default()
+    })
+    .await;
+    let mut app = door.app().await;
+    app.resource = format!("{}/mcp/large", door.url);
+    let token = app.sign_in(&door, "ana").await.access;
+    let stream = door::call("large", "x", json!({}))
+        .bearer(&token)
+        .open(door.address)
+        .await;
+    // Until nothing moves any more.
+    let mut before = usize::MAX;
+    while written.load(Ordering::Relaxed) != before || before == 0 {
+        before = written.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(before < WHOLE / 2, "{before} bytes are on the way to nobody");
+    let reply = stream.whole().await;
+    assert_eq!(reply.body.len(), WHOLE);
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::rig::{App, Door, Plan, Tokens, door};
+use crate::rig::{App, Ask, Door, Plan, Tokens, door};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -180,4 +180,44 @@ async fn a_token_that_runs_out() {
         door.call(&tokens.access, "echo_headers", json!({})).await.status,
         401
     );
+}
+
+/// TP-81: the second round of a call that asked for input is judged like a first one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_round_is_a_request_of_its_own() {
+    let door = Door::open().await;
+    let (app, tokens) = door.signed_in("ana").await;
+    let tool = "test_input_required_result_elicitation";
+    let ask = |mut params: Value| -> Ask {
+        let ask = door::modern("fixture", "tools/call", params.clone()).bearer(&tokens.access);
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": { "elicitation": {} },
+        });
+        ask.body(json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }).to_string())
+    };
+    let first = door.ask(ask(json!({ "name": tool, "arguments": {} }))).await;
+    let result = &first.json()["result"];
+    assert_eq!(result["resultType"], "input_required", "{first:?}");
+    let answers: serde_json::Map<String, Value> = result["inputRequests"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(|key| {
+            (
+                key.clone(),
+                json!({ "action": "accept", "content": { "name": "Ana" } }),
+            )
+        })
+        .collect();
+    let mut params = json!({ "name": tool, "arguments": {}, "inputResponses": answers });
+    if let Some(state) = result.get("requestState") {
+        params["requestState"] = state.clone();
+    }
+    assert_eq!(
+        door.ask(ask(params.clone())).await.json()["result"]["resultType"],
+        "complete"
+    );
+    app.revoke(&tokens.refresh).await;
+    assert_eq!(door.ask(ask(params)).await.status, 401);
 }

@@ -181,3 +181,68 @@ async fn an_answer_that_stops_half_way_is_cut_off() {
         .await;
     assert!(stream.ends_within(Duration::from_secs(5)).await);
 }
+
+/// TP-26, DEC-18: each request of a batch gets its own answer, whatever is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_element_of_a_batch_is_told() {
+    let rig = rig().await;
+    rig.upstream.answers("500 Internal Server Error", &[], "evil");
+    let batch = json!([
+        { "jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": { "name": "x" } },
+        { "jsonrpc": "2.0", "method": "notifications/roots/list_changed" },
+        { "jsonrpc": "2.0", "id": 2, "method": "tools/list" },
+    ]);
+    let ask = async |token: &str| {
+        rig.door
+            .ask(Ask::json("/mcp/scripted", &batch).bearer(token))
+            .await
+    };
+    let reply = ask(&rig.token).await;
+    let told = reply.json();
+    assert_eq!(
+        (reply.status, told.as_array().map(Vec::len)),
+        (200, Some(2)),
+        "{reply:?}"
+    );
+    assert_eq!(
+        (&told[0]["id"], &told[0]["result"]["isError"]),
+        (&json!("a"), &json!(true))
+    );
+    assert_eq!(
+        (&told[1]["id"], &told[1]["error"]["code"]),
+        (&json!(2), &json!(-32_603))
+    );
+
+    let one = json!([{ "jsonrpc": "2.0", "id": 3, "method": "ping" }]);
+    let reply = rig
+        .door
+        .ask(Ask::json("/mcp/scripted", &one).bearer(&rig.token))
+        .await;
+    assert_eq!(reply.json()[0]["id"], 3, "an array for an array: {reply:?}");
+
+    // Somebody who lost the right to this server.
+    rig.door
+        .operate(&["group", "remove-member", "developers", "ana"])
+        .await
+        .unwrap();
+    let reply = ask(&rig.token).await;
+    let told = reply.json();
+    assert_eq!(
+        (reply.status, told.as_array().map(Vec::len)),
+        (200, Some(2)),
+        "{reply:?}"
+    );
+    for (answer, id) in [(&told[0], json!("a")), (&told[1], json!(2))] {
+        assert_eq!(
+            (&answer["id"], &answer["error"]["code"]),
+            (&id, &json!(40_300)),
+            "{told}"
+        );
+    }
+    let recorded = rig.door.audit("call").await;
+    assert!(
+        recorded.iter().any(|row| row["method"] == "batch"
+            && row["target"] == "tools/call x, notifications/roots/list_changed, tools/list"),
+        "{recorded:?}"
+    );
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Want, check};
-use crate::rig::{Ask, Door, Plan, door};
+use crate::rig::{Ask, Door, Plan, Tokens, app, door};
 
 const PARSE: i64 = -32_700;
 const REQUEST: i64 = -32_600;
@@ -52,6 +52,11 @@ async fn without_a_token_everything_is_401() {
     for (name, ask) in cases {
         let reply = door.ask(ask).await;
         assert_eq!(reply.status, 401, "{name}: {reply:?}");
+        assert_eq!(
+            name == "a token in the address",
+            reply.body.contains("send it in the Authorization header"),
+            "CC-102: {name}: {reply:?}"
+        );
         let challenge = reply.header("www-authenticate").unwrap();
         assert!(
             challenge.starts_with(&format!("Bearer resource_metadata=\"{}/.well-known/", door.url)),
@@ -523,7 +528,52 @@ async fn headers_that_claim_something_do_not_reach_the_upstream() {
     assert_eq!(header("x-mcp-audience"), Some(door.endpoint().as_str()));
 }
 
-/// CC-6: on a public name a good token outweighs a foreign origin, because nothing ambient goes with it.
+/// MA-30, TP-108: a good token without `mcp` is told which scope would do, and where to ask for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_without_the_scope_is_403_with_a_challenge() {
+    let door = Door::open().await;
+    let app = door.app().await;
+    let target = app.authorize(&[("scope", "mcp openid offline_access")]);
+    let code = app::code_of(&door.browser().approve(&target, "ana").await);
+    let whole = Tokens::of(&app.redeem(&code).await);
+    let less = app.refresh_with(&whole.refresh, &[("scope", "openid")]);
+    let less = Tokens::of(&less.to(door.address).await);
+    let call = |token: &str| door::call("fixture", "echo_headers", json!({})).bearer(token);
+    let reply = door.ask(call(&less.access)).await;
+    check("MA-30", &reply, Want::Json(403, "insufficient_scope"));
+    let challenge = reply.header("www-authenticate").unwrap();
+    let metadata = format!(
+        "resource_metadata=\"{}/.well-known/oauth-protected-resource/mcp/fixture\"",
+        door.url
+    );
+    for part in ["error=\"insufficient_scope\"", "scope=\"mcp\"", &metadata] {
+        assert!(challenge.contains(part), "{part}: {challenge}");
+    }
+    assert!(door.upstream.requests().is_empty());
+    assert_eq!(
+        door.ask(call(&whole.access)).await.status,
+        200,
+        "the other one does"
+    );
+}
+
+/// TP-17: a page of another site is turned away whatever its method.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_origin_is_checked_on_every_method() {
+    let door = Door::open().await;
+    let (_, tokens) = door.signed_in("ana").await;
+    for method in ["GET", "HEAD", "DELETE", "POST", "OPTIONS", "PUT"] {
+        let ask = Ask::new(method, "/mcp/fixture")
+            .with("accept", "text/event-stream")
+            .with("mcp-session-id", "x")
+            .with("origin", "https://evil.example")
+            .bearer(&tokens.access);
+        assert_eq!(door.ask(ask).await.status, 403, "{method}");
+    }
+    assert!(door.upstream.requests().is_empty());
+}
+
+/// CC-6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_list_of_origins_only_those_may_call() {
     let config = "allowed_origins: [\"https://chat.example\"]".to_owned();

@@ -335,3 +335,40 @@ async fn every_page_is_protected() {
         "OS-5"
     );
 }
+
+/// OS-45: after signing in the browser goes to the request's own address or home, whatever the address said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_in_leads_nowhere_else() {
+    let door = Door::open().await;
+    for target in [
+        "/sign-in?//evil.example",
+        "/sign-in?https://evil.example/",
+        "/sign-in?/\\evil.example",
+        "/sign-in?return_to=https://evil.example",
+        "/sign-in?%0d%0alocation:%20https://evil.example",
+    ] {
+        let mut browser = door.browser();
+        browser.get(target).await;
+        let reply = browser.fill_in("ana", PASSWORD).await;
+        let location = reply.location();
+        assert!(
+            reply.status == 303 && (location == "/" || location.starts_with("/authorize?")),
+            "{target}: {reply:?}"
+        );
+    }
+}
+
+/// MA-93: the person is warned where any program of their machine can be the one that listens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_the_persons_own_machine_is_warned_about() {
+    let door = Door::open().await;
+    let local = door.app().await;
+    let metadata = serde_json::json!({ "client_name": "Web", "redirect_uris": ["https://web.example/cb"] });
+    let web = crate::rig::App::register(&door, &metadata).await;
+    let warning = "any program there can pretend to be it";
+    for (app, warned) in [(local, true), (web, false)] {
+        let mut browser = door.browser();
+        let page = browser.authorize(&app.authorize(&[]), "ana").await;
+        assert_eq!(page.body.contains(warning), warned, "{}", page.body);
+    }
+}

@@ -527,3 +527,46 @@ async fn revocation_introspection_and_userinfo_refuse() {
         "{active}"
     );
 }
+
+/// MA-91: what a client says about its keys does not make the door reach into the network it stands in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_inside_the_network_are_not_fetched() {
+    let door = Door::open().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (key, _) = keys::SigningKey::generate(keys::Algorithm::Es256).unwrap();
+    for jwks_uri in [
+        format!("https://{address}/jwks.json"),
+        "https://127.0.0.1/jwks.json".to_owned(),
+        "https://10.0.0.1/jwks.json".to_owned(),
+        "https://[::ffff:169.254.169.254]/latest".to_owned(),
+        "https://localhost/jwks.json".to_owned(),
+    ] {
+        let metadata = json!({
+            "client_name": "Keys", "redirect_uris": ["https://keys.example/cb"],
+            "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks_uri,
+        });
+        let app = App::register(&door, &metadata).await;
+        let now = door.world.now().as_seconds();
+        let claims =
+            json!({ "iss": app.id, "sub": app.id, "aud": door.url, "exp": now + 60, "jti": jwks_uri });
+        let assertion = keys::jws::sign(&key, "JWT", &claims).unwrap();
+        let ask = app.token_form(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "x"),
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
+            ("client_assertion", &assertion),
+        ]);
+        let reply = door.ask(ask).await;
+        check(&jwks_uri, &reply, Want::Json(503, "temporarily_unavailable"));
+        assert!(
+            !reply.body.contains("10.0.0.1") && !reply.body.contains("169.254"),
+            "{reply:?}"
+        );
+    }
+    let reached = tokio::time::timeout(Duration::from_millis(100), listener.accept());
+    assert!(reached.await.is_err(), "never connected to");
+}
