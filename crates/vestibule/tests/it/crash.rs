@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -84,14 +86,21 @@ async fn killed_again_and_again(database: &str) {
     let (mut refreshes, mut survived) = (0, 0);
     for round in 0..kills() {
         let mut workers = JoinSet::new();
+        let answers = Arc::new(AtomicU32::new(0));
         for n in 0..WORKERS {
-            workers.spawn(work(Worker::new(address, &client, n)));
+            workers.spawn(work(Worker::new(address, &client, n, answers.clone())));
         }
-        let moment = vestibule::clock::system_world().random::<2>();
-        tokio::time::sleep(Duration::from_millis(
-            120 + u64::from(u16::from_le_bytes(moment)) % 700,
-        ))
-        .await;
+        // So many answers on, however slow this machine is; and a little later, so that it is in the middle.
+        let [answers_until, milliseconds] = vestibule::clock::system_world().random::<2>();
+        let under_load = async {
+            while answers.load(Ordering::Relaxed) < u32::from(answers_until) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(2), under_load)
+            .await
+            .expect("answers");
+        tokio::time::sleep(Duration::from_millis(u64::from(milliseconds) / 4)).await;
         process.kill().await;
         let told = workers.join_all().await;
         process = Process::start(&config, address).await;
@@ -185,16 +194,19 @@ struct Worker {
     username: String,
     cookies: std::collections::BTreeMap<String, String>,
     number: usize,
+    /// How many answers all workers of this round had.
+    answers: Arc<AtomicU32>,
 }
 
 impl Worker {
-    fn new(address: SocketAddr, client: &str, number: usize) -> Self {
+    fn new(address: SocketAddr, client: &str, number: usize, answers: Arc<AtomicU32>) -> Self {
         Self {
             address,
             client: client.to_owned(),
             username: format!("worker{number}"),
             cookies: std::collections::BTreeMap::new(),
             number,
+            answers,
         }
     }
 
@@ -209,6 +221,7 @@ impl Worker {
             .with("cookie", cookies.join("; "))
             .with("origin", format!("http://{}", self.address));
         let reply = whole(ask, self.address).await?;
+        self.answers.fetch_add(1, Ordering::Relaxed);
         for value in reply.headers.get_all("set-cookie") {
             let (name, value) = value.to_str().ok()?.split(';').next()?.split_once('=')?;
             self.cookies.insert(name.to_owned(), value.to_owned());
@@ -304,6 +317,7 @@ async fn work(mut worker: Worker) -> Told {
         let Some(reply) = redeem(worker.address, &worker.client, &code).await else {
             break;
         };
+        worker.answers.fetch_add(1, Ordering::Relaxed);
         let mut tokens = Tokens::of(&reply);
         told.redeemed.push(code);
         let mut gone = false;
@@ -312,6 +326,7 @@ async fn work(mut worker: Worker) -> Told {
                 Some(reply) => {
                     tokens = Tokens::of(&reply);
                     told.refreshes += 1;
+                    worker.answers.fetch_add(1, Ordering::Relaxed);
                 }
                 None => gone = true,
             }
