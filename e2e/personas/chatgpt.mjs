@@ -30,7 +30,7 @@ const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: 
 const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'key', alg: 'RS256' }] };
 
 // What the door has to know beforehand.
-export const knownClient = { name: 'ChatGPT with keys', publisher: 'OpenAI', document: DOCUMENT };
+export const knownClient = { name: 'ChatGPT with keys', publisher: 'OpenAI', documents: [DOCUMENT] };
 export const files = { 'chatgpt-keys.json': JSON.stringify(keys) };
 export const clients = `
   chatgpt-shaped:

@@ -15,7 +15,7 @@ const DOCUMENT = {
   client_name: 'A host in C#',
   redirect_uris: [REDIRECT],
 };
-export const knownClient = { name: 'A host in C#', publisher: 'Sharps', document: DOCUMENT };
+export const knownClient = { name: 'A host in C#', publisher: 'Sharps', documents: [DOCUMENT] };
 
 // Its parser: whatever stands between commas.
 function parse(header) {

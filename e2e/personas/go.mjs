@@ -17,7 +17,7 @@ const DOCUMENT = {
   redirect_uris: ['http://localhost/callback'],
   token_endpoint_auth_method: 'none',
 };
-export const knownClient = { name: 'A host in Go', publisher: 'Gophers', document: DOCUMENT };
+export const knownClient = { name: 'A host in Go', publisher: 'Gophers', documents: [DOCUMENT] };
 
 export async function run({ door }) {
   const person = new Person();
