@@ -93,7 +93,7 @@ export async function run({ door }) {
 
   // A document that nobody has: only unverified, not unknown (CC-42). It does not matter whether the vendor's host
   // answers, because there is no such connector.
-  const nobody = `${HOST}/oauth/no-such-connector/client.json`;
+  const nobody = `${HOST}/no-such-connector.json`;
   const page = await person.request(authorizeUrl(server.authorization_endpoint, {
     response_type: 'code', client_id: nobody, redirect_uri: REDIRECTS[0],
   }));
