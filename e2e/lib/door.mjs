@@ -51,14 +51,25 @@ ${servers?.(upstream) ?? `  fixture:
     upstream: ${upstream}
     allow:
       - groups: [developers]
+        tools: all
     credential: { headers: { Authorization: "Bearer \${file:credential}" } }
 `}`;
     writeFileSync(door.configFile, door.configuration);
-    await door.cli('group', 'add', 'developers');
-    await door.cliWith(PASSWORD, 'user', 'add', 'ana', '--name', 'Ana Lee', '--group', 'developers', '--password-stdin');
-    await door.cliWith(PASSWORD, 'user', 'add', 'eve', '--password-stdin');
-    await door.start();
+    try {
+      await door.prepare();
+    } catch (error) {
+      // What was started would keep the test from ending.
+      await door.close();
+      throw error;
+    }
     return door;
+  }
+
+  async prepare() {
+    await this.cli('group', 'add', 'developers');
+    await this.cliWith(PASSWORD, 'user', 'add', 'ana', '--name', 'Ana Lee', '--group', 'developers', '--password-stdin');
+    await this.cliWith(PASSWORD, 'user', 'add', 'eve', '--password-stdin');
+    await this.start();
   }
 
   async start() {

@@ -18,7 +18,7 @@ before(async () => {
     servers: (upstream) => `
   fixture:
     upstream: ${upstream}
-    allow: [{ groups: [developers] }]
+    allow: [{ groups: [developers], tools: all }]
     credential: { headers: { Authorization: "Bearer \${file:credential}" } }
     introspection_clients: [portal]
 `,

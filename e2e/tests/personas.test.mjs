@@ -56,7 +56,7 @@ clients:${clients}`,
     servers: (upstream) => ['fixture', 'second'].map((name) => `
   ${name}:
     upstream: ${upstream}
-    allow: [{ groups: [developers] }]
+    allow: [{ groups: [developers], tools: all }]
     credential: { headers: { Authorization: "Bearer \${file:credential}" } }`).join(''),
   });
 });

@@ -163,6 +163,12 @@ pub enum What {
         microseconds: u64,
         bytes_in: u64,
         bytes_out: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shadow: Option<String>,
     },
     /// An operator's command.
     Administration {

@@ -13,14 +13,15 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
-use net::{Body, BodyError};
+use net::{Body, BodyError, body};
 use protocol::mcp::sse::{KEEP_ALIVE, Lines};
 use tokio::sync::watch;
 
 use crate::cors;
 use crate::credential::connection_tokens;
 use crate::exchange::Exchange;
-use crate::gateway::{Gateway, Passed};
+use crate::filter::{self, Filter, Sieve, Unfit};
+use crate::gateway::{Gateway, Journey, Passed, PassedBody};
 use crate::linger;
 use crate::listening::Seat;
 use crate::message::Waiting;
@@ -109,21 +110,134 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
+/// Headers that say something of the very bytes of a body.
+const OF_THE_BYTES: [&str; 8] = [
+    "content-length",
+    "etag",
+    "last-modified",
+    "accept-ranges",
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+];
+
+impl Gateway {
+    /// Holds a short answer back, if it may be a list or answers to a batch of which some was refused, and makes
+    /// of it what the caller may see.
+    pub(crate) async fn hold_back(
+        self: &Arc<Self>,
+        journey: &Journey<'_>,
+        mut passed: Passed,
+        record: &mut Record,
+    ) -> Result<Passed, Refusal> {
+        let told = std::mem::take(&mut record.told);
+        let Some(exchange) = record.exchange().filter(|_| passed.parts.status.is_success()) else {
+            return Ok(passed);
+        };
+        let listens = exchange.is_listening();
+        let filter = Filter::of(self, exchange);
+        if filter.is_none() && told.is_empty() {
+            return Ok(passed);
+        }
+        let headers = &mut passed.parts.headers;
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            // We asked for none: what it says cannot be judged.
+            return Err(Refusal::Upstream(UpstreamTrouble::Broken));
+        }
+        for name in OF_THE_BYTES {
+            headers.remove(name);
+        }
+        if is_event_stream(headers) || listens {
+            if !told.is_empty() {
+                let events = told
+                    .iter()
+                    .map(|told| format!("event: message\ndata: {told}\n\n"));
+                passed.first = events.collect::<String>().into();
+            }
+            return Ok(passed);
+        }
+        let PassedBody::Incoming(incoming) = passed.body else {
+            return Ok(passed);
+        };
+        let time = journey.route.timeouts.idle;
+        let whole = async {
+            let read = body::read(incoming, filter::LARGEST, time).await;
+            read.map_err(|error| match error {
+                body::ReadError::TooSlow => UpstreamTrouble::Slow,
+                body::ReadError::TooLarge(_) | body::ReadError::Broken => UpstreamTrouble::Broken,
+            })
+        };
+        let mut whole = self.while_it_counts(journey, whole).await?;
+        if let Some(filter) = filter {
+            whole = match filter.whole(whole.clone()) {
+                Ok(filtered) => filtered,
+                // No client takes this for an answer: the `Accepted` of the legacy transport, for instance.
+                Err(Unfit) if !is_json(headers) => whole,
+                Err(Unfit) => return Err(Refusal::Upstream(UpstreamTrouble::Broken)),
+            };
+        }
+        if !told.is_empty() {
+            whole = joined(&told, &whole);
+            passed.parts.status = StatusCode::OK;
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        passed.body = PassedBody::Whole(whole);
+        Ok(passed)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    media_type.is_some_and(|text| text.to_ascii_lowercase().windows(4).any(|part| part == b"json"))
+}
+
+/// Our answers and the upstream's as one batch.
+fn joined(told: &[String], body: &[u8]) -> Bytes {
+    let body = body.trim_ascii();
+    let theirs = body
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"))
+        .unwrap_or(body);
+    let comma = if theirs.trim_ascii().is_empty() { "" } else { "," };
+    [b"[", told.join(",").as_bytes(), comma.as_bytes(), theirs, b"]"]
+        .concat()
+        .into()
+}
+
 /// The whole answer.
 pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record) -> Response<Body> {
     let Passed {
         parts,
-        incoming,
+        body,
         first,
+        rest,
         listening,
     } = passed;
     record.status = parts.status.as_u16();
+    let incoming = match body {
+        PassedBody::Incoming(incoming) => incoming,
+        PassedBody::Whole(bytes) => {
+            record.bytes_out = bytes.len() as u64;
+            record.outcome = CallOutcome::Answered;
+            return Response::from_parts(parts, body::full(bytes));
+        }
+    };
     let is_sse = is_event_stream(&parts.headers);
+    let filter = record.exchange().filter(|_| parts.status.is_success());
+    let filter = filter.and_then(|exchange| Filter::of(gateway, exchange));
     // A known length is a short answer. Anything else may go on for ever, whatever its media type says:
     // listening is answered as endless application/json too (TP-11).
-    let body = if !is_sse && incoming.size_hint().exact().is_some() {
+    let body = if filter.is_none() && !is_sse && incoming.size_hint().exact().is_some() {
         Counted { incoming, record }.boxed_unsync()
     } else {
+        let mut sieve = filter.map(|filter| Sieve::new(filter, is_sse));
+        let rest = match &mut sieve {
+            // What cannot be read now cannot be read when more of it comes.
+            Some(sieve) => sieve.push(&rest).unwrap_or_default(),
+            None => rest,
+        };
+        let first = Bytes::from([first, rest].concat());
         let streaming = Streaming {
             standing: gateway.standing().watch(),
             keep_alive: gateway.routes().keep_alive,
@@ -133,6 +247,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
             is_sse,
             lines: Lines::default(),
             first: Some(first).filter(|first| !first.is_empty()),
+            sieve,
             listening,
         };
         let steps = stream::unfold(streaming, |mut streaming| async move {
@@ -200,6 +315,7 @@ struct Streaming {
     is_sse: bool,
     lines: Lines,
     first: Option<Bytes>,
+    sieve: Option<Sieve>,
     listening: Option<Seat>,
 }
 
@@ -250,9 +366,21 @@ impl Streaming {
                 }
             };
             match next {
-                Next::Frame(None) => return self.end(CallOutcome::Answered),
+                Next::Frame(None) => {
+                    let last = self.sieve.as_mut().map_or(Ok(Bytes::new()), Sieve::finish);
+                    return self.last(last);
+                }
                 Next::Frame(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else { continue };
+                    let Ok(mut data) = frame.into_data() else {
+                        continue;
+                    };
+                    if let Some(sieve) = &mut self.sieve {
+                        data = match sieve.push(&data) {
+                            Ok(data) if data.is_empty() => continue,
+                            Ok(data) => data,
+                            Err(Unfit) => return self.last(Err(Unfit)),
+                        };
+                    }
                     self.lines = self.lines.after(&data);
                     self.record.bytes_out += data.len() as u64;
                     return Some(Ok(data));
@@ -272,6 +400,21 @@ impl Streaming {
                 Next::Late => return Some(self.give_up()),
                 Next::Replaced => return self.end(CallOutcome::Ended),
                 Next::Drain => return self.farewell(CallOutcome::Ended),
+            }
+        }
+    }
+
+    /// Ends the stream with what was still held back; breaks it off if that may not be passed on.
+    fn last(&mut self, last: Result<Bytes, Unfit>) -> Option<Result<Bytes, BodyError>> {
+        match last {
+            Ok(last) => {
+                self.record.bytes_out += last.len() as u64;
+                self.end(CallOutcome::Answered);
+                Some(last).filter(|last| !last.is_empty()).map(Ok)
+            }
+            Err(Unfit) => {
+                self.end(CallOutcome::UpstreamFailed);
+                Some(Err("the upstream's answer cannot be read".into()))
             }
         }
     }
@@ -334,7 +477,7 @@ impl Streaming {
                 let text = refusal::told(UpstreamTrouble::Slow, waiting, exchange.modern);
                 format!("event: message\ndata: {text}\n\n")
             };
-            exchange.waiting().iter().map(tell).collect::<String>()
+            exchange.waiting.iter().map(tell).collect::<String>()
         });
         self.record.reason = Some(Refusal::Upstream(UpstreamTrouble::Slow).slug().to_owned());
         self.end(CallOutcome::UpstreamFailed);
@@ -348,7 +491,7 @@ impl Streaming {
     /// (TP-78).
     fn farewell(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
         let last = self.record.exchange().and_then(|exchange| {
-            let id = exchange.id.as_deref().filter(|_| exchange.modern && exchange.is_listening())?;
+            let id = &exchange.waiting.first().filter(|_| exchange.modern && exchange.is_listening())?.id;
             let message = format!(
                 r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
             );
@@ -368,7 +511,7 @@ impl Drop for Streaming {
         let legacy = self
             .record
             .exchange()
-            .is_some_and(|exchange| !exchange.modern && !exchange.waiting().is_empty());
+            .is_some_and(|exchange| !exchange.modern && !exchange.waiting.is_empty());
         if let Some(incoming) = self.incoming.take()
             && legacy
         {

@@ -1,20 +1,229 @@
-//! The step that decides: does the token reach this far, and does the policy let this person use this
-//! server?
+//! The step that decides: does the token reach this far, may this person use this server, and may they do what
+//! the message asks for?
 
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use model::Timestamp;
+use policy::{Act, Annotations, Circumstances, Client, Decision, Outcome, Principal};
+use protocol::mcp::list::{Entry, List};
 use protocol::scope;
 
 use crate::authenticate::Caller;
-use crate::refusal::{Refusal, not_allowed};
+use crate::message::{Asked, Element, Read};
+use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
 
+/// Who asks, of which server, from where and when.
+pub(crate) struct About<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) caller: &'a Caller,
+    pub(crate) address: IpAddr,
+    pub(crate) now: Timestamp,
+}
+
+/// By which rules something was decided; joins the record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ruling {
+    /// The rule that decided.
+    pub(crate) rule: Option<String>,
+    /// What rules that are only tried would have refused, and which.
+    pub(crate) shadow: Option<String>,
+}
+
+/// What goes on.
+pub(crate) struct Verdict {
+    /// The message, without what was taken out of it. Nothing is left of a batch of which all was refused.
+    pub(crate) read: Option<Read>,
+    /// Answers to the messages of a batch that were refused.
+    pub(crate) told: Vec<String>,
+    pub(crate) ruling: Ruling,
+}
+
 /// Decides. The scope is asked first: a person who could get it is told so (DEC-17).
-pub(crate) fn authorize(route: &Route, caller: &Caller) -> Result<(), Refusal> {
-    if !caller.access.scopes.contains(scope::MCP) {
-        return Err(Refusal::Scope);
+pub(crate) fn authorize(about: &About<'_>, read: Option<Read>) -> Result<Verdict, (Refusal, Ruling)> {
+    if !about.caller.access.scopes.contains(scope::MCP) {
+        return Err((Refusal::Scope, Ruling::default()));
     }
-    if route.resource.allows(&caller.account) {
-        Ok(())
-    } else {
-        Err(not_allowed(route))
+    let connect = about.decide(Act::Connect, None);
+    let mut ruling = Ruling::default();
+    ruling.note(&connect, Act::Connect);
+    if connect.outcome != Outcome::Allowed {
+        return Err((not_allowed(about.route), ruling));
+    }
+    let Some(mut read) = read else {
+        return Ok(Verdict {
+            read,
+            told: Vec::new(),
+            ruling,
+        });
+    };
+    if read.method.as_deref() == Some("subscriptions/listen") {
+        read.bytes = about.narrow(&read, &mut ruling);
+    }
+    let mut refused = Vec::new();
+    for (at, element) in read.elements.iter().enumerate() {
+        if element.subscriptions.is_none()
+            && let Some(refusal) = about.judge(&read.bytes, element, &mut ruling)
+        {
+            refused.push((at, refusal));
+        }
+    }
+    if !read.is_batch {
+        return match refused.pop() {
+            Some((_, refusal)) => Err((refusal, ruling)),
+            None => Ok(Verdict {
+                read: Some(read),
+                told: Vec::new(),
+                ruling,
+            }),
+        };
+    }
+    let told = refused.iter().filter_map(|(at, refusal)| {
+        let waiting = read.elements.get(*at)?.waiting.as_ref()?;
+        Some(tell(refusal, waiting, read.modern))
+    });
+    let told: Vec<_> = told.collect();
+    if !refused.is_empty() {
+        let gone: Vec<_> = refused.iter().map(|(at, _)| *at).collect();
+        read.bytes = without(&read, &gone);
+    }
+    Ok(Verdict {
+        read: Some(read),
+        told,
+        ruling,
+    })
+}
+
+/// A batch without some of its messages; the others stay as they came. Nothing if none is left.
+fn without(read: &Read, gone: &[usize]) -> Bytes {
+    let kept = read
+        .elements
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !gone.contains(at));
+    let texts: Vec<_> = kept
+        .filter_map(|(_, element)| read.bytes.get(element.span.clone()))
+        .collect();
+    if texts.is_empty() {
+        return Bytes::new();
+    }
+    [&b"["[..], &texts.join(&b','), b"]"].concat().into()
+}
+
+impl About<'_> {
+    /// Whether a list may show an entry to this caller.
+    pub(crate) fn shows(&self, list: List, entry: &Entry<'_>) -> bool {
+        let act = match list {
+            List::Tools => Act::CallTool(&entry.name),
+            List::Prompts => Act::GetPrompt(&entry.name),
+            List::Resources | List::Templates => Act::ReadResource(&entry.name),
+        };
+        self.route
+            .resource
+            .policy
+            .shows(self.principal(), act, self.annotations(act))
+    }
+
+    fn principal(&self) -> Principal<'_> {
+        let id = self.caller.access.client.as_str();
+        let host = id
+            .strip_prefix("https://")
+            .map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
+        Principal {
+            username: &self.caller.account.username,
+            groups: &self.caller.account.groups,
+            client: Some(Client {
+                id,
+                host: host.unwrap_or_default(),
+                scope: &self.caller.access.scope,
+            }),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "the catalogue comes with the next step")]
+    fn annotations(&self, _act: Act<'_>) -> Annotations {
+        Annotations::default()
+    }
+
+    fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
+        let circumstances = Circumstances {
+            address: self.address,
+            now: self.now,
+            authenticated_ago: self.now.since(self.caller.access.auth_time),
+            arguments,
+        };
+        let policy = &self.route.resource.policy;
+        policy.decide(self.principal(), act, self.annotations(act), &circumstances)
+    }
+
+    /// The refusal of a message, if something that it asks for is not allowed.
+    fn judge(&self, body: &Bytes, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
+        element.asked.iter().find_map(|asked| {
+            let arguments = asked
+                .arguments
+                .clone()
+                .and_then(|span| std::str::from_utf8(body.get(span)?).ok());
+            let decision = self.decide(asked.act(), arguments);
+            ruling.note(&decision, asked.act());
+            self.refusal(&decision, asked)
+        })
+    }
+
+    /// How a decision is said (DEC-16).
+    fn refusal(&self, decision: &Decision, asked: &Asked) -> Option<Refusal> {
+        let act = asked.act();
+        match decision.outcome {
+            Outcome::Allowed => None,
+            Outcome::Hidden => Some(Refusal::Absent(Absent::of(act), act.name().to_owned())),
+            Outcome::Refused => {
+                let advice = decision.advice.as_deref().unwrap_or(
+                    "The rules allow this only under conditions that this request does not meet, such as its arguments, where it comes from, or when.",
+                );
+                Some(Refusal::NotNow {
+                    advice: advice.to_owned(),
+                    contact: self.route.contact.clone(),
+                })
+            }
+        }
+    }
+
+    /// A subscription without the resources that the caller may not subscribe to (TP-77).
+    fn narrow(&self, read: &Read, ruling: &mut Ruling) -> Bytes {
+        let Some(element) = read.elements.first() else {
+            return read.bytes.clone();
+        };
+        let Some(span) = element.subscriptions.clone() else {
+            return read.bytes.clone();
+        };
+        let allowed = element.asked.iter().filter(|asked| {
+            let decision = self.decide(asked.act(), None);
+            ruling.note(&decision, asked.act());
+            decision.outcome == Outcome::Allowed
+        });
+        let allowed: Vec<_> = allowed.map(|asked| asked.act().name()).collect();
+        if allowed.len() == element.asked.len() && !allowed.is_empty() {
+            return read.bytes.clone();
+        }
+        let list = serde_json::to_vec(&allowed).unwrap_or_else(|_| b"[]".to_vec());
+        let (before, after) = (read.bytes.get(..span.start), read.bytes.get(span.end..));
+        [before.unwrap_or_default(), &list, after.unwrap_or_default()]
+            .concat()
+            .into()
+    }
+}
+
+impl Ruling {
+    /// Takes over who decided. The last word on a message is the one that counts.
+    fn note(&mut self, decision: &Decision, act: Act<'_>) {
+        self.rule = decision.rule.as_deref().map(str::to_owned);
+        if let Some(shadow) = &decision.shadow {
+            let rule = shadow.rule.as_deref().unwrap_or("no rule allows it");
+            self.shadow = Some(
+                format!("{} {}: {rule}", act.method(), act.name())
+                    .trim_end()
+                    .to_owned(),
+            );
+        }
     }
 }

@@ -23,8 +23,9 @@ pub(crate) struct Exchange {
     /// The HTTP method where there is no message: `GET`, `DELETE`.
     pub(crate) method: Option<String>,
     pub(crate) target: Option<String>,
-    pub(crate) id: Option<String>,
-    pub(crate) batch: Vec<Waiting>,
+    /// The requests that wait for an answer.
+    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) is_batch: bool,
     pub(crate) modern: bool,
     pub(crate) bytes_in: u64,
 }
@@ -34,17 +35,14 @@ impl Exchange {
     pub(crate) fn say(&mut self, read: &Read) {
         self.method.clone_from(&read.method);
         self.target.clone_from(&read.target);
-        self.id.clone_from(&read.id);
-        self.batch.clone_from(&read.batch);
+        self.waiting = read
+            .elements
+            .iter()
+            .filter_map(|element| element.waiting.clone())
+            .collect();
+        self.is_batch = read.is_batch;
         self.modern = read.modern;
         self.bytes_in = read.bytes.len() as u64;
-    }
-
-    /// The requests that wait for an answer.
-    pub(crate) fn waiting(&self) -> Vec<Waiting> {
-        let single = self.id.as_deref();
-        let single = single.map(|id| Waiting::new(id, self.method.as_deref()));
-        single.into_iter().chain(self.batch.iter().cloned()).collect()
     }
 
     /// Whether it holds a stream open for ever, with nothing to say for long.

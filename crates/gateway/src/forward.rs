@@ -79,7 +79,7 @@ impl Gateway {
 
     /// Waits for the upstream for as long as the caller's right to its answer lasts (MA-56). A quick answer is
     /// not watched over.
-    async fn while_it_counts<T>(
+    pub(crate) async fn while_it_counts<T>(
         &self,
         journey: &Journey<'_>,
         work: impl Future<Output = Result<T, UpstreamTrouble>>,

@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::authenticate::Caller;
+use crate::authorize::About;
 use crate::exchange::{Exchange, user_agent};
 use crate::listening::Seat;
-use crate::message::{Read, Unreadable};
+use crate::message::{Read, Unreadable, Waiting};
 use crate::record::Record;
 use crate::refusal::{Circumstances, HumanPages, Refusal};
 use crate::route::{Leg, Route, Routes, Transport};
@@ -187,8 +188,8 @@ impl Gateway {
             started: self.parts.world.elapsed(),
             method: Some(request.method().to_string()),
             target: None,
-            id: None,
-            batch: Vec::new(),
+            waiting: Vec::new(),
+            is_batch: false,
             modern: false,
             bytes_in: 0,
         };
@@ -199,10 +200,11 @@ impl Gateway {
                 let resource_metadata =
                     metadata::url_for(routes.origins.public(), &format!("/mcp/{}", route.name()), None);
                 let circumstances = Circumstances {
-                    waiting: record.exchange().map(Exchange::waiting).unwrap_or_default(),
-                    is_batch: record
+                    waiting: record
                         .exchange()
-                        .is_some_and(|exchange| !exchange.batch.is_empty()),
+                        .map(|exchange| exchange.waiting.clone())
+                        .unwrap_or_default(),
+                    is_batch: record.exchange().is_some_and(|exchange| exchange.is_batch),
                     modern: record.exchange().is_some_and(|exchange| exchange.modern),
                     resource_metadata: Some(&resource_metadata),
                     reference: record.exchange().map(|exchange| exchange.reference),
@@ -240,9 +242,29 @@ impl Gateway {
             return Err(Refusal::Unavailable);
         };
         let caller = exchange.caller.clone();
-        match authorize::authorize(route, &caller) {
-            Err(Refusal::NotAllowed(contact)) => return Err(not_allowed_by_method(&head.method, contact)),
-            other => other?,
+        let about = About {
+            route,
+            caller: &caller,
+            address: exchange.address,
+            now: self.now(),
+        };
+        let verdict = match authorize::authorize(&about, read) {
+            Ok(verdict) => verdict,
+            Err((refusal, ruling)) => {
+                record.ruling = ruling;
+                return Err(match refusal {
+                    Refusal::NotAllowed(contact) => not_allowed_by_method(&head.method, contact),
+                    other => other,
+                });
+            }
+        };
+        record.ruling = verdict.ruling;
+        record.told = verdict.told;
+        let read = verdict.read;
+        if let Some(read) = &read
+            && read.bytes.is_empty()
+        {
+            return Err(Refusal::Told(std::mem::take(&mut record.told)));
         }
         let journey = Journey {
             routes,
@@ -251,11 +273,12 @@ impl Gateway {
             method: &head.method,
             headers: &head.headers,
         };
-        match leg {
-            Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await,
-            Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await,
-            Leg::Endpoint => self.streamable(&journey, read).await,
-        }
+        let passed = match leg {
+            Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
+            Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
+            Leg::Endpoint => self.streamable(&journey, read).await?,
+        };
+        self.hold_back(&journey, passed, record).await
     }
 
     /// Names the caller to the upstream.
@@ -286,11 +309,21 @@ pub(crate) struct Passed {
     /// Its head, cleaned.
     pub(crate) parts: http::response::Parts,
     /// Its body.
-    pub(crate) incoming: Incoming,
+    pub(crate) body: PassedBody,
     /// What goes out before the body.
     pub(crate) first: Bytes,
+    /// What of the body has come already.
+    pub(crate) rest: Bytes,
     /// The place that a listening stream holds.
     pub(crate) listening: Option<Seat>,
+}
+
+/// The body of an answer.
+pub(crate) enum PassedBody {
+    /// As it comes.
+    Incoming(Incoming),
+    /// Held back, and made into what the caller may see.
+    Whole(Bytes),
 }
 
 /// Reads the message, and lets the record know what it was even if it goes no further.
@@ -310,7 +343,7 @@ async fn read(
             Ok(read)
         }
         Err(Unreadable { refusal, id, modern }) => {
-            exchange.id = id;
+            exchange.waiting = id.iter().map(|id| Waiting::new(id, None)).collect();
             exchange.modern = modern;
             Err(refusal)
         }

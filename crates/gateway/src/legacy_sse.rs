@@ -18,7 +18,7 @@ use tracing::warn;
 use url::Url;
 
 use crate::authenticate::Caller;
-use crate::gateway::{Gateway, Journey, Passed};
+use crate::gateway::{Gateway, Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;
@@ -40,12 +40,12 @@ impl Gateway {
         let response = self.call(journey, request, false).await?;
         let (mut parts, mut incoming) = response.into_parts();
         answer::judge(parts.status).map_err(Refusal::Upstream)?;
-        let mut first = Bytes::new();
+        let (mut first, mut rest) = (Bytes::new(), Bytes::new());
         if parts.status.is_success() {
             if !answer::is_event_stream(&parts.headers) {
                 return Err(Refusal::Upstream(UpstreamTrouble::Broken));
             }
-            first = begin(&mut incoming, journey.route, journey.caller, self.sealer())
+            (first, rest) = begin(&mut incoming, journey.route, journey.caller, self.sealer())
                 .await
                 .map_err(Refusal::Upstream)?;
             parts.headers.remove(header::CONTENT_LENGTH);
@@ -53,8 +53,9 @@ impl Gateway {
         answer::clean(&mut parts, None);
         Ok(Passed {
             parts,
-            incoming,
+            body: PassedBody::Incoming(incoming),
             first,
+            rest,
             listening: None,
         })
     }
@@ -79,21 +80,22 @@ impl Gateway {
         answer::clean(&mut parts, None);
         Ok(Passed {
             parts,
-            incoming,
+            body: PassedBody::Incoming(incoming),
             first: Bytes::new(),
+            rest: Bytes::new(),
             listening: None,
         })
     }
 }
 
-/// Reads up to the `endpoint` event and gives what goes to the client in its place, with whatever came
-/// around it.
+/// Reads up to the `endpoint` event and gives what goes to the client in its place, and whatever came behind
+/// it.
 async fn begin(
     incoming: &mut Incoming,
     route: &Route,
     caller: &Caller,
     sealer: &Sealer,
-) -> Result<Bytes, UpstreamTrouble> {
+) -> Result<(Bytes, Bytes), UpstreamTrouble> {
     match tokio::time::timeout(FIRST, rewrite(incoming, route, caller, sealer)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(UpstreamTrouble::Slow),
@@ -105,7 +107,7 @@ async fn rewrite(
     route: &Route,
     caller: &Caller,
     sealer: &Sealer,
-) -> Result<Bytes, UpstreamTrouble> {
+) -> Result<(Bytes, Bytes), UpstreamTrouble> {
     let mut events = Events::new(LARGEST);
     let mut out = Vec::new();
     loop {
@@ -123,8 +125,7 @@ async fn rewrite(
             out.extend_from_slice(
                 encode("endpoint", &format!("/mcp/{}/message/{ticket}", route.name())).as_bytes(),
             );
-            out.extend_from_slice(&events.into_rest());
-            return Ok(out.into());
+            return Ok((out.into(), events.into_rest()));
         }
         let frame = incoming
             .frame()

@@ -17,6 +17,7 @@ pub mod authorize;
 pub mod cors;
 pub mod credential;
 pub mod exchange;
+mod filter;
 pub mod forward;
 pub mod gateway;
 pub mod legacy_sse;

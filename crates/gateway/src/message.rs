@@ -1,10 +1,14 @@
 //! The step that reads the message, tells its era and makes sure that headers and body say the same
 //! (mcp-transport-proxying sections 0 and 4, CC-93, CC-98).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use net::body::{self, ReadError};
+use policy::Act;
+use protocol::mcp::list::List;
 use protocol::mcp::message::{self, Body, Kind, Message};
 use protocol::mcp::{mirror, revision};
 
@@ -25,21 +29,50 @@ const NAMED: [&str; 6] = [
     "tasks/cancel",
 ];
 
-/// A message that was read, with what later steps need of it.
+/// A body that was read, with what later steps need of it.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// The bytes as they came; they are forwarded as they are.
+    /// The bytes as they came; they are forwarded as they are, but for what the policy takes out of them.
     pub(crate) bytes: Bytes,
-    /// The id of the request, as JSON text; none for notifications, responses and batches.
-    pub(crate) id: Option<String>,
-    /// The method.
+    /// The method; `batch` for a batch.
     pub(crate) method: Option<String>,
     /// What it is aimed at.
     pub(crate) target: Option<String>,
     /// Whether it is of the stateless era.
     pub(crate) modern: bool,
-    /// The requests of a batch.
-    pub(crate) batch: Vec<Waiting>,
+    /// Whether it is an array.
+    pub(crate) is_batch: bool,
+    /// The message, or those of a batch.
+    pub(crate) elements: Vec<Element>,
+}
+
+/// One message of a body.
+#[derive(Debug)]
+pub(crate) struct Element {
+    /// The request that waits for an answer; none for notifications and responses.
+    pub(crate) waiting: Option<Waiting>,
+    /// What it asks the policy for.
+    pub(crate) asked: Vec<Asked>,
+    /// Where it stands in the body.
+    pub(crate) span: Range<usize>,
+    /// Where a subscription lists the resources that it is about.
+    pub(crate) subscriptions: Option<Range<usize>>,
+}
+
+/// Something that a message asks for and that the policy decides about.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    aim: fn(&str) -> Act<'_>,
+    name: String,
+    /// Where its arguments stand in the body.
+    pub(crate) arguments: Option<Range<usize>>,
+}
+
+impl Asked {
+    /// As the policy knows it.
+    pub(crate) fn act(&self) -> Act<'_> {
+        (self.aim)(&self.name)
+    }
 }
 
 /// A request that waits for its answer.
@@ -49,6 +82,8 @@ pub(crate) struct Waiting {
     pub(crate) id: String,
     /// Whether a model reads the answer, so that trouble is told as a result (DEC-16, DEC-18).
     pub(crate) is_tool_call: bool,
+    /// The list that it asks for.
+    pub(crate) list: Option<List>,
 }
 
 impl Waiting {
@@ -56,6 +91,7 @@ impl Waiting {
         Self {
             id: id.to_owned(),
             is_tool_call: method == Some("tools/call"),
+            list: method.and_then(List::of_method),
         }
     }
 }
@@ -63,13 +99,86 @@ impl Waiting {
 impl Read {
     /// Whether somebody waits for an answer.
     pub(crate) fn asks(&self) -> bool {
-        self.id.is_some() || !self.batch.is_empty()
+        self.elements.iter().any(|element| element.waiting.is_some())
     }
 
     /// Whether it begins a session.
     pub(crate) fn is_initialize(&self) -> bool {
         self.method.as_deref() == Some("initialize")
     }
+}
+
+/// Methods that the policy has nothing to say about beyond whether the server may be used: they show nothing
+/// and do nothing, or what they show is filtered.
+const HARMLESS: [&str; 14] = [
+    "initialize",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "logging/setLevel",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+    "tasks/result",
+    "tasks/list",
+];
+
+/// One message, as later steps need it.
+fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
+    let params = &message.params;
+    let place = |part: &str| place(part, body);
+    let mut asked = Vec::new();
+    let mut ask = |aim: fn(&str) -> Act<'_>, name: &str, arguments: Option<&str>| {
+        asked.push(Asked {
+            aim,
+            name: name.to_owned(),
+            arguments: arguments.and_then(place),
+        });
+    };
+    let name = params.name.as_deref().unwrap_or_default();
+    let uri = params.uri.as_deref().unwrap_or_default();
+    match message.method() {
+        Some("tools/call") => ask(|name| Act::CallTool(name), name, params.arguments),
+        Some("prompts/get") => ask(|name| Act::GetPrompt(name), name, params.arguments),
+        Some("resources/read") => ask(|uri| Act::ReadResource(uri), uri, None),
+        Some("resources/subscribe") => ask(|uri| Act::Subscribe(uri), uri, None),
+        Some("completion/complete") => {
+            if let Some(name) = &params.reference.name {
+                ask(|name| Act::CompletePrompt(name), name, None);
+            }
+            if let Some(uri) = &params.reference.uri {
+                ask(|uri| Act::CompleteResource(uri), uri, None);
+            }
+        }
+        Some("subscriptions/listen") => {
+            for uri in params.notifications.uris().unwrap_or_default() {
+                ask(|uri| Act::Subscribe(uri), &uri, None);
+            }
+        }
+        Some(method) if !HARMLESS.contains(&method) && !method.starts_with("notifications/") => {
+            ask(|method| Act::Other(method), method, None);
+        }
+        _ => {}
+    }
+    Element {
+        waiting: message.request_id().map(|id| Waiting::new(id, message.method())),
+        asked,
+        span: place(text)
+            .filter(|span| !span.is_empty())
+            .unwrap_or(0..body.len()),
+        subscriptions: params.notifications.resources.and_then(place),
+    }
+}
+
+/// Where a part that was borrowed from a body stands in it.
+fn place(part: &str, body: &Bytes) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (end <= body.len()).then_some(start..end)
 }
 
 /// A refusal, with the request that waits for it if that much could be read.
@@ -122,11 +231,11 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
             match mirrored(&message, headers, modern) {
                 Ok(()) => Ok(Read {
                     bytes: bytes.clone(),
-                    id: message.request_id().map(str::to_owned),
                     method: message.method().map(str::to_owned),
                     target: message.target().map(str::to_owned),
                     modern,
-                    batch: Vec::new(),
+                    is_batch: false,
+                    elements: vec![element(&message, "", bytes)],
                 }),
                 Err(refusal) => Err(unreadable(refusal, &message, modern)),
             }
@@ -152,13 +261,13 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                 .collect();
             Ok(Read {
                 bytes: bytes.clone(),
-                id: None,
                 method: Some("batch".to_owned()),
                 target: Some(named.join(", ")),
                 modern: false,
-                batch: messages
+                is_batch: true,
+                elements: messages
                     .iter()
-                    .filter_map(|(message, _)| Some(Waiting::new(message.request_id()?, message.method())))
+                    .map(|(message, text)| element(message, text, bytes))
                     .collect(),
             })
         }

@@ -3,6 +3,7 @@
 use audit::{CallOutcome, Person, Recorder, What};
 use model::World;
 
+use crate::authorize::Ruling;
 use crate::exchange::Exchange;
 use crate::refusal::Refusal;
 
@@ -16,6 +17,10 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) reason: Option<String>,
     pub(crate) bytes_out: u64,
+    /// By which rules it was decided.
+    pub(crate) ruling: Ruling,
+    /// Answers to messages of a batch that were refused while others went through.
+    pub(crate) told: Vec<String>,
 }
 
 impl Record {
@@ -29,6 +34,8 @@ impl Record {
             status: 0,
             reason: None,
             bytes_out: 0,
+            ruling: Ruling::default(),
+            told: Vec::new(),
         }
     }
 
@@ -74,6 +81,9 @@ impl Drop for Record {
             microseconds: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             bytes_in: exchange.bytes_in,
             bytes_out: self.bytes_out,
+            rule: self.ruling.rule.take(),
+            policy: Some(exchange.route.resource.policy.revision().to_owned()),
+            shadow: self.ruling.shadow.take(),
         };
         let person = Person {
             username: Some(exchange.caller.account.username.to_string()),

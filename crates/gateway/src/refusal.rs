@@ -7,6 +7,7 @@
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use model::EventId;
 use net::{Body, body};
+use policy::Act;
 use protocol::ErrorCode;
 use protocol::challenge::Challenge;
 use protocol::mcp::answer;
@@ -73,6 +74,20 @@ pub enum Refusal {
     /// The person may not use this server; said in HTTP 200 (CC-5).
     #[error("you may not use this server{}", .0.as_ref().map(|contact| format!("; ask {contact}")).unwrap_or_default())]
     NotAllowed(Option<String>),
+    /// What was asked for is not there, as far as this caller is concerned (DEC-16).
+    #[error("Unknown {0}: {1}")]
+    Absent(Absent, String),
+    /// Not under these circumstances; there is a reason that a person or a model can act on (DEC-16).
+    #[error("{advice}{}", .contact.as_ref().map(|contact| format!(" If you need it, ask {contact}.")).unwrap_or_default())]
+    NotNow {
+        /// Why, or what to do instead.
+        advice: String,
+        /// Whom to ask.
+        contact: Option<String>,
+    },
+    /// Every message of a batch was refused; these are the answers.
+    #[error("nothing in this batch is allowed")]
+    Told(Vec<String>),
     /// The session is unknown, ended, or somebody else's (TP-40, TP-42).
     #[error("the session is unknown or has ended")]
     Session,
@@ -83,6 +98,51 @@ pub enum Refusal {
     /// A fault of ours that will pass.
     #[error("temporarily unavailable")]
     Unavailable,
+}
+
+/// What somebody asked for and cannot see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// A tool.
+    Tool,
+    /// A prompt.
+    Prompt,
+    /// A resource.
+    Resource,
+    /// A method.
+    Method,
+}
+
+impl Absent {
+    /// What an act is aimed at.
+    pub(crate) fn of(act: Act<'_>) -> Self {
+        match act {
+            Act::CallTool(_) => Self::Tool,
+            Act::GetPrompt(_) | Act::CompletePrompt(_) => Self::Prompt,
+            Act::ReadResource(_) | Act::Subscribe(_) | Act::CompleteResource(_) => Self::Resource,
+            Act::Connect | Act::Other(_) => Self::Method,
+        }
+    }
+
+    /// The protocol's own code for it: resources had one of their own before the stateless era (TP-110).
+    fn code(self, modern: bool) -> i64 {
+        match self {
+            Self::Resource if !modern => answer::RESOURCE_NOT_FOUND,
+            Self::Tool | Self::Prompt | Self::Resource => answer::INVALID_PARAMS,
+            Self::Method => answer::METHOD_NOT_FOUND,
+        }
+    }
+}
+
+impl std::fmt::Display for Absent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tool => "tool",
+            Self::Prompt => "prompt",
+            Self::Resource => "resource",
+            Self::Method => "method",
+        })
+    }
 }
 
 /// What is wrong with an upstream, in words for people and models.
@@ -163,6 +223,8 @@ impl Refusal {
             Self::Meta(_) => "meta",
             Self::Mismatch(_) => "header_mismatch",
             Self::NotAllowed(_) => "not_allowed",
+            Self::Absent(..) => "hidden",
+            Self::NotNow { .. } | Self::Told(_) => "policy",
             Self::Session => "session",
             Self::Upstream(UpstreamTrouble::Unreachable) => "upstream_unreachable",
             Self::Upstream(UpstreamTrouble::Slow) => "upstream_slow",
@@ -208,14 +270,16 @@ impl Refusal {
             Self::Batch => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
             Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
             Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
-            Self::NotAllowed(_) => {
-                let to_each =
-                    |waiting: &Waiting| answer::error(Some(&waiting.id), answer::NOT_ALLOWED, &text);
-                match circumstances.answer_each(to_each) {
+            Self::NotAllowed(_) | Self::Absent(..) | Self::NotNow { .. } => {
+                match circumstances.answer_each(|waiting| tell(self, waiting, circumstances.modern)) {
                     Some(text) => json(StatusCode::OK, text),
                     None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
                 }
             }
+            Self::Told(answers) if answers.is_empty() => {
+                json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED))
+            }
+            Self::Told(answers) => json(StatusCode::OK, format!("[{}]", answers.join(","))),
             Self::Session => json(StatusCode::NOT_FOUND, rpc(answer::INVALID_REQUEST)),
             Self::Upstream(trouble) => upstream_trouble(*trouble, circumstances),
             Self::Unavailable => json(
@@ -281,6 +345,17 @@ fn upstream_trouble(trouble: UpstreamTrouble, circumstances: &Circumstances<'_>)
             json(StatusCode::GATEWAY_TIMEOUT, plain("upstream_timeout", &text))
         }
         None => json(StatusCode::BAD_GATEWAY, plain("upstream_error", &text)),
+    }
+}
+
+/// What somebody who waits is told when the policy refuses: the protocol's own answer for what is not there, a
+/// result that a model can read for a tool that is, else an error (DEC-16).
+pub(crate) fn tell(refusal: &Refusal, waiting: &Waiting, modern: bool) -> String {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Absent(what, _) => answer::error(Some(&waiting.id), what.code(modern), &text),
+        Refusal::NotNow { .. } if waiting.is_tool_call => answer::tool_error(&waiting.id, &text, modern),
+        _ => answer::error(Some(&waiting.id), answer::NOT_ALLOWED, &text),
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 use net::body;
 use tracing::debug;
 
-use crate::gateway::{Gateway, Journey, Passed};
+use crate::gateway::{Gateway, Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::Refusal;
 use crate::{answer, credential, forward, session};
@@ -75,8 +75,9 @@ impl Gateway {
         answer::clean(&mut parts, session);
         Ok(Passed {
             parts,
-            incoming,
+            body: PassedBody::Incoming(incoming),
             first: Bytes::new(),
+            rest: Bytes::new(),
             listening,
         })
     }

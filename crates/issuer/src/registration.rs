@@ -4,6 +4,7 @@
 //! same id and the same row, so registrations do not pile up and a lost one comes back by itself. A
 //! confidential registration is unique, has a secret or keys, and can be managed with its token.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -332,17 +333,22 @@ fn content_id(metadata: &ClientMetadata) -> String {
         .collect();
     uris.sort_unstable();
     uris.dedup();
-    let content = json!({
-        "redirect_uris": uris,
-        "client_name": metadata.client_name,
-        "refresh": metadata.refresh,
-        "scope": metadata.scope,
-        "keys": metadata.keys,
-        "post_logout_redirect_uris": metadata.post_logout_redirect_uris,
-    });
+    // In the order of the names, whatever order the library would keep.
+    let content = BTreeMap::from([
+        ("redirect_uris", json!(uris)),
+        ("client_name", json!(metadata.client_name)),
+        ("refresh", json!(metadata.refresh)),
+        ("scope", json!(metadata.scope)),
+        ("keys", json!(metadata.keys)),
+        (
+            "post_logout_redirect_uris",
+            json!(metadata.post_logout_redirect_uris),
+        ),
+    ]);
+    let content = json!(content).to_string();
     format!(
         "pub-{}",
-        BASE64URL_NOPAD.encode(&sha256(content.to_string().as_bytes())[..20])
+        BASE64URL_NOPAD.encode(&sha256(content.as_bytes())[..20])
     )
 }
 

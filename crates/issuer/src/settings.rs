@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use keys::Algorithm;
 use model::{ClientId, ServerName};
-use policy::{Principal, ServerPolicy};
+use policy::{Act, Annotations, Principal, ServerPolicy};
 use protocol::metadata::paths;
 use protocol::{Issuer, Origins};
 use serde::{Deserialize, Serialize};
@@ -128,7 +128,7 @@ pub struct Resource {
     /// Its canonical URI, the `aud` of its tokens.
     pub uri: String,
     /// Who may use it.
-    pub policy: ServerPolicy,
+    pub policy: Arc<ServerPolicy>,
     /// What its access tokens are signed with.
     pub algorithm: Algorithm,
     /// Confidential clients that may introspect its tokens.
@@ -141,8 +141,9 @@ impl Resource {
         let principal = Principal {
             username: &account.username,
             groups: &account.groups,
+            client: None,
         };
-        self.policy.decide(principal).is_allowed()
+        self.policy.shows(principal, Act::Connect, Annotations::default())
     }
 }
 

@@ -14,7 +14,7 @@ use model::{AccountId, OpaqueToken, TokenKind, World};
 use net::Tasks;
 use net::strangers::{FetchError, Fetched};
 use people::{Directory, SessionPolicy, Sessions, SignedIn};
-use policy::{AllowRule, ServerPolicy};
+use policy::{AllowRule, Policies, ServerRules, Tools};
 use protocol::{Issuer, Origins, Params};
 use serde_json::{Value, json};
 use store::{NewAccount, NewSession, Store};
@@ -85,15 +85,27 @@ pub(crate) fn challenge(verifier: &str) -> String {
 
 pub(crate) fn settings() -> Settings {
     let public: protocol::Origin = "https://gw.test".parse().unwrap();
-    let resource = |name: &str, group: &str| {
+    let servers = [
+        ("dev", "developers"),
+        ("ops", "operators"),
+        ("wiki", "developers"),
+    ];
+    let rules = servers.map(|(name, group)| ServerRules {
+        server: name.parse().unwrap(),
+        allow: vec![AllowRule {
+            groups: vec![group.parse().unwrap()],
+            tools: Tools::All,
+            ..AllowRule::default()
+        }],
+        shadow_allow: vec![],
+    });
+    let policies = Policies::load(&rules, &[], &[]).unwrap();
+    let resource = |(name, _): (&str, &str)| {
         Arc::new(Resource {
             name: name.parse().unwrap(),
             title: name.to_uppercase(),
             uri: format!("https://gw.test/mcp/{name}"),
-            policy: ServerPolicy::new(vec![AllowRule {
-                groups: vec![group.parse().unwrap()],
-                people: vec![],
-            }]),
+            policy: Arc::new(policies.of(&name.parse().unwrap())),
             algorithm: Algorithm::Es256,
             introspectors: vec!["introspector".parse().unwrap()],
         })
@@ -101,11 +113,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         issuer: Issuer::of(&public),
         origins: Origins::new(public, vec![]),
-        resources: vec![
-            resource("dev", "developers"),
-            resource("ops", "operators"),
-            resource("wiki", "developers"),
-        ],
+        resources: servers.map(resource).into(),
         default_server: None,
         lifetimes: Lifetimes::default(),
         refresh: RefreshRules::default(),

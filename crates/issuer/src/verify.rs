@@ -44,6 +44,8 @@ pub struct Access {
     pub audience: String,
     /// What was granted.
     pub scopes: Scopes,
+    /// The same as text, separated by spaces.
+    pub scope: String,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it runs out.
@@ -198,6 +200,7 @@ impl Verifier {
             generation: claims.generation,
             token: claims.jti,
             audience: claims.aud,
+            scope: claims.scope.to_string(),
             scopes: claims.scope,
             issued_at: Timestamp::from_seconds(claims.iat),
             expires_at: Timestamp::from_seconds(claims.exp),

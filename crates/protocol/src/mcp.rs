@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod json;
+pub mod list;
 pub mod message;
 pub mod mirror;
 pub mod revision;

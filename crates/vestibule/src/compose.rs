@@ -17,7 +17,10 @@ use crate::config::file::Loaded;
 use crate::config::{Config, Iss, RegistrationMode};
 
 mod clients;
+mod policies;
 mod servers;
+
+pub use policies::policies_of;
 
 /// Something in the configuration that cannot stay so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,13 +124,20 @@ pub fn compose(
         environment,
         files: loaded.path.iter().cloned().collect(),
     };
+    let policies = policies::policies(&mut sources, &mut problems);
     let mut resources = Vec::new();
     let mut servers = HashMap::new();
     for (name, server) in &config.servers {
         let known = before.and_then(|routes| routes.servers.get(name));
-        if let Some(route) =
-            servers::route(&mut sources, origins.public(), name, server, known, &mut problems)
-        {
+        if let Some(route) = servers::route(
+            &mut sources,
+            &policies,
+            origins.public(),
+            name,
+            server,
+            known,
+            &mut problems,
+        ) {
             resources.push(Arc::clone(&route.resource));
             servers.insert(name.clone(), Arc::new(route));
         }

@@ -19,10 +19,12 @@ use values::{Size, Span};
 
 pub mod environment;
 pub mod file;
+pub mod policy;
 pub mod server;
 pub mod values;
 
-pub use server::{Allow, Assertion, Server, Transport};
+pub use policy::Policy;
+pub use server::{Assertion, Server, Transport};
 
 /// The configuration file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -102,6 +104,8 @@ pub struct Config {
     pub rotate_keys_every: Span,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// Rules beyond those of the servers.
+    pub policy: Policy,
     /// The MCP servers behind this door, by name: `gitea` is served at `/mcp/gitea`.
     #[schemars(with = "BTreeMap<String, Server>")]
     pub servers: BTreeMap<ServerName, Server>,
@@ -139,6 +143,7 @@ impl Default for Config {
             limits: Limits::default(),
             rotate_keys_every: days(90),
             retention: Retention::default(),
+            policy: Policy::default(),
             servers: BTreeMap::new(),
         }
     }

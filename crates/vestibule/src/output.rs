@@ -149,9 +149,9 @@ mod tests {
     fn facts_for_people() {
         let item = json!({ "username": "ana", "groups": ["a", "b"], "created_at": "today" });
         insta::assert_snapshot!(facts(&item), @r"
-        created at  today
-        groups      a, b
         username    ana
+        groups      a, b
+        created at  today
         ");
     }
 }

@@ -34,7 +34,13 @@ fn a_modern_call_with_all_headers_is_good() {
     let read = verdict(&call(&meta(MODERN)), &GOOD).unwrap();
     assert!(read.modern);
     assert_eq!(
-        (read.id.as_deref(), read.target.as_deref()),
+        (
+            read.elements[0]
+                .waiting
+                .as_ref()
+                .map(|waiting| waiting.id.as_str()),
+            read.target.as_deref()
+        ),
         (Some("7"), Some("x"))
     );
     let unknown = [(VERSION, "v999"), (METHOD, "tools/call"), (NAME, "x")];

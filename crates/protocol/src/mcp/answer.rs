@@ -13,6 +13,8 @@ pub const INVALID_REQUEST: i64 = -32600;
 pub const METHOD_NOT_FOUND: i64 = -32601;
 /// Parameters that do not fit, or an unknown tool.
 pub const INVALID_PARAMS: i64 = -32602;
+/// No such resource; not for the stateless era (TP-110).
+pub const RESOURCE_NOT_FOUND: i64 = -32002;
 /// A fault of ours or of the upstream.
 pub const INTERNAL_ERROR: i64 = -32603;
 /// Mirrored headers and body disagree (2026-07-28).

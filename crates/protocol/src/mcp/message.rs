@@ -62,8 +62,38 @@ pub struct Params<'a> {
     pub uri: Option<Cow<'a, str>>,
     /// `params.taskId`.
     pub task_id: Option<Cow<'a, str>>,
+    /// `params.arguments`, as JSON text.
+    pub arguments: Option<&'a str>,
+    /// `params.ref` of `completion/complete`.
+    pub reference: Reference<'a>,
+    /// `params.notifications` of `subscriptions/listen`.
+    pub notifications: Notifications<'a>,
     /// `params._meta`.
     pub meta: Meta<'a>,
+}
+
+/// What a completion is for: a prompt by its name, or a resource template by its URI.
+#[derive(Debug, Default)]
+pub struct Reference<'a> {
+    /// `ref.name`.
+    pub name: Option<Cow<'a, str>>,
+    /// `ref.uri`.
+    pub uri: Option<Cow<'a, str>>,
+}
+
+/// What a subscription asks to be told of.
+#[derive(Debug, Default)]
+pub struct Notifications<'a> {
+    /// `resourceSubscriptions`, as JSON text.
+    pub resources: Option<&'a str>,
+}
+
+impl Notifications<'_> {
+    /// The URIs of `resourceSubscriptions`; none if that is no array of texts.
+    pub fn uris(&self) -> Option<Vec<String>> {
+        self.resources
+            .map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())
+    }
 }
 
 /// The members of `params._meta` that say which era a request is of.
@@ -262,12 +292,30 @@ object_seed!(
     ParamsSeed,
     Params,
     "an object",
-    ["name", "uri", "taskId", "arguments", "_meta", "cursor"],
+    [
+        "name",
+        "uri",
+        "taskId",
+        "arguments",
+        "ref",
+        "notifications",
+        "_meta",
+        "cursor"
+    ],
     |params, key, members| {
         match key.as_ref() {
             "name" => params.name = Some(members.next_value::<Key<'_>>()?.0),
             "uri" => params.uri = Some(members.next_value::<Key<'_>>()?.0),
             "taskId" => params.task_id = Some(members.next_value::<Key<'_>>()?.0),
+            "arguments" => params.arguments = Some(strict_text(&mut members)?),
+            "ref" => {
+                let text = strict_text(&mut members)?;
+                object(text, ReferenceSeed(&mut params.reference))?;
+            }
+            "notifications" => {
+                let text = strict_text(&mut members)?;
+                object(text, NotificationsSeed(&mut params.notifications))?;
+            }
             "_meta" => {
                 params.meta.present = true;
                 members.next_value_seed(MetaSeed(&mut params.meta))?;
@@ -278,6 +326,53 @@ object_seed!(
         }
     }
 );
+
+object_seed!(
+    ReferenceSeed,
+    Reference,
+    "an object",
+    ["type", "name", "uri"],
+    |reference, key, members| {
+        match key.as_ref() {
+            "name" => reference.name = Some(members.next_value::<Key<'_>>()?.0),
+            "uri" => reference.uri = Some(members.next_value::<Key<'_>>()?.0),
+            _ => {
+                members.next_value_seed(Strict)?;
+            }
+        }
+    }
+);
+
+object_seed!(
+    NotificationsSeed,
+    Notifications,
+    "an object",
+    ["resourceSubscriptions"],
+    |notifications, key, members| {
+        match key.as_ref() {
+            "resourceSubscriptions" => notifications.resources = Some(strict_text(&mut members)?),
+            _ => {
+                members.next_value_seed(Strict)?;
+            }
+        }
+    }
+);
+
+/// A value as its text, proved to be strict JSON.
+fn strict_text<'de, A: MapAccess<'de>>(members: &mut A) -> Result<&'de str, A::Error> {
+    let text = members.next_value::<&'de RawValue>()?.get();
+    serde_json::from_str::<Strict>(text).map_err(A::Error::custom)?;
+    Ok(text)
+}
+
+/// Reads an object; what is none belongs to a method that is not ours to judge.
+fn object<'de, S: DeserializeSeed<'de>, E: Error>(text: &'de str, seed: S) -> Result<(), E> {
+    if text.starts_with('{') {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        seed.deserialize(&mut deserializer).map_err(E::custom)?;
+    }
+    Ok(())
+}
 
 object_seed!(
     MetaSeed,
@@ -318,158 +413,4 @@ fn folds_to(name: &str, known: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn single(text: &str) -> Message<'_> {
-        match parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}")) {
-            Body::Single(message) => message,
-            Body::Batch(_) => panic!("a batch: {text}"),
-        }
-    }
-
-    fn reason(text: &str) -> String {
-        parse(text.as_bytes()).expect_err(text).to_string()
-    }
-
-    #[test]
-    fn reads_the_head_of_a_call() {
-        let message = single(
-            r#"{"jsonrpc":"2.0","id":"7\u00e4","method":"tools/call","params":{"name":"who\u0061mi","arguments":{"name":"x"},
-               "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},
-               "progressToken":1}},"extra":[1.5,null]}"#,
-        );
-        assert_eq!(
-            message.request_id(),
-            Some(r#""7\u00e4""#),
-            "the id is kept as it was written"
-        );
-        assert_eq!(message.method(), Some("tools/call"));
-        assert_eq!(message.target(), Some("whoami"));
-        assert_eq!(
-            message.params.meta.protocol_version.as_deref(),
-            Some("2026-07-28")
-        );
-        assert!(message.params.meta.client_capabilities);
-    }
-
-    #[test]
-    fn tp_7_ids_keep_type_and_precision() {
-        for id in ["1", "-3", "12345678901234567890123", r#""a""#, r#""""#] {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-            assert_eq!(single(&text).request_id(), Some(id));
-        }
-        for id in ["null", "1.5", "1e3", "{}", "[1]", "true"] {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-            assert!(reason(&text).contains("id is neither"), "{id}");
-        }
-    }
-
-    #[test]
-    fn tells_the_three_kinds_apart() {
-        assert!(matches!(
-            single(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#).kind,
-            Kind::Notification { .. }
-        ));
-        assert_eq!(
-            single(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).kind,
-            Kind::Response { id: "1" }
-        );
-        assert_eq!(
-            single(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#).kind,
-            Kind::Response { id: "1" }
-        );
-    }
-
-    #[test]
-    fn dec_19_two_readings_are_refused() {
-        for text in [
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","m\u0065thod":"tools/call"}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"safe","name":"danger"}}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"p":1,"p":2}}}"#,
-        ] {
-            assert!(reason(text).contains("twice"), "{text}");
-        }
-        for text in [
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","Method":"tools/call"}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"safe","NAME":"danger"}}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","param\u017f":{"name":"danger"},"params":{"name":"safe"}}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"mine","tas\u212aid":"theirs"}}"#,
-        ] {
-            assert!(reason(text).contains("only in case"), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_message() {
-        for text in [
-            r#"{"id":1,"method":"x"}"#,
-            r#"{"jsonrpc":"1.0","id":1,"method":"x"}"#,
-            r#"{"jsonrpc":2,"method":"x"}"#,
-            r#"{"jsonrpc":"2.0","id":1}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"x","result":1}"#,
-            "1",
-            "\"x\"",
-            "[]",
-            "[1]",
-            r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#,
-        ] {
-            assert!(
-                matches!(parse(text.as_bytes()), Err(MessageError::Envelope { .. })),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            "{",
-            "nonsense",
-            r#"{"jsonrpc":"2.0","id":1,"method":"x"} x"#,
-            "\u{feff}{}",
-        ] {
-            assert!(
-                matches!(parse(text.as_bytes()), Err(MessageError::Syntax(_))),
-                "{text}"
-            );
-        }
-        assert!(matches!(parse(b"\xff"), Err(MessageError::Syntax(_))));
-    }
-
-    #[test]
-    fn an_error_carries_the_id_when_it_could_be_read() {
-        let error = parse(br#"{"jsonrpc":"2.0","id":9,"method":"x","params":7}"#).unwrap_err();
-        assert!(matches!(error, MessageError::Envelope { id: Some(id), .. } if id == "9"));
-    }
-
-    #[test]
-    fn a_batch_keeps_the_bytes_of_each_element() {
-        let text = r#" [{"jsonrpc":"2.0","id":1,"method":"a"}, {"jsonrpc":"2.0","method":"b"} ]"#;
-        let Ok(Body::Batch(items)) = parse(text.as_bytes()) else {
-            panic!()
-        };
-        assert_eq!(items.len(), 2);
-        assert_eq!(items[1].1, r#"{"jsonrpc":"2.0","method":"b"}"#);
-        let flood = format!("[{}]", vec!["{}"; 101].join(","));
-        assert!(parse(flood.as_bytes()).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
-        }
-
-        /// TP-8: what we read is what a tree parser reads.
-        #[test]
-        fn agrees_with_a_tree_parser(method in "[ -~]{0,20}", name in "\\PC{0,20}", id: i64) {
-            let value = serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {"name": name}});
-            let text = value.to_string();
-            let message = single(&text);
-            prop_assert_eq!(message.method(), Some(method.as_str()));
-            prop_assert_eq!(message.params.name.as_deref(), Some(name.as_str()));
-            let id = id.to_string();
-            prop_assert_eq!(message.request_id(), Some(id.as_str()));
-        }
-    }
-}
+mod tests;

@@ -117,9 +117,7 @@ fn end_of_event(buffer: &[u8]) -> Option<usize> {
 }
 
 fn read(raw: &[u8]) -> Event {
-    let text = String::from_utf8_lossy(raw)
-        .replace("\r\n", "\n")
-        .replace('\r', "\n");
+    let text = normal(raw);
     let mut event = Event::default();
     let mut data = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines() {
@@ -135,13 +133,43 @@ fn read(raw: &[u8]) -> Event {
     event
 }
 
+/// The same event with other data: its id and everything else stay as they came.
+pub fn with_data(raw: &[u8], data: &str) -> Bytes {
+    let text = normal(raw);
+    let mut out = String::with_capacity(raw.len());
+    let mut written = false;
+    for line in text.lines() {
+        let field = line.split_once(':').map_or(line, |(field, _)| field);
+        if field.trim_start_matches('\u{feff}') != "data" {
+            out.push_str(line);
+            out.push('\n');
+        } else if !written {
+            written = true;
+            push_data(&mut out, data);
+        }
+    }
+    out.into()
+}
+
+fn push_data(out: &mut String, data: &str) {
+    for line in data.split('\n') {
+        out.push_str("data: ");
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+/// As text in which every line ends with a line feed.
+fn normal(raw: &[u8]) -> String {
+    String::from_utf8_lossy(raw)
+        .replace("\r\n", "\n")
+        .replace('\r', "\n")
+}
+
 /// Writes one event.
 pub fn encode(kind: &str, data: &str) -> String {
-    use std::fmt::Write as _;
     let mut text = format!("event: {kind}\n");
-    for line in data.split('\n') {
-        let _ = writeln!(text, "data: {line}");
-    }
+    push_data(&mut text, data);
     text.push('\n');
     text
 }
@@ -218,5 +246,15 @@ mod tests {
             };
             prop_assert_eq!(collect([&stream, ""]), collect([&stream[..cut], &stream[cut..]]));
         }
+    }
+
+    #[test]
+    fn an_event_keeps_everything_but_its_data() {
+        let raw = b"id: 7\r\nevent: message\r\ndata: {\r\ndata:}\r\n: note\r\nretry: 1\r\n\r\n";
+        assert_eq!(
+            with_data(raw, "[1,\n2]"),
+            "id: 7\nevent: message\ndata: [1,\ndata: 2]\n: note\nretry: 1\n\n"
+        );
+        assert_eq!(with_data(b"datax: 1\ndata\n\n", "x"), "datax: 1\ndata: x\n\n");
     }
 }

@@ -99,6 +99,7 @@ servers:
     upstream: http://{upstream}{path}
     allow:
       - groups: [{GROUP}]
+        tools: all
     credential:
       headers:
         Authorization: \"Bearer ${{file:sample-credential}}\"

@@ -7,7 +7,7 @@ use http::{HeaderName, Uri};
 use issuer::Resource;
 use model::ServerName;
 use net::{Egress, Operators};
-use policy::{AllowRule, ServerPolicy};
+use policy::Policies;
 use protocol::Origin;
 use vault::{SharedCredential, Template};
 
@@ -20,6 +20,7 @@ const IDLE_CONNECTIONS: usize = 256;
 /// Makes a route; the way there is the one of `before` if nothing about it changed.
 pub(super) fn route(
     sources: &mut Sources<'_>,
+    policies: &Arc<Policies>,
     public: &Origin,
     name: &ServerName,
     server: &config::Server,
@@ -51,7 +52,7 @@ pub(super) fn route(
         None => problems.take(format!("servers.{name}"), Operators::new(&egress))?,
     };
     Some(Route {
-        resource: Arc::new(resource(public, name, server)),
+        resource: Arc::new(resource(policies, public, name, server)),
         upstream: server.upstream.clone(),
         uri,
         transport: match server.transport {
@@ -74,16 +75,17 @@ pub(super) fn route(
     })
 }
 
-fn resource(public: &Origin, name: &ServerName, server: &config::Server) -> Resource {
-    let rule = |allow: &config::Allow| AllowRule {
-        groups: allow.groups.clone(),
-        people: allow.people.clone(),
-    };
+fn resource(
+    policies: &Arc<Policies>,
+    public: &Origin,
+    name: &ServerName,
+    server: &config::Server,
+) -> Resource {
     Resource {
         name: name.clone(),
         title: server.title.clone().unwrap_or_else(|| name.to_string()),
         uri: format!("{public}/mcp/{name}"),
-        policy: ServerPolicy::new(server.allow.iter().map(rule).collect()),
+        policy: Arc::new(policies.of(name)),
         algorithm: server.signing,
         introspectors: server.introspection_clients.clone(),
     }

@@ -95,7 +95,7 @@ contact: ana
 servers:
   gitea:
     upstream: http://gitea:8080/mcp
-    allow: [{ groups: [developers] }, { people: [bob] }]
+    allow: [{ groups: [developers], tools: all }, { people: [bob], tools: all }]
     signing: EdDSA
     body_limit: 1MiB
     assertion: {}

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keys::Algorithm;
-use model::{ClientId, GroupName, Username};
+use model::ClientId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Tls;
+use super::policy::Allow;
 use super::values::{Size, Span};
 
 /// An MCP server behind the door.
@@ -26,8 +27,14 @@ pub struct Server {
     /// How it speaks: `streamable` HTTP, or `sse` for servers of 2024-11-05.
     #[serde(default)]
     pub transport: Transport,
-    /// Who may use it. Required; a person who fits none of the rules may not.
+    /// Who may use it, and what of it. Required; a person who fits none of the rules may not.
     pub allow: Vec<Allow>,
+    /// Rules to try in place of those: what they would have refused is recorded, and allowed.
+    #[serde(default)]
+    pub shadow_allow: Vec<Allow>,
+    /// Believe what it says of its tools, that they only read above all.
+    #[serde(default)]
+    pub trust_annotations: bool,
     /// What is shown to it.
     #[serde(default)]
     pub credential: Credential,
@@ -72,20 +79,6 @@ pub enum Transport {
     Streamable,
     /// HTTP+SSE of 2024-11-05.
     Sse,
-}
-
-/// A rule fits a person whom it names, alone or by a group.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct Allow {
-    /// Members of any of these groups.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub groups: Vec<GroupName>,
-    /// These people, by username.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub people: Vec<Username>,
 }
 
 /// What is shown to an upstream.

@@ -2,11 +2,13 @@
 
 use clap::Subcommand;
 use model::{AccountStatus, ServerName};
-use policy::{AllowRule, Principal, ServerPolicy};
+use policy::{Act, Annotations, Principal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Answer, Failure, Operator};
+use crate::compose::policies_of;
+use crate::config::policy::{Allow, Tools, When};
 use crate::config::{self, Transport};
 
 /// The subcommands.
@@ -32,10 +34,21 @@ impl ServerCommand {
 }
 
 fn facts(operator: &Operator<'_>, name: &ServerName, server: &config::Server) -> Value {
-    let rule = |rule: &config::Allow| {
+    let rule = |rule: &Allow| {
         let groups = rule.groups.iter().map(|group| format!("group {group}"));
         let people = rule.people.iter().map(ToString::to_string);
-        groups.chain(people).collect::<Vec<_>>()
+        let who: Vec<_> = groups.chain(people).collect();
+        let tools = match &rule.tools {
+            Tools::All => "all tools".to_owned(),
+            Tools::ReadOnly => "tools that only read".to_owned(),
+            Tools::Matching(names) => names.join(", "),
+        };
+        let limits = if rule.when == When::default() && rule.clients.is_empty() {
+            ""
+        } else {
+            ", under conditions"
+        };
+        format!("{}: {tools}{limits}", who.join(", "))
     };
     json!({
         "server": name,
@@ -46,7 +59,7 @@ fn facts(operator: &Operator<'_>, name: &ServerName, server: &config::Server) ->
             Transport::Streamable => "streamable",
             Transport::Sse => "sse",
         },
-        "allow": server.allow.iter().flat_map(rule).collect::<Vec<_>>(),
+        "allow": server.allow.iter().map(rule).collect::<Vec<_>>(),
         "credential_headers": server.credential.headers.keys().collect::<Vec<_>>(),
     })
 }
@@ -66,17 +79,15 @@ async fn show(operator: &Operator<'_>, name: &ServerName) -> Result<Answer, Fail
     let server = operator.loaded.config.servers.get(name);
     let server = server.ok_or_else(|| Failure::NotFound(format!("there is no server called {name}")))?;
     let mut item = facts(operator, name, server);
-    item["people"] = json!(people(operator, server).await?);
+    item["people"] = json!(people(operator, name).await?);
     Ok(Answer::Item(item))
 }
 
 /// Who may use it, by the one decision function.
-async fn people(operator: &Operator<'_>, server: &config::Server) -> Result<Vec<String>, Failure> {
-    let rules = server.allow.iter().map(|rule| AllowRule {
-        groups: rule.groups.clone(),
-        people: rule.people.clone(),
-    });
-    let policy = ServerPolicy::new(rules.collect());
+async fn people(operator: &Operator<'_>, name: &ServerName) -> Result<Vec<String>, Failure> {
+    let policies = policies_of(operator.loaded, &operator.foundation.environment)
+        .map_err(|problems| Failure::Conflict(problems.to_string()))?;
+    let policy = policies.of(name);
     let store = &operator.foundation.store;
     let mut allowed = Vec::new();
     for account in store.accounts().await? {
@@ -86,8 +97,10 @@ async fn people(operator: &Operator<'_>, server: &config::Server) -> Result<Vec<
         let principal = Principal {
             username: &view.username,
             groups: &view.groups,
+            client: None,
         };
-        if view.status == AccountStatus::Active && policy.decide(principal).is_allowed() {
+        let may = policy.shows(principal, Act::Connect, Annotations::default());
+        if view.status == AccountStatus::Active && may {
             allowed.push(view.username.to_string());
         }
     }

@@ -134,7 +134,7 @@ fn configure(folder: &TempDir, address: SocketAddr, upstream: &str, database: &s
     let config = folder.path().join("vestibule.yaml");
     std::fs::write(folder.path().join("credential"), door::CREDENTIAL).unwrap();
     let text = format!(
-        "public_url: http://{address}\nlisten: {address}\ndata_dir: data\n{database}\nservers:\n  fixture:\n    upstream: {upstream}\n    allow: [{{ groups: [developers] }}]\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}\n"
+        "public_url: http://{address}\nlisten: {address}\ndata_dir: data\n{database}\nservers:\n  fixture:\n    upstream: {upstream}\n    allow: [{{ groups: [developers], tools: all }}]\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}\n"
     );
     std::fs::write(&config, text).unwrap();
     config

@@ -8,7 +8,7 @@ async fn two_servers() -> Door {
     let servers = "
   other:
     upstream: {upstream}
-    allow: [{ groups: [developers] }]"
+    allow: [{ groups: [developers], tools: all }]"
         .to_owned();
     let config = "public_names: [\"https://mcp.example.com\"]".to_owned();
     Door::with(Plan {

@@ -2,6 +2,7 @@
 
 mod egress;
 mod passing;
+mod policy;
 mod sessions;
 mod streams;
 mod taken_back;

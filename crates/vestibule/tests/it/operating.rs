@@ -337,7 +337,7 @@ async fn check_finds_what_is_wrong() {
     std::fs::write(folder.path().join("wrong"), "another credential").unwrap();
     let server = |upstream: &str, credential: &str| {
         format!(
-            "servers:\n  fixture:\n    upstream: {upstream}\n    allow: [{{ groups: [x] }}]\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:{credential}}}\" }} }}"
+            "servers:\n  fixture:\n    upstream: {upstream}\n    allow: [{{ groups: [x], tools: all }}]\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:{credential}}}\" }} }}"
         )
     };
     let check = async |public: &str, more: &str| {

@@ -24,7 +24,7 @@ async fn no_secret_is_written_down() {
     std::fs::write(folder.path().join("credential"), door::CREDENTIAL).unwrap();
     let config = folder.path().join("vestibule.yaml");
     let text = format!(
-        "public_url: {url}\nlisten: {address}\ndata_dir: data\nlog: {{ level: \"trace,sqlx=trace\" }}\nservers:\n  fixture:\n    upstream: {}\n    allow: [{{ groups: [developers] }}]\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}\n",
+        "public_url: {url}\nlisten: {address}\ndata_dir: data\nlog: {{ level: \"trace,sqlx=trace\" }}\nservers:\n  fixture:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: all }}]\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}\n",
         upstream.url()
     );
     std::fs::write(&config, text).unwrap();

@@ -7,6 +7,7 @@ servers:
     upstream: http://gitea-mcp:8080/mcp
     allow:
       - groups: [developers]
+        tools: all
     credential:
       headers: { Authorization: \"Bearer ${file:/run/secrets/gitea}\" }
 ";

@@ -41,7 +41,7 @@ async fn what_passes_arrives_byte_for_byte() {
 async fn scripted(server: &str) -> (Door, Scripted, String) {
     let upstream = Scripted::start().await;
     let servers = format!(
-        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers] }}]\n{server}",
+        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: all }}]\n{server}",
         upstream.url()
     );
     let door = Door::with(Plan {
@@ -141,7 +141,7 @@ async fn credentials_are_what_the_template_says_and_follow_their_files() {
     let servers = "
   jira:
     upstream: {upstream}
-    allow: [{ groups: [developers] }]
+    allow: [{ groups: [developers], tools: all }]
     credential:
       headers:
         Authorization: \"Token ${file:jira}\"

@@ -43,7 +43,7 @@ async fn a_session_is_its_owners_and_outlives_the_door() {
     let servers = "
   other:
     upstream: {upstream}
-    allow: [{ groups: [developers] }]
+    allow: [{ groups: [developers], tools: all }]
     credential: { headers: { Authorization: \"Bearer ${file:credential}\" } }"
         .to_owned();
     let mut door = Door::with(Plan {
@@ -186,7 +186,7 @@ async fn the_transport_of_2024_11_05_has_its_endpoint_rewritten() {
   old:
     upstream: {sse}
     transport: sse
-    allow: [{ groups: [developers] }]
+    allow: [{ groups: [developers], tools: all }]
     credential: { headers: { Authorization: \"Bearer ${file:credential}\" } }"
         .to_owned();
     let door = Door::with(Plan {
@@ -252,7 +252,7 @@ async fn the_transport_of_2024_11_05_has_its_endpoint_rewritten() {
 async fn a_message_endpoint_elsewhere_is_not_followed() {
     let upstream = crate::rig::scripted::Scripted::start().await;
     let servers = format!(
-        "  old:\n    upstream: {}\n    transport: sse\n    allow: [{{ groups: [developers] }}]\n",
+        "  old:\n    upstream: {}\n    transport: sse\n    allow: [{{ groups: [developers], tools: all }}]\n",
         upstream.url()
     );
     let door = Door::with(Plan {

@@ -195,8 +195,9 @@ async fn a_slow_reader_slows_the_upstream() {
             count.fetch_add(piece.len(), Ordering::Relaxed);
         }
     });
-    let servers =
-        format!("  large:\n    upstream: http://{address}/mcp\n    allow: [{{ groups: [developers] }}]\n");
+    let servers = format!(
+        "  large:\n    upstream: http://{address}/mcp\n    allow: [{{ groups: [developers], tools: all }}]\n"
+    );
     let door = Door::with(Plan {
         servers,
         ..Plan::default()

@@ -15,7 +15,7 @@ struct Rig {
 async fn rig() -> Rig {
     let upstream = Scripted::start().await;
     let servers = format!(
-        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers] }}]\n    timeouts: {{ connect: 1s, first_byte: 400ms, idle: 400ms }}\n",
+        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: all }}]\n    timeouts: {{ connect: 1s, first_byte: 400ms, idle: 400ms }}\n",
         upstream.url()
     );
     let config = "limits: { keep_alive: 100ms }".to_owned();

@@ -26,7 +26,7 @@ async fn a_token_that_was_tampered_with_is_worth_nothing() {
         servers: "
   other:
     upstream: {upstream}
-    allow: [{ groups: [developers] }]
+    allow: [{ groups: [developers], tools: all }]
     credential: { headers: { Authorization: \"Bearer ${file:credential}\" } }"
             .to_owned(),
         ..Plan::default()

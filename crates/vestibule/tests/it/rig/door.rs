@@ -248,6 +248,7 @@ servers:
     upstream: {}
     allow:
       - groups: [developers]
+        tools: all
     credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}
 {server}
 {servers}

@@ -1,0 +1,308 @@
+//! The one decision function, for lists and for calls.
+
+use std::sync::Arc;
+
+use cedar_policy::Entities;
+use data_encoding::HEXLOWER;
+use jiff::tz::TimeZone;
+use model::ServerName;
+use quick_cache::sync::Cache;
+use tracing::error;
+
+use crate::entities;
+use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
+use crate::principal::{Act, Annotations, Circumstances, Principal};
+use crate::remember::{PrincipalKey, PrincipalRef, SliceKey, SliceRef};
+use crate::schema;
+use crate::slice::{Finding, Slice};
+
+/// Acts whose slices are kept for a server, and principals whose decisions are kept for an act. A stranger who
+/// calls tools by made-up names only makes the door cut slices again.
+const SLICES: usize = 4096;
+const PRINCIPALS: usize = 16_384;
+
+/// What was decided, and by which rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether, and if not how it is said.
+    pub outcome: Outcome,
+    /// The rule that decided; none if no rule allowed it.
+    pub rule: Option<Arc<str>>,
+    /// What to tell somebody who is refused.
+    pub advice: Option<Arc<str>>,
+    /// Rules that are only tried would have refused it: the one that forbids, or that none allows it.
+    pub shadow: Option<Shadow>,
+}
+
+/// What rules that are only tried would have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// The rule that would have forbidden it; none if no rule would have allowed it.
+    pub rule: Option<Arc<str>>,
+}
+
+/// A decision's outcome (DEC-16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It may go on.
+    Allowed,
+    /// Whatever the circumstances: it is in no list, and answered as if it did not exist.
+    Hidden,
+    /// Not under these circumstances: it is in the lists, and the refusal says so.
+    Refused,
+}
+
+/// The rules of all servers.
+#[derive(Debug)]
+pub struct Policies {
+    rules: Vec<Rule>,
+    base: Entities,
+    zones: Vec<(String, TimeZone)>,
+    revision: String,
+}
+
+impl Policies {
+    /// Reads and checks all rules. `zones` are those whose clocks policies may read, beside those that the rules
+    /// of the configuration name.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place.
+    pub fn load(
+        servers: &[ServerRules],
+        files: &[RuleFile],
+        zones: &[String],
+    ) -> Result<Arc<Self>, Vec<PolicyError>> {
+        let mut names: Vec<String> = zones.to_vec();
+        let of_rules = servers
+            .iter()
+            .flat_map(|server| server.allow.iter().chain(&server.shadow_allow));
+        names.extend(of_rules.filter_map(|rule| Some(rule.when.hours.as_ref()?.zone.clone())));
+        names.sort();
+        names.dedup();
+        let mut errors = Vec::new();
+        let mut clocks = Vec::new();
+        for name in &names {
+            match TimeZone::get(name) {
+                Ok(zone) => clocks.push((name.clone(), zone)),
+                Err(_) => errors.push(PolicyError {
+                    place: "policy.zones".to_owned(),
+                    problem: format!("{name:?} is no time zone; write one like Asia/Taipei"),
+                }),
+            }
+        }
+        let known: Vec<_> = clocks.iter().map(|(name, _)| name.clone()).collect();
+        let rules = load::load(servers, files, &known).unwrap_or_else(|more| {
+            errors.extend(more);
+            Vec::new()
+        });
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let texts = rules
+            .iter()
+            .map(|rule| format!("{}{:?}{}", rule.name, rule.origin, rule.policy));
+        let digest = keys::sha256(texts.collect::<Vec<_>>().concat().as_bytes());
+        Ok(Arc::new(Self {
+            base: schema::plain()
+                .action_entities()
+                .unwrap_or_else(|_| Entities::empty()),
+            revision: HEXLOWER.encode(&digest[..6]),
+            rules,
+            zones: clocks,
+        }))
+    }
+
+    /// No rules: nothing is allowed to anybody.
+    pub fn closed() -> Arc<Self> {
+        Arc::new(Self {
+            rules: Vec::new(),
+            base: Entities::empty(),
+            zones: Vec::new(),
+            revision: "closed".to_owned(),
+        })
+    }
+
+    /// Names this state of the rules in records.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// The policy of one server.
+    pub fn of(self: &Arc<Self>, server: &ServerName) -> ServerPolicy {
+        ServerPolicy {
+            policies: Arc::clone(self),
+            server: server.clone(),
+            slices: Cache::new(SLICES),
+        }
+    }
+}
+
+/// The policy of one server: everything that the rules of the configuration and of files say of it.
+#[derive(Debug)]
+pub struct ServerPolicy {
+    policies: Arc<Policies>,
+    server: ServerName,
+    slices: Cache<SliceKey, Arc<Remembering>>,
+}
+
+/// A slice with the decisions that it made for principals and that no circumstance can change.
+#[derive(Debug)]
+struct Remembering {
+    slice: Slice,
+    decisions: Cache<PrincipalKey, Arc<Foresight>>,
+}
+
+#[derive(Debug)]
+struct Foresight {
+    enforced: Finding,
+    tried: Option<Finding>,
+}
+
+impl ServerPolicy {
+    /// Whether a list may show it: it could be allowed, or be refused with a reason.
+    pub fn shows(&self, principal: Principal<'_>, act: Act<'_>, annotations: Annotations) -> bool {
+        let foreseen = self.foresee(principal, act, annotations);
+        foreseen.is_some_and(|(_, foresight)| !matches!(foresight.enforced, Finding::Denied(_)))
+    }
+
+    /// Decides.
+    pub fn decide(
+        &self,
+        principal: Principal<'_>,
+        act: Act<'_>,
+        annotations: Annotations,
+        circumstances: &Circumstances<'_>,
+    ) -> Decision {
+        let hidden = Decision {
+            outcome: Outcome::Hidden,
+            rule: None,
+            advice: None,
+            shadow: None,
+        };
+        let Some((remembering, foresight)) = self.foresee(principal, act, annotations) else {
+            return hidden;
+        };
+        let slice = &remembering.slice;
+        let depends = |finding: &Finding| matches!(finding, Finding::Depends(_));
+        let settled = !depends(&foresight.enforced) && !foresight.tried.as_ref().is_some_and(depends);
+        let (enforced, tried) = if settled {
+            (foresight.enforced.clone(), foresight.tried.clone())
+        } else {
+            let context = entities::context(circumstances, &slice.reads, &self.policies.zones);
+            match context.and_then(|context| slice.decide(principal, context)) {
+                Ok(findings) => findings,
+                Err(error) => {
+                    error!(%error, server = %self.server, "circumstances cannot be represented");
+                    return Decision {
+                        outcome: Outcome::Refused,
+                        ..hidden
+                    };
+                }
+            }
+        };
+        let mut decision = match (&foresight.enforced, enforced) {
+            (_, Finding::Allowed(rule)) => Decision {
+                outcome: Outcome::Allowed,
+                rule: Some(rule),
+                ..hidden
+            },
+            (Finding::Depends(advice), Finding::Denied(rule)) => Decision {
+                outcome: Outcome::Refused,
+                advice: rule
+                    .as_deref()
+                    .and_then(|rule| slice.advice_of(rule))
+                    .or_else(|| advice.clone()),
+                rule,
+                shadow: None,
+            },
+            (_, Finding::Denied(rule)) => Decision { rule, ..hidden },
+            (_, Finding::Depends(_)) => hidden,
+        };
+        if decision.outcome == Outcome::Allowed
+            && let Some(Finding::Denied(rule)) = tried
+        {
+            decision.shadow = Some(Shadow { rule });
+        }
+        decision
+    }
+
+    /// The state of the rules that it decides by.
+    pub fn revision(&self) -> &str {
+        self.policies.revision()
+    }
+
+    fn foresee(
+        &self,
+        principal: Principal<'_>,
+        act: Act<'_>,
+        annotations: Annotations,
+    ) -> Option<(Arc<Remembering>, Arc<Foresight>)> {
+        let remembering = match self.slices.get(&SliceRef::of(act, annotations)) {
+            Some(remembering) => remembering,
+            None => self.cut(act, annotations)?,
+        };
+        let key = PrincipalRef::of(principal, remembering.slice.personal);
+        if let Some(foresight) = remembering.decisions.get(&key) {
+            return Some((remembering, foresight));
+        }
+        let (enforced, tried) = match remembering.slice.foresee(principal) {
+            Ok(findings) => findings,
+            Err(error) => {
+                error!(%error, server = %self.server, "a principal cannot be represented");
+                return None;
+            }
+        };
+        let foresight = Arc::new(Foresight { enforced, tried });
+        remembering
+            .decisions
+            .insert(key.to_owned(), Arc::clone(&foresight));
+        Some((remembering, foresight))
+    }
+
+    fn cut(&self, act: Act<'_>, annotations: Annotations) -> Option<Arc<Remembering>> {
+        let slice = self.slice(act, annotations)?;
+        let remembering = Arc::new(Remembering {
+            slice,
+            decisions: Cache::new(PRINCIPALS),
+        });
+        let key = SliceRef::of(act, annotations).to_owned();
+        self.slices.insert(key, Arc::clone(&remembering));
+        Some(remembering)
+    }
+
+    pub(crate) fn slice(&self, act: Act<'_>, annotations: Annotations) -> Option<Slice> {
+        let (enforced, tried) = self.rules();
+        let about = (act, annotations);
+        let base = &self.policies.base;
+        match Slice::cut(base, &self.server, about, &enforced, tried.as_deref()) {
+            Ok(slice) => Some(slice),
+            Err(error) => {
+                error!(%error, server = %self.server, "what is asked for cannot be represented");
+                None
+            }
+        }
+    }
+
+    /// The rules that count here, and those that would if what is only tried did.
+    fn rules(&self) -> (Vec<&Rule>, Option<Vec<&Rule>>) {
+        let rules = &self.policies.rules;
+        let proposes = rules
+            .iter()
+            .any(|rule| rule.origin == Origin::ShadowAllow(self.server.clone()));
+        let tries = proposes
+            || rules
+                .iter()
+                .any(|rule| rule.origin == Origin::File { shadow: true });
+        let enforced = rules.iter().filter(|rule| match &rule.origin {
+            Origin::Allow(server) => *server == self.server,
+            Origin::ShadowAllow(_) => false,
+            Origin::File { shadow } => !shadow,
+        });
+        let tried = rules.iter().filter(|rule| match &rule.origin {
+            Origin::Allow(server) => *server == self.server && !proposes,
+            Origin::ShadowAllow(server) => *server == self.server,
+            Origin::File { .. } => true,
+        });
+        (enforced.collect(), tries.then(|| tried.collect()))
+    }
+}

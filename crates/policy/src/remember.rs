@@ -1,0 +1,142 @@
+//! The keys under which slices and decisions are remembered, owned and borrowed, so that looking one up
+//! allocates nothing.
+
+use std::hash::{Hash, Hasher};
+
+use model::{GroupName, Username};
+use quick_cache::Equivalent;
+
+use crate::principal::{Act, Annotations, Principal};
+
+/// What a slice is of.
+#[derive(Debug)]
+pub(crate) struct SliceKey {
+    act: u8,
+    name: Box<str>,
+    annotations: Annotations,
+}
+
+#[derive(Clone, Copy, Hash, PartialEq, Eq)]
+pub(crate) struct SliceRef<'a> {
+    act: u8,
+    name: &'a str,
+    annotations: Annotations,
+}
+
+impl<'a> SliceRef<'a> {
+    pub(crate) fn of(act: Act<'a>, annotations: Annotations) -> Self {
+        let tag = match act {
+            Act::Connect => 0,
+            Act::CallTool(_) => 1,
+            Act::GetPrompt(_) => 2,
+            Act::ReadResource(_) => 3,
+            Act::Subscribe(_) => 4,
+            Act::CompletePrompt(_) => 5,
+            Act::CompleteResource(_) => 6,
+            Act::Other(_) => 7,
+        };
+        Self {
+            act: tag,
+            // No policy reads the name of a method that nobody knows.
+            name: if tag == 7 { "" } else { act.name() },
+            annotations,
+        }
+    }
+
+    pub(crate) fn to_owned(self) -> SliceKey {
+        SliceKey {
+            act: self.act,
+            name: self.name.into(),
+            annotations: self.annotations,
+        }
+    }
+}
+
+impl SliceKey {
+    fn borrow(&self) -> SliceRef<'_> {
+        SliceRef {
+            act: self.act,
+            name: &self.name,
+            annotations: self.annotations,
+        }
+    }
+}
+
+/// Who a decision is about: a set of groups, and for policies that look further a person with their program.
+#[derive(Debug)]
+pub(crate) struct PrincipalKey {
+    groups: Box<[GroupName]>,
+    person: Option<Person>,
+}
+
+/// A person, with the id and the scopes of their program.
+type Person = (Username, Option<(Box<str>, Box<str>)>);
+
+#[derive(Clone, Copy, Hash, PartialEq, Eq)]
+pub(crate) struct PrincipalRef<'a> {
+    groups: &'a [GroupName],
+    person: Option<PersonRef<'a>>,
+}
+
+type PersonRef<'a> = (&'a Username, Option<(&'a str, &'a str)>);
+
+impl<'a> PrincipalRef<'a> {
+    pub(crate) fn of(principal: Principal<'a>, personal: bool) -> Self {
+        let client = principal.client.map(|client| (client.id, client.scope));
+        Self {
+            groups: principal.groups,
+            person: personal.then_some((principal.username, client)),
+        }
+    }
+
+    pub(crate) fn to_owned(self) -> PrincipalKey {
+        let person = self.person.map(|(username, client)| {
+            let client = client.map(|(id, scope)| (id.into(), scope.into()));
+            (username.clone(), client)
+        });
+        PrincipalKey {
+            groups: self.groups.into(),
+            person,
+        }
+    }
+}
+
+impl PrincipalKey {
+    fn borrow(&self) -> PrincipalRef<'_> {
+        let person = self.person.as_ref().map(|(username, client)| {
+            let client = client.as_ref().map(|(id, scope)| (id.as_ref(), scope.as_ref()));
+            (username, client)
+        });
+        PrincipalRef {
+            groups: &self.groups,
+            person,
+        }
+    }
+}
+
+macro_rules! looked_up_by {
+    ($key:ty, $lent:ident) => {
+        impl Hash for $key {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.borrow().hash(state);
+            }
+        }
+
+        impl PartialEq for $key {
+            fn eq(&self, other: &Self) -> bool {
+                self.borrow() == other.borrow()
+            }
+        }
+
+        impl Eq for $key {}
+
+        impl Equivalent<$key> for $lent<'_> {
+            fn equivalent(&self, key: &$key) -> bool {
+                *self == key.borrow()
+            }
+        }
+    };
+}
+
+looked_up_by!(SliceKey, SliceRef);
+looked_up_by!(PrincipalKey, PrincipalRef);

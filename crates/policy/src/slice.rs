@@ -1,0 +1,272 @@
+//! The policies that can say anything of one act, and what they say.
+//!
+//! Cedar walks through every policy it is given, so each act is judged by its slice: the policies that are left
+//! once action and resource are known and principal and circumstances are not. Cedar's own partial evaluation
+//! finds them, so a slice cannot leave out a policy that the whole set would have obeyed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cedar_policy::{
+    Authorizer, Context, Decision as Verdict, Entities, EntityUid, PartialResponse, PolicyId, PolicySet,
+    Request,
+};
+use model::ServerName;
+
+use crate::entities::{self, NotRepresentable};
+use crate::load::Rule;
+use crate::principal::{Act, Annotations, Principal};
+use crate::schema::Declarations;
+
+/// What a set of policies says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    Allowed(Arc<str>),
+    /// By a rule that forbids, or by none that allows.
+    Denied(Option<Arc<str>>),
+    /// It depends on the circumstances; what a person may be told who is not allowed then.
+    Depends(Option<Arc<str>>),
+}
+
+/// A set of policies with what is known of each.
+#[derive(Debug, Default)]
+pub(crate) struct Judges {
+    set: PolicySet,
+    facts: HashMap<PolicyId, Facts>,
+}
+
+/// What is known of a policy.
+#[derive(Debug)]
+struct Facts {
+    /// Its place in the order of the configuration.
+    place: usize,
+    name: Arc<str>,
+    forbids: bool,
+    advice: Option<Arc<str>>,
+}
+
+impl Judges {
+    pub(crate) fn new<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
+        let mut judges = Self::default();
+        for (place, rule) in rules.enumerate() {
+            // Ids are unique: places in the configuration, and numbers within files.
+            if judges.set.add(rule.policy.clone()).is_ok() {
+                let facts = Facts {
+                    place,
+                    name: Arc::clone(&rule.name),
+                    forbids: rule.forbids(),
+                    advice: rule.advice.clone(),
+                };
+                judges.facts.insert(rule.policy.id().clone(), facts);
+            }
+        }
+        judges
+    }
+
+    fn ask(&self, request: &Request, entities: &Entities) -> PartialResponse {
+        Authorizer::new().is_authorized_partial(request, &self.set, entities)
+    }
+
+    /// What it says when the circumstances are not known.
+    fn foresee(&self, request: &Request, entities: &Entities) -> Finding {
+        let response = self.ask(request, entities);
+        // A rule that forbids and fails must not count as one that is silent.
+        if let Some(rule) = self.first(response.definitely_errored(), true) {
+            return Finding::Denied(Some(rule));
+        }
+        let satisfied: Vec<_> = response
+            .definitely_satisfied()
+            .map(|policy| policy.id().clone())
+            .collect();
+        match response.decision() {
+            Some(Verdict::Allow) => match self.first(satisfied.iter(), false) {
+                Some(rule) => Finding::Allowed(rule),
+                None => Finding::Denied(None),
+            },
+            Some(Verdict::Deny) => Finding::Denied(self.first(satisfied.iter(), true)),
+            None => {
+                let open: Vec<_> = response
+                    .nontrivial_residuals()
+                    .map(|policy| policy.id().clone())
+                    .collect();
+                Finding::Depends(self.advice(open.iter()))
+            }
+        }
+    }
+
+    /// What it says when they are. A policy that needs what could not be represented is left over: then one that
+    /// allows does not, and one that forbids does.
+    fn decide(&self, request: &Request, entities: &Entities) -> Finding {
+        let response = self.ask(request, entities);
+        let satisfied: Vec<_> = response
+            .definitely_satisfied()
+            .map(|policy| policy.id().clone())
+            .collect();
+        let left: Vec<_> = response
+            .nontrivial_residuals()
+            .map(|policy| policy.id().clone())
+            .collect();
+        let forbidding = satisfied.iter().chain(&left).chain(response.definitely_errored());
+        if let Some(rule) = self.first(forbidding, true) {
+            return Finding::Denied(Some(rule));
+        }
+        match self.first(satisfied.iter(), false) {
+            Some(rule) => Finding::Allowed(rule),
+            None => Finding::Denied(None),
+        }
+    }
+
+    /// The first, in the order of the configuration, that forbids or that allows.
+    fn first<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>, forbids: bool) -> Option<Arc<str>> {
+        let facts = ids.filter_map(|id| self.facts.get(id));
+        let first = facts
+            .filter(|facts| facts.forbids == forbids)
+            .min_by_key(|facts| facts.place);
+        first.map(|facts| Arc::clone(&facts.name))
+    }
+
+    fn advice<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> Option<Arc<str>> {
+        let facts = ids.filter_map(|id| self.facts.get(id));
+        let first = facts
+            .filter(|facts| facts.advice.is_some())
+            .min_by_key(|facts| facts.place);
+        first.and_then(|facts| facts.advice.clone())
+    }
+
+    /// What somebody is told whom this rule forbids something.
+    fn advice_of(&self, name: &str) -> Option<Arc<str>> {
+        let facts = self
+            .facts
+            .values()
+            .find(|facts| &*facts.name == name && facts.forbids)?;
+        facts.advice.clone()
+    }
+}
+
+/// The policies of one act.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) enforced: Judges,
+    /// Those that would decide if what is only tried counted; none if that is the same.
+    pub(crate) tried: Option<Judges>,
+    /// Whether they look at who asks beyond their groups.
+    pub(crate) personal: bool,
+    /// The arguments that they read.
+    pub(crate) reads: Declarations,
+    action: EntityUid,
+    resource: EntityUid,
+    entities: Entities,
+}
+
+impl Slice {
+    /// From all policies of a server.
+    pub(crate) fn cut(
+        base: &Entities,
+        server: &ServerName,
+        (act, annotations): (Act<'_>, Annotations),
+        enforced: &[&Rule],
+        tried: Option<&[&Rule]>,
+    ) -> Result<Self, NotRepresentable> {
+        let entities = entities::with_resource(base, server, act, annotations)?;
+        let (action, resource) = (entities::action(act), entities::resource(server, act));
+        let request = Request::builder()
+            .unknown_principal_with_type(entities::uid("Person", "").type_name().clone())
+            .action(action.clone())
+            .resource(resource.clone())
+            .build();
+        let cut = |rules: &[&Rule]| {
+            let all = Judges::new(rules.iter().copied());
+            let response = all.ask(&request, &entities);
+            let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
+            let left = response.nontrivial_residuals().map(|policy| policy.id().clone());
+            let errored = response.definitely_errored().cloned();
+            let ids: std::collections::HashSet<_> = satisfied.chain(left).chain(errored).collect();
+            rules
+                .iter()
+                .copied()
+                .filter(|rule| ids.contains(rule.policy.id()))
+                .cloned()
+                .collect::<Vec<Rule>>()
+        };
+        let enforced: Vec<Rule> = cut(enforced);
+        let tried = tried.map(cut).filter(|tried| {
+            let ids = |rules: &[Rule]| {
+                rules
+                    .iter()
+                    .map(|rule| rule.policy.id().clone())
+                    .collect::<Vec<_>>()
+            };
+            ids(tried) != ids(&enforced)
+        });
+        let mut reads = Declarations::new();
+        for rule in enforced.iter().chain(tried.iter().flatten()) {
+            for (path, declared) in &rule.reads {
+                let joint = reads.entry(path.clone()).or_insert(*declared);
+                joint.optional &= declared.optional;
+            }
+        }
+        Ok(Self {
+            personal: enforced
+                .iter()
+                .chain(tried.iter().flatten())
+                .any(|rule| rule.personal),
+            reads,
+            enforced: Judges::new(enforced.iter()),
+            tried: tried.map(|tried| Judges::new(tried.iter())),
+            action,
+            resource,
+            entities,
+        })
+    }
+
+    /// The request of a person, with circumstances or without.
+    fn request(
+        &self,
+        principal: Principal<'_>,
+        context: Option<Context>,
+    ) -> Result<(Request, Entities), NotRepresentable> {
+        let person = entities::person(principal)?;
+        let request = Request::builder()
+            .principal(person.uid())
+            .action(self.action.clone())
+            .resource(self.resource.clone());
+        let entities = self.entities.clone().add_entities([person], None)?;
+        let request = match context {
+            Some(context) => request.context(context).build(),
+            None => request.build(),
+        };
+        Ok((request, entities))
+    }
+
+    /// What is known before the circumstances are.
+    pub(crate) fn foresee(
+        &self,
+        principal: Principal<'_>,
+    ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
+        let (request, entities) = self.request(principal, None)?;
+        let tried = self
+            .tried
+            .as_ref()
+            .map(|judges| judges.foresee(&request, &entities));
+        Ok((self.enforced.foresee(&request, &entities), tried))
+    }
+
+    /// What is decided under these circumstances.
+    pub(crate) fn decide(
+        &self,
+        principal: Principal<'_>,
+        context: Context,
+    ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
+        let (request, entities) = self.request(principal, Some(context))?;
+        let tried = self
+            .tried
+            .as_ref()
+            .map(|judges| judges.decide(&request, &entities));
+        Ok((self.enforced.decide(&request, &entities), tried))
+    }
+
+    /// What somebody is told whom this rule forbids something.
+    pub(crate) fn advice_of(&self, rule: &str) -> Option<Arc<str>> {
+        self.enforced.advice_of(rule)
+    }
+}

@@ -1,0 +1,105 @@
+//! From the rules of the configuration and its files of policies to what decides.
+
+use std::sync::Arc;
+
+use ::policy::{AllowRule, ArgumentTest, Conditions, Hours, Policies, RuleFile, ServerRules, Tools};
+
+use super::{Problems, Sources};
+use crate::config::environment::Environment;
+use crate::config::file::Loaded;
+use crate::config::policy;
+
+/// Reads and checks all of them. With problems, nothing is allowed.
+pub(super) fn policies(sources: &mut Sources<'_>, problems: &mut Problems) -> Arc<Policies> {
+    let config = &sources.loaded.config;
+    let mut files = Vec::new();
+    for (number, named) in config.policy.files.iter().enumerate() {
+        let key = format!("policy.files[{number}]");
+        if let Some(text) = problems.take(key, sources.read(&named.file)) {
+            files.push(RuleFile {
+                name: named.file.display().to_string(),
+                text,
+                shadow: named.shadow,
+            });
+        }
+    }
+    let servers = config.servers.iter().map(|(name, server)| ServerRules {
+        server: name.clone(),
+        allow: server.allow.iter().map(rule).collect(),
+        shadow_allow: server.shadow_allow.iter().map(rule).collect(),
+    });
+    let servers: Vec<_> = servers.collect();
+    match Policies::load(&servers, &files, &config.policy.zones) {
+        Ok(policies) => policies,
+        Err(errors) => {
+            for error in errors {
+                problems.add(error.place, error.problem);
+            }
+            Policies::closed()
+        }
+    }
+}
+
+/// The rules of a configuration alone, for those who ask about them.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn policies_of(loaded: &Loaded, environment: &Environment) -> Result<Arc<Policies>, Problems> {
+    let mut problems = Problems::default();
+    let mut sources = Sources {
+        loaded,
+        environment,
+        files: Vec::new(),
+    };
+    let policies = policies(&mut sources, &mut problems);
+    if problems.0.is_empty() {
+        Ok(policies)
+    } else {
+        Err(problems)
+    }
+}
+
+fn rule(allow: &policy::Allow) -> AllowRule {
+    let everything = || match allow.tools {
+        policy::Tools::All | policy::Tools::ReadOnly => vec!["*".to_owned()],
+        policy::Tools::Matching(_) => Vec::new(),
+    };
+    let when = &allow.when;
+    AllowRule {
+        groups: allow.groups.clone(),
+        people: allow.people.clone(),
+        clients: allow.clients.clone(),
+        tools: match &allow.tools {
+            policy::Tools::All => Tools::All,
+            policy::Tools::ReadOnly => Tools::ReadOnly,
+            policy::Tools::Matching(names) => Tools::Matching(names.clone()),
+        },
+        prompts: allow.prompts.clone().unwrap_or_else(everything),
+        resources: allow.resources.clone().unwrap_or_else(everything),
+        when: Conditions {
+            arguments: when
+                .arguments
+                .iter()
+                .map(|(path, test)| (path.clone(), argument(test)))
+                .collect(),
+            networks: when.networks.clone(),
+            hours: when.hours.as_ref().map(|hours| Hours {
+                zone: hours.zone.clone(),
+                days: hours.days.iter().map(|day| *day as i8).collect(),
+                from: hours.from.0,
+                until: hours.until.0,
+            }),
+            authenticated_within: when.authenticated_within.map(|span| span.0),
+        },
+        advice: allow.advice.clone(),
+    }
+}
+
+fn argument(test: &policy::Argument) -> ArgumentTest {
+    match test {
+        policy::Argument::OneOf(texts) => ArgumentTest::OneOf(texts.clone()),
+        policy::Argument::Like(patterns) => ArgumentTest::Like(patterns.clone()),
+        policy::Argument::Is(truth) => ArgumentTest::Is(*truth),
+        policy::Argument::Between(least, most) => ArgumentTest::Between(*least, *most),
+    }
+}

@@ -1,0 +1,541 @@
+//! Lists and calls obey one decision, in every era and framing (mcp-transport-proxying section 6).
+
+use serde_json::{Value, json};
+
+use crate::rig::{Ask, Door, Plan, door, scripted::Scripted};
+
+const RULES: &str = r#"
+  limited:
+    upstream: {upstream}
+    allow:
+      - groups: [developers]
+        tools: [echo_headers, "test_simple_*"]
+        prompts: [test_simple_prompt]
+        resources: ["test://static-text"]
+      - groups: [developers]
+        tools: [test_image_content]
+        when: { networks: [192.0.2.0/24] }
+        advice: Images are for the office.
+    credential: { headers: { Authorization: "Bearer ${file:credential}" } }
+  old:
+    upstream: {sse}
+    transport: sse
+    allow: [{ groups: [developers], tools: [echo_headers] }]
+    credential: { headers: { Authorization: "Bearer ${file:credential}" } }
+"#;
+
+async fn limited() -> (Door, String) {
+    let door = Door::with(Plan {
+        servers: RULES.to_owned(),
+        ..Plan::default()
+    })
+    .await;
+    let token = token_for(&door, "limited").await;
+    (door, token)
+}
+
+async fn token_for(door: &Door, server: &str) -> String {
+    let mut app = door.app().await;
+    app.resource = format!("{}/mcp/{server}", door.url);
+    app.sign_in(door, "ana").await.access
+}
+
+/// A request of an era that has sessions, in a session of its own.
+async fn legacy(door: &Door, token: &str, version: &str, method: &str, params: Value) -> Value {
+    let post = |session: Option<String>, body: Value| {
+        let mut ask = Ask::json("/mcp/limited", &body)
+            .bearer(token)
+            .with("accept", "application/json, text/event-stream");
+        if let Some(session) = session {
+            ask = ask
+                .with("mcp-session-id", session)
+                .with("mcp-protocol-version", version);
+        }
+        ask
+    };
+    let params_of_begin = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let begin = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params_of_begin });
+    let session = door
+        .ask(post(None, begin))
+        .await
+        .header("mcp-session-id")
+        .map(str::to_owned);
+    let body = json!({ "jsonrpc": "2.0", "id": "q", "method": method, "params": params });
+    let reply = door.ask(post(session, body)).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    message(&reply.body)
+}
+
+/// The answer in a body, whatever frames it.
+fn message(body: &str) -> Value {
+    let texts = body
+        .lines()
+        .map(|line| line.strip_prefix("data:").unwrap_or(line).trim());
+    let mut messages = texts.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    messages
+        .rfind(|message| message.get("result").or_else(|| message.get("error")).is_some())
+        .unwrap_or_else(|| panic!("{body}"))
+}
+
+fn names(message: &Value, list: &str, member: &str) -> Vec<String> {
+    let entries = message["result"][list]
+        .as_array()
+        .unwrap_or_else(|| panic!("{message}"));
+    entries
+        .iter()
+        .map(|entry| entry[member].as_str().unwrap().to_owned())
+        .collect()
+}
+
+const ERAS: [&str; 4] = ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
+
+async fn ask(door: &Door, token: &str, era: &str, method: &str, params: Value) -> Value {
+    if era == "2026-07-28" {
+        let reply = door
+            .ask(door::modern("limited", method, params).bearer(token))
+            .await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        return message(&reply.body);
+    }
+    legacy(door, token, era, method, params).await
+}
+
+/// CC-75, TP-99, TP-100, TP-101, TP-105, TP-106, TP-109, TP-112, DEC-16: the same in every era and on every connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_and_calls_obey_one_decision_in_every_era() {
+    let (door, token) = limited().await;
+    for era in ERAS {
+        let ask = |method: &'static str, params: Value| ask(&door, &token, era, method, params);
+        let tools = names(&ask("tools/list", json!({})).await, "tools", "name");
+        assert!(tools.contains(&"test_simple_text".to_owned()), "{era}: {tools:?}");
+        assert!(
+            tools.contains(&"test_image_content".to_owned()),
+            "{era}: what is only refused now is shown"
+        );
+        assert!(
+            tools.iter().all(|name| name == "echo_headers"
+                || name.starts_with("test_simple_")
+                || name == "test_image_content"),
+            "{era}: {tools:?}"
+        );
+        assert_eq!(
+            names(&ask("prompts/list", json!({})).await, "prompts", "name"),
+            ["test_simple_prompt"]
+        );
+        assert_eq!(
+            names(&ask("resources/list", json!({})).await, "resources", "uri"),
+            ["test://static-text"]
+        );
+        let templates = ask("resources/templates/list", json!({})).await;
+        assert!(names(&templates, "resourceTemplates", "uriTemplate").is_empty());
+
+        door.upstream.take_requests();
+        let called = ask(
+            "tools/call",
+            json!({ "name": "test_simple_text", "arguments": {} }),
+        )
+        .await;
+        assert!(called["result"]["content"].is_array(), "{era}: {called}");
+        let got = ask("prompts/get", json!({ "name": "test_simple_prompt" })).await;
+        assert!(got["result"]["messages"].is_array(), "{era}: {got}");
+        let read = ask("resources/read", json!({ "uri": "test://static-text" })).await;
+        assert!(read["result"]["contents"].is_array(), "{era}: {read}");
+
+        // What is hidden is answered as the protocol answers for what does not exist, and is never forwarded.
+        door.upstream.take_requests();
+        let resource_code = if era == "2026-07-28" { -32602 } else { -32002 };
+        for (method, params, code, text) in [
+            (
+                "tools/call",
+                json!({ "name": "test_error_handling" }),
+                -32602,
+                "Unknown tool: test_error_handling",
+            ),
+            (
+                "tools/call",
+                json!({ "name": "Echo_headers" }),
+                -32602,
+                "Unknown tool: Echo_headers",
+            ),
+            (
+                "prompts/get",
+                json!({ "name": "test_prompt_with_arguments" }),
+                -32602,
+                "Unknown prompt: test_prompt_with_arguments",
+            ),
+            (
+                "resources/read",
+                json!({ "uri": "test://static-binary" }),
+                resource_code,
+                "Unknown resource: test://static-binary",
+            ),
+            (
+                "resources/subscribe",
+                json!({ "uri": "test://watched-resource" }),
+                resource_code,
+                "Unknown resource: test://watched-resource",
+            ),
+            (
+                "completion/complete",
+                json!({ "ref": { "type": "ref/prompt", "name": "test_prompt_with_arguments" }, "argument": { "name": "a", "value": "" } }),
+                -32602,
+                "Unknown prompt: test_prompt_with_arguments",
+            ),
+            (
+                "completion/complete",
+                json!({ "ref": { "type": "ref/resource", "uri": "test://template/{id}/data" }, "argument": { "name": "id", "value": "" } }),
+                resource_code,
+                "Unknown resource: test://template/{id}/data",
+            ),
+            (
+                "tools/callEverything",
+                json!({}),
+                -32601,
+                "Unknown method: tools/callEverything",
+            ),
+        ] {
+            let answer = ask(method, params).await;
+            assert_eq!(
+                (&answer["error"]["code"], &answer["error"]["message"]),
+                (&json!(code), &json!(text)),
+                "{era}: {answer}"
+            );
+        }
+        // What could be allowed at another time or place says so, in words that a model can act on.
+        let refused = ask("tools/call", json!({ "name": "test_image_content" })).await;
+        assert_eq!(refused["result"]["isError"], true, "{era}: {refused}");
+        assert_eq!(
+            refused["result"]["content"][0]["text"],
+            "Images are for the office. If you need it, ask platform@example.com."
+        );
+        let forwarded = door.upstream.take_requests();
+        assert!(
+            forwarded
+                .iter()
+                .all(|seen| seen.rpc_method().as_deref() == Some("initialize")),
+            "{era}: {forwarded:?}"
+        );
+    }
+}
+
+/// TP-120: the record says by which rule, and under which state of the rules.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_record_names_the_rule() {
+    let (door, token) = limited().await;
+    for tool in ["test_simple_text", "test_image_content", "test_error_handling"] {
+        door.ask(door::call("limited", tool, json!({})).bearer(&token))
+            .await;
+    }
+    let rows = door.calls_recorded(|rows| rows.len() == 3).await;
+    for (tool, outcome, reason, rule) in [
+        (
+            "test_simple_text",
+            "answered",
+            Value::Null,
+            json!("limited.allow[0]"),
+        ),
+        ("test_image_content", "refused", json!("policy"), Value::Null),
+        ("test_error_handling", "refused", json!("hidden"), Value::Null),
+    ] {
+        let row = rows.iter().find(|row| row["target"] == tool).unwrap();
+        assert_eq!(
+            (&row["outcome"], &row["reason"], &row["rule"]),
+            (&json!(outcome), &reason, &rule),
+            "{row}"
+        );
+        assert_eq!(row["policy"].as_str().map(str::len), Some(12), "{row}");
+    }
+}
+
+/// The transport of 2024-11-05: the list comes on another connection than it was asked for on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tp_101_the_oldest_transport_is_filtered_too() {
+    let (door, _) = limited().await;
+    let token = token_for(&door, "old").await;
+    let listen = Ask::get("/mcp/old")
+        .bearer(&token)
+        .with("accept", "text/event-stream");
+    let mut stream = listen.open(door.address).await;
+    let event = stream.event().await.unwrap();
+    let endpoint = event
+        .lines()
+        .find_map(|line| line.strip_prefix("data: "))
+        .unwrap()
+        .to_owned();
+    let post = |body: Value| door.ask(Ask::json(&endpoint, &body).bearer(&token));
+    let params = json!({ "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    post(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params })).await;
+    assert_eq!(stream.message().await.unwrap()["id"], 1);
+    let accepted = post(json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" })).await;
+    assert!((200..300).contains(&accepted.status), "{accepted:?}");
+    assert_eq!(
+        names(&stream.message().await.unwrap(), "tools", "name"),
+        ["echo_headers"]
+    );
+    let refused = post(json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": { "name": "test_simple_text" } })).await;
+    assert_eq!(refused.json()["error"]["code"], -32602);
+}
+
+/// An upstream whose lists are written by the test.
+async fn scripted() -> (Door, Scripted, String) {
+    let upstream = Scripted::start().await;
+    let servers = format!(
+        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: [a, c] }}]\n    timeouts: {{ idle: 400ms }}\n",
+        upstream.url()
+    );
+    let door = Door::with(Plan {
+        servers,
+        ..Plan::default()
+    })
+    .await;
+    let token = token_for(&door, "scripted").await;
+    (door, upstream, token)
+}
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","tools":[{"name":"a","inputSchema":{"$ref":"http://x/","n":1.0e5}},{"name":"b"},{ "name" : "c" }],"nextCursor":"öpaque","ttlMs":60000,"cacheScope":"public","vendor":[]}}"#;
+const FILTERED: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","tools":[{"name":"a","inputSchema":{"$ref":"http://x/","n":1.0e5}},{ "name" : "c" }],"nextCursor":"öpaque","ttlMs":60000,"cacheScope":"private","vendor":[]}}"#;
+
+/// TP-85, TP-101 to TP-104: whatever frames it, a list loses what is hidden and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_filtered_in_every_framing() {
+    let (door, upstream, token) = scripted().await;
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"tools":[{"name":"b"}]}}"#;
+    let list = || door::modern("scripted", "tools/list", json!({})).bearer(&token);
+    for (media_type, said, expected) in [
+        ("application/json", LIST.to_owned(), FILTERED.to_owned()),
+        (
+            "text/event-stream; charset=utf-8",
+            format!(": hello\n\nid: 1\ndata: {note}\n\nevent: message\nid: 2\ndata: {LIST}\n\n"),
+            format!(": hello\n\nid: 1\ndata: {note}\n\nevent: message\nid: 2\ndata: {FILTERED}\n\n"),
+        ),
+        (
+            "application/x-ndjson",
+            format!("{note}\n{LIST}\n"),
+            format!("{note}\n{FILTERED}\n"),
+        ),
+        (
+            "application/json",
+            format!("{note}\n{LIST}"),
+            format!("{note}\n{FILTERED}\n"),
+        ),
+    ] {
+        let header = format!("Content-Type: {media_type}");
+        upstream.answers("200 OK", &[&header, "ETag: \"x\"", "X-Kept: yes"], &said);
+        let reply = door.ask(list()).await;
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (200, expected.as_str()),
+            "{media_type}"
+        );
+        assert_eq!(
+            (reply.header("etag"), reply.header("x-kept")),
+            (None, Some("yes")),
+            "{media_type}"
+        );
+        // The same without a length.
+        let chunked = said.replace('\n', "\r\n");
+        let said = if media_type.starts_with("text") {
+            &chunked
+        } else {
+            &said
+        };
+        upstream.says(format!(
+            "HTTP/1.1 200 OK\r\n{header}\r\nConnection: close\r\n\r\n{said}"
+        ));
+        let reply = door.ask(list()).await;
+        assert_eq!(reply.body.replace("\r\n", "\n"), expected, "{media_type}");
+    }
+    // A tool's own output is nobody's list (TP-102), and what is not of this list is not touched.
+    let output = LIST.replace("\"vendor\"", "\"content\":[],\"vendor\"");
+    upstream.answers("200 OK", &["Content-Type: application/json"], &output);
+    let reply = door
+        .ask(door::call("scripted", "a", json!({})).bearer(&token))
+        .await;
+    assert_eq!(reply.body, output);
+    let prompts = LIST.replace("\"tools\"", "\"prompts\"");
+    upstream.answers("200 OK", &["Content-Type: application/json"], &prompts);
+    let reply = door
+        .ask(door::modern("scripted", "prompts/list", json!({})).bearer(&token))
+        .await;
+    assert_eq!(reply.json()["result"]["prompts"], json!([]));
+}
+
+/// What cannot be read for certain is not passed on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_with_two_readings_is_not_passed_on() {
+    let (door, upstream, token) = scripted().await;
+    let list = || door::modern("scripted", "tools/list", json!({})).bearer(&token);
+    let twice = r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[],"tools":[{"name":"b"}]}}"#;
+    for (header, said) in [
+        ("Content-Type: application/json", twice.to_owned()),
+        (
+            "Content-Type: application/json",
+            "{\"jsonrpc\":\"2.0\",\"id\":7,".to_owned(),
+        ),
+        (
+            "Content-Type: application/json\r\nContent-Encoding: gzip",
+            LIST.to_owned(),
+        ),
+    ] {
+        upstream.answers("200 OK", &[header], &said);
+        let reply = door.ask(list()).await;
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (200, &json!(-32603)),
+            "{reply:?}"
+        );
+        assert!(!reply.body.contains("\"b\""));
+    }
+    upstream.answers(
+        "200 OK",
+        &["Content-Type: text/event-stream"],
+        &format!("data: {twice}\n\ndata: {LIST}\n\n"),
+    );
+    assert_eq!(door.ask(list()).await.body, format!("data: {FILTERED}\n\n"));
+    // Behind an unfinished list nothing comes.
+    upstream
+        .says("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{\"jsonrpc\"");
+    let reply = door.ask(list()).await;
+    assert_eq!(reply.json()["error"]["code"], -32603, "{reply:?}");
+}
+
+/// TP-36: a resumed stream carries answers to requests that were made on other connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tp_101_a_resumed_stream_is_filtered_by_form() {
+    let (door, upstream, token) = scripted().await;
+    let output = r#"{"jsonrpc":"2.0","id":9,"result":{"content":[],"tools":[{"name":"b"}]}}"#;
+    let said = format!("id: 4\ndata: {LIST}\n\nid: 5\ndata: {output}\n\ndata: {{\"cut");
+    upstream.answers("200 OK", &["Content-Type: text/event-stream"], &said);
+    let resume = Ask::get("/mcp/scripted")
+        .bearer(&token)
+        .with("accept", "text/event-stream")
+        .with("last-event-id", "3");
+    let reply = door.ask(resume).await;
+    assert_eq!(
+        reply.body,
+        format!("id: 4\ndata: {FILTERED}\n\nid: 5\ndata: {output}\n\n")
+    );
+}
+
+/// DEC-19: each message of a batch is decided alone, and only what is allowed is forwarded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tp_26_each_message_of_a_batch_is_decided_alone() {
+    let (door, upstream, token) = scripted().await;
+    let call = |id: u32, name: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": name } });
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let list = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list" });
+    let batch = |messages: &[Value]| {
+        let ask = Ask::json("/mcp/scripted", &json!(messages)).bearer(&token);
+        ask.with("accept", "application/json, text/event-stream")
+    };
+    let refusal = |id: u32| json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32602, "message": "Unknown tool: b" } });
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+    let listed: Value = serde_json::from_str(FILTERED).unwrap();
+    let answered: Value = serde_json::from_str(answer).unwrap();
+    upstream.answers(
+        "200 OK",
+        &["Content-Type: application/json"],
+        &format!("[{answer},{LIST}]"),
+    );
+    let reply = door
+        .ask(batch(&[call(1, "a"), call(2, "b"), note.clone(), list.clone()]))
+        .await;
+    assert_eq!(reply.json(), json!([refusal(2), answered, listed]), "{reply:?}");
+    upstream.answers(
+        "200 OK",
+        &["Content-Type: text/event-stream"],
+        &format!("data: {answer}\n\ndata: {LIST}\n\n"),
+    );
+    let reply = door.ask(batch(&[call(1, "a"), call(2, "b"), list])).await;
+    let events: Vec<Value> = reply
+        .body
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .collect();
+    assert_eq!(events, [refusal(2), answered, listed]);
+    upstream.answers("202 Accepted", &[], "");
+    let reply = door.ask(batch(&[note, call(2, "b")])).await;
+    assert_eq!(
+        (reply.status, reply.json()),
+        (200, json!([refusal(2)])),
+        "{reply:?}"
+    );
+    upstream.says("");
+    let reply = door.ask(batch(&[call(3, "b"), call(4, "b")])).await;
+    assert_eq!(
+        (reply.status, reply.json()),
+        (200, json!([refusal(3), refusal(4)])),
+        "{reply:?}"
+    );
+}
+
+/// TP-77: a subscription loses the resources that the caller may not have, and the upstream never hears of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_is_narrowed() {
+    let (door, token) = limited().await;
+    let notifications = json!({ "toolsListChanged": true, "resourceSubscriptions": ["test://static-text", "test://watched-resource"] });
+    let listen = door::modern(
+        "limited",
+        "subscriptions/listen",
+        json!({ "notifications": notifications }),
+    )
+    .bearer(&token);
+    let mut stream = listen.open(door.address).await;
+    let acknowledged = stream.message().await.unwrap();
+    let heard = acknowledged["params"]["notifications"]["resourceSubscriptions"].to_string();
+    assert!(!heard.contains("watched"), "{acknowledged}");
+    let seen = door.upstream.requests();
+    let body = String::from_utf8_lossy(&seen.last().unwrap().body).into_owned();
+    assert!(
+        body.contains("test://static-text") && !body.contains("watched"),
+        "{body}"
+    );
+    assert!(body.contains("toolsListChanged"));
+}
+
+/// Rules that are only tried: what they would have refused is recorded, and allowed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shadow_rules_are_recorded_and_not_enforced() {
+    let file = r#"@id("freeze") forbid (principal, action == Action::"tools/call", resource) when { resource.name == "test_simple_text" };"#;
+    let door = Door::with(Plan {
+        config: "policy: { files: [{ file: freeze.cedar, shadow: true }] }".to_owned(),
+        files: vec![("freeze.cedar", file.to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    let (_, tokens) = door.signed_in("ana").await;
+    for tool in ["test_simple_text", "echo_headers"] {
+        assert_eq!(door.call(&tokens.access, tool, json!({})).await.status, 200);
+    }
+    let rows = door.calls_recorded(|rows| rows.len() == 2).await;
+    let of = |tool: &str| rows.iter().find(|row| row["target"] == tool).unwrap();
+    assert_eq!(of("test_simple_text")["outcome"], "answered");
+    assert_eq!(
+        of("test_simple_text")["shadow"],
+        "tools/call test_simple_text: freeze"
+    );
+    assert_eq!(of("echo_headers")["shadow"], Value::Null);
+}
+
+/// A change of the rules counts for the next request, and what a file says is read again when it changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_rules_counts_at_once() {
+    let mut door = Door::with(Plan {
+        config: "policy: { files: [{ file: rules.cedar }] }".to_owned(),
+        files: vec![("rules.cedar", String::new())],
+        ..Plan::default()
+    })
+    .await;
+    let (_, tokens) = door.signed_in("ana").await;
+    let text = door.call(&tokens.access, "test_simple_text", json!({})).await;
+    assert!(text.body.contains("content"));
+    let rule = r#"forbid (principal in Group::"developers", action == Action::"tools/call", resource == Tool::"fixture/test_simple_text");"#;
+    std::fs::write(door.folder.path().join("rules.cedar"), rule).unwrap();
+    door.reconfigure(ToOwned::to_owned).await;
+    let text = door.call(&tokens.access, "test_simple_text", json!({})).await;
+    assert!(text.body.contains("Unknown tool: test_simple_text"), "{text:?}");
+    assert_eq!(
+        door.call(&tokens.access, "echo_headers", json!({})).await.status,
+        200
+    );
+}
