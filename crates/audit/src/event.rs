@@ -170,6 +170,12 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shadow: Option<String>,
     },
+    /// A server lists something under a name with another definition than was accepted.
+    DefinitionChanged {
+        server: ServerName,
+        list: String,
+        name: String,
+    },
     /// An operator's command.
     Administration {
         operator: String,

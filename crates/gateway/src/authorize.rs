@@ -10,12 +10,14 @@ use protocol::mcp::list::{Entry, List};
 use protocol::scope;
 
 use crate::authenticate::Caller;
+use crate::catalogue::{Catalogue, Item, Pinning};
 use crate::message::{Asked, Element, Read};
 use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
 
 /// Who asks, of which server, from where and when.
 pub(crate) struct About<'a> {
+    pub(crate) catalogue: &'a Catalogue,
     pub(crate) route: &'a Route,
     pub(crate) caller: &'a Caller,
     pub(crate) address: IpAddr,
@@ -112,8 +114,12 @@ fn without(read: &Read, gone: &[usize]) -> Bytes {
 }
 
 impl About<'_> {
-    /// Whether a list may show an entry to this caller.
+    /// Whether a list may show an entry to this caller. What the server says of it is learned on the way.
     pub(crate) fn shows(&self, list: List, entry: &Entry<'_>) -> bool {
+        let known = self.catalogue.learn(self.route.name(), list, entry);
+        if self.holds(list, known.as_deref()) {
+            return false;
+        }
         let act = match list {
             List::Tools => Act::CallTool(&entry.name),
             List::Prompts => Act::GetPrompt(&entry.name),
@@ -127,23 +133,49 @@ impl About<'_> {
 
     fn principal(&self) -> Principal<'_> {
         let id = self.caller.access.client.as_str();
-        let host = id
-            .strip_prefix("https://")
-            .map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
         Principal {
             username: &self.caller.account.username,
             groups: &self.caller.account.groups,
             client: Some(Client {
                 id,
-                host: host.unwrap_or_default(),
+                host: host(id),
                 scope: &self.caller.access.scope,
             }),
         }
     }
 
-    #[expect(clippy::unused_self, reason = "the catalogue comes with the next step")]
-    fn annotations(&self, _act: Act<'_>) -> Annotations {
-        Annotations::default()
+    /// What the server says of a tool, if it is believed. An unknown tool is one of which nothing is said.
+    fn annotations(&self, act: Act<'_>) -> Annotations {
+        let Act::CallTool(name) = act else {
+            return Annotations::default();
+        };
+        if !self.route.trust_annotations {
+            return Annotations::default();
+        }
+        let known = self.catalogue.find(self.route.name(), List::Tools, name);
+        known.map(|item| item.annotations).unwrap_or_default()
+    }
+
+    /// Whether an entry is hidden because it is not what was accepted (TP-119). Resources come and go by their
+    /// nature; what a model takes for instructions does not.
+    fn holds(&self, list: List, known: Option<&Item>) -> bool {
+        self.route.pinning == Pinning::Hold
+            && matches!(list, List::Tools | List::Prompts)
+            && known.is_none_or(Item::is_changed)
+    }
+
+    /// The same for what is called: one that was never listed is not known to be another.
+    fn is_held(&self, act: Act<'_>) -> bool {
+        let (list, name) = match act {
+            Act::CallTool(name) => (List::Tools, name),
+            Act::GetPrompt(name) | Act::CompletePrompt(name) => (List::Prompts, name),
+            _ => return false,
+        };
+        if self.route.pinning != Pinning::Hold {
+            return false;
+        }
+        let known = self.catalogue.find(self.route.name(), list, name);
+        known.is_some() && self.holds(list, known.as_deref())
     }
 
     fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
@@ -166,7 +198,14 @@ impl About<'_> {
                 .and_then(|span| std::str::from_utf8(body.get(span)?).ok());
             let decision = self.decide(asked.act(), arguments);
             ruling.note(&decision, asked.act());
-            self.refusal(&decision, asked)
+            let refusal = self.refusal(&decision, asked);
+            if refusal.is_none() && self.is_held(asked.act()) {
+                return Some(Refusal::Held(
+                    Absent::of(asked.act()),
+                    asked.act().name().to_owned(),
+                ));
+            }
+            refusal
         })
     }
 
@@ -211,6 +250,12 @@ impl About<'_> {
             .concat()
             .into()
     }
+}
+
+/// The host that vouches for a client: that of its metadata document.
+pub fn host(client: &str) -> &str {
+    let rest = client.strip_prefix("https://").unwrap_or_default();
+    rest.split(['/', ':']).next().unwrap_or_default()
 }
 
 impl Ruling {

@@ -61,6 +61,7 @@ impl Filter {
         let routes = self.gateway.routes();
         let route = routes.servers.get(self.route.name()).unwrap_or(&self.route);
         let about = About {
+            catalogue: self.gateway.catalogue(),
             route,
             caller: &self.caller,
             address: self.address,

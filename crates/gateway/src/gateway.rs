@@ -22,6 +22,7 @@ use tracing::{debug, warn};
 
 use crate::authenticate::Caller;
 use crate::authorize::About;
+use crate::catalogue::Catalogue;
 use crate::exchange::{Exchange, user_agent};
 use crate::listening::Seat;
 use crate::message::{Read, Unreadable, Waiting};
@@ -49,6 +50,8 @@ pub struct Parts {
     pub recorder: Recorder,
     /// Supervised tasks.
     pub tasks: Tasks,
+    /// What servers say they have.
+    pub catalogue: Arc<Catalogue>,
     /// Pages for people who open an endpoint in a browser.
     pub pages: Arc<dyn HumanPages>,
 }
@@ -94,6 +97,10 @@ impl Gateway {
     /// Since the program began; measures how long things take.
     pub(crate) fn elapsed(&self) -> Duration {
         self.parts.world.elapsed()
+    }
+
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.parts.catalogue
     }
 
     pub(crate) fn standing(&self) -> &Standing {
@@ -243,6 +250,7 @@ impl Gateway {
         };
         let caller = exchange.caller.clone();
         let about = About {
+            catalogue: self.catalogue(),
             route,
             caller: &caller,
             address: exchange.address,

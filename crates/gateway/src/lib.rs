@@ -14,6 +14,7 @@
 pub mod answer;
 pub mod authenticate;
 pub mod authorize;
+pub mod catalogue;
 pub mod cors;
 pub mod credential;
 pub mod exchange;
@@ -31,6 +32,7 @@ pub mod route;
 pub mod session;
 pub mod streamable;
 
+pub use catalogue::{Catalogue, Pinning};
 pub use gateway::{Gateway, Parts};
 pub use refusal::{HumanPages, Refusal};
 pub use route::{Assertion, Route, Routes, Timeouts, Transport};

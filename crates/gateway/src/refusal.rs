@@ -77,6 +77,9 @@ pub enum Refusal {
     /// What was asked for is not there, as far as this caller is concerned (DEC-16).
     #[error("Unknown {0}: {1}")]
     Absent(Absent, String),
+    /// The same, for something whose definition is not the one that was accepted (TP-119).
+    #[error("Unknown {0}: {1}")]
+    Held(Absent, String),
     /// Not under these circumstances; there is a reason that a person or a model can act on (DEC-16).
     #[error("{advice}{}", .contact.as_ref().map(|contact| format!(" If you need it, ask {contact}.")).unwrap_or_default())]
     NotNow {
@@ -224,6 +227,7 @@ impl Refusal {
             Self::Mismatch(_) => "header_mismatch",
             Self::NotAllowed(_) => "not_allowed",
             Self::Absent(..) => "hidden",
+            Self::Held(..) => "definition_changed",
             Self::NotNow { .. } | Self::Told(_) => "policy",
             Self::Session => "session",
             Self::Upstream(UpstreamTrouble::Unreachable) => "upstream_unreachable",
@@ -270,7 +274,7 @@ impl Refusal {
             Self::Batch => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
             Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
             Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
-            Self::NotAllowed(_) | Self::Absent(..) | Self::NotNow { .. } => {
+            Self::NotAllowed(_) | Self::Absent(..) | Self::Held(..) | Self::NotNow { .. } => {
                 match circumstances.answer_each(|waiting| tell(self, waiting, circumstances.modern)) {
                     Some(text) => json(StatusCode::OK, text),
                     None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
@@ -353,7 +357,9 @@ fn upstream_trouble(trouble: UpstreamTrouble, circumstances: &Circumstances<'_>)
 pub(crate) fn tell(refusal: &Refusal, waiting: &Waiting, modern: bool) -> String {
     let text = refusal.to_string();
     match refusal {
-        Refusal::Absent(what, _) => answer::error(Some(&waiting.id), what.code(modern), &text),
+        Refusal::Absent(what, _) | Refusal::Held(what, _) => {
+            answer::error(Some(&waiting.id), what.code(modern), &text)
+        }
         Refusal::NotNow { .. } if waiting.is_tool_call => answer::tool_error(&waiting.id, &text, modern),
         _ => answer::error(Some(&waiting.id), answer::NOT_ALLOWED, &text),
     }

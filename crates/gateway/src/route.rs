@@ -12,6 +12,8 @@ use protocol::{Issuer, Origin, Origins};
 use url::Url;
 use vault::SharedCredential;
 
+use crate::catalogue::Pinning;
+
 /// How an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -79,6 +81,10 @@ pub struct Route {
     pub body_limit: usize,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// Whether what it says of its tools is believed (TP-118).
+    pub trust_annotations: bool,
+    /// What is done when a definition changes (TP-119).
+    pub pinning: Pinning,
     /// Whom a caller who is not allowed should ask.
     pub contact: Option<String>,
 }

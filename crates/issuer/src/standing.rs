@@ -90,7 +90,7 @@ impl Standing {
                 self.clients.pin().insert(client.clone(), *at);
             }
             Change::AccountChanged { .. } => {}
-            Change::SessionEnded { .. } | Change::KeysChanged => return,
+            Change::SessionEnded { .. } | Change::KeysChanged | Change::CatalogueChanged { .. } => return,
         }
         self.look_again();
     }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, GrantId, SessionId, TokenId};
-use crate::name::ClientId;
+use crate::name::{ClientId, ServerName};
 use crate::time::Timestamp;
 
 /// One change.
@@ -47,4 +47,9 @@ pub enum Change {
     },
     /// Signing keys were added, retired or removed.
     KeysChanged,
+    /// A server lists other things than before, or something that it lists was accepted.
+    CatalogueChanged {
+        /// Which.
+        server: ServerName,
+    },
 }

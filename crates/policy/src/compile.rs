@@ -14,7 +14,8 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
     let anybody = [who.clone(), clients(rule)];
     let conditions = conditions(&rule.when);
     let server = literal(server.as_str());
-    let mut permit = |part: &str, reads: &str, action: &str, when: &[&str]| {
+    // What is known of the act comes first: whatever contradicts it is never judged with the rest.
+    let mut permit = |part: &str, reads: &str, action: &str, what: &str, when: &[&str]| {
         let _ = writeln!(text, "@id({})", literal(&format!("{id}#{part}")));
         if !reads.is_empty() {
             let _ = writeln!(text, "@reads({})", literal(reads));
@@ -26,14 +27,15 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
             text,
             "permit (principal, action in [{action}], resource in Server::{server})"
         );
-        for condition in anybody.iter().map(String::as_str).chain(when.iter().copied()) {
+        let who = anybody.iter().map(String::as_str);
+        for condition in std::iter::once(what).chain(who).chain(when.iter().copied()) {
             if !condition.is_empty() {
                 let _ = write!(text, "\nwhen {{ {condition} }}");
             }
         }
         text.push_str(";\n\n");
     };
-    permit("connect", "", r#"Action::"connect""#, &[]);
+    permit("connect", "", r#"Action::"connect""#, "", &[]);
     let which = match &rule.tools {
         Tools::All => String::new(),
         Tools::ReadOnly => "resource.read_only".to_owned(),
@@ -42,26 +44,17 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
     let arguments = arguments(&rule.when);
     let reads = reads(&rule.when);
     let call = r#"Action::"tools/call""#;
-    permit("tools", &reads, call, &[&which, &conditions, &arguments]);
-    let prompts = like("resource.name", &rule.prompts);
+    permit("tools", &reads, call, &which, &[&conditions, &arguments]);
+    let prompts = format!("resource is Prompt && ({})", like("resource.name", &rule.prompts));
     let of_prompts = r#"Action::"prompts/get", Action::"completion/complete""#;
-    permit(
-        "prompts",
-        "",
-        of_prompts,
-        &["resource is Prompt", &prompts, &conditions],
-    );
+    permit("prompts", "", of_prompts, &prompts, &[&conditions]);
     let resources = like("resource.uri", &rule.resources);
+    let resources = format!("resource is Resource && ({resources})");
     let of_resources =
         r#"Action::"resources/read", Action::"resources/subscribe", Action::"completion/complete""#;
-    permit(
-        "resources",
-        "",
-        of_resources,
-        &["resource is Resource", &resources, &conditions],
-    );
+    permit("resources", "", of_resources, &resources, &[&conditions]);
     if rule.tools == Tools::All {
-        permit("other", "", r#"Action::"other""#, &[&conditions]);
+        permit("other", "", r#"Action::"other""#, "", &[&conditions]);
     }
     text
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use cedar_policy::Entities;
+use cedar_policy::{Context, Entities};
 use data_encoding::HEXLOWER;
 use jiff::tz::TimeZone;
 use model::ServerName;
 use quick_cache::sync::Cache;
 use tracing::error;
 
-use crate::entities;
+use crate::entities::{self, NotRepresentable};
 use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::remember::{PrincipalKey, PrincipalRef, SliceKey, SliceRef};
@@ -188,7 +188,7 @@ impl ServerPolicy {
         let (enforced, tried) = if settled {
             (foresight.enforced.clone(), foresight.tried.clone())
         } else {
-            let context = entities::context(circumstances, &slice.reads, &self.policies.zones);
+            let context = self.context(circumstances, slice);
             match context.and_then(|context| slice.decide(principal, context)) {
                 Ok(findings) => findings,
                 Err(error) => {
@@ -224,6 +224,14 @@ impl ServerPolicy {
             decision.shadow = Some(Shadow { rule });
         }
         decision
+    }
+
+    pub(crate) fn context(
+        &self,
+        circumstances: &Circumstances<'_>,
+        slice: &Slice,
+    ) -> Result<Context, NotRepresentable> {
+        entities::context(circumstances, &slice.reads, &self.policies.zones)
     }
 
     /// The state of the rules that it decides by.
@@ -284,7 +292,7 @@ impl ServerPolicy {
     }
 
     /// The rules that count here, and those that would if what is only tried did.
-    fn rules(&self) -> (Vec<&Rule>, Option<Vec<&Rule>>) {
+    pub(crate) fn rules(&self) -> (Vec<&Rule>, Option<Vec<&Rule>>) {
         let rules = &self.policies.rules;
         let proposes = rules
             .iter()

@@ -9,6 +9,7 @@ mod arguments;
 mod compile;
 mod decide;
 mod entities;
+mod explain;
 mod load;
 mod principal;
 mod remember;
@@ -17,6 +18,7 @@ mod schema;
 mod slice;
 
 pub use decide::{Decision, Outcome, Policies, ServerPolicy, Shadow};
+pub use explain::{Explanation, Opinion, Says};
 pub use load::{PolicyError, RuleFile, ServerRules};
 pub use principal::{Act, Annotations, Circumstances, Client, Principal};
 pub use rule::{AllowRule, ArgumentTest, Conditions, Hours, Tools};

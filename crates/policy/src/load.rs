@@ -75,6 +75,14 @@ impl Rule {
         self.policy.effect() == Effect::Forbid
     }
 
+    /// Whether it is only tried.
+    pub(crate) fn is_tried(&self) -> bool {
+        matches!(
+            self.origin,
+            Origin::ShadowAllow(_) | Origin::File { shadow: true }
+        )
+    }
+
     fn new(policy: Policy, name: &str, origin: Origin) -> Result<Self, String> {
         let reads = schema::declarations(policy.annotation("reads").unwrap_or_default());
         Ok(Self {

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Context, Decision as Verdict, Entities, EntityUid, PartialResponse, PolicyId, PolicySet,
-    Request,
+    ActionConstraint, Authorizer, Context, Decision as Verdict, Entities, EntityUid, PartialResponse, Policy,
+    PolicyId, PolicySet, Request, ResourceConstraint,
 };
 use model::ServerName;
 
 use crate::entities::{self, NotRepresentable};
+use crate::explain::Opinions;
 use crate::load::Rule;
 use crate::principal::{Act, Annotations, Principal};
 use crate::schema::Declarations;
@@ -158,6 +159,26 @@ pub(crate) struct Slice {
     entities: Entities,
 }
 
+/// Whether a policy's head lets it say anything of this. One that does not is false whoever asks.
+fn concerns(policy: &Policy, action: &EntityUid, resource: &EntityUid, entities: &Entities) -> bool {
+    let within = |what: &EntityUid, group: &EntityUid| what == group || entities.is_ancestor_of(group, what);
+    let action_fits = match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(one) => one == *action,
+        ActionConstraint::In(several) => several.iter().any(|one| within(action, one)),
+    };
+    action_fits
+        && match policy.resource_constraint() {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(one) => one == *resource,
+            ResourceConstraint::In(group) => within(resource, &group),
+            ResourceConstraint::Is(kind) => kind == *resource.type_name(),
+            ResourceConstraint::IsIn(kind, group) => {
+                kind == *resource.type_name() && within(resource, &group)
+            }
+        }
+}
+
 impl Slice {
     /// From all policies of a server.
     pub(crate) fn cut(
@@ -175,18 +196,20 @@ impl Slice {
             .resource(resource.clone())
             .build();
         let cut = |rules: &[&Rule]| {
-            let all = Judges::new(rules.iter().copied());
+            let concerned = rules.iter().copied();
+            let concerned: Vec<_> = concerned
+                .filter(|rule| concerns(&rule.policy, &action, &resource, &entities))
+                .collect();
+            let all = Judges::new(concerned.iter().copied());
             let response = all.ask(&request, &entities);
             let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
             let left = response.nontrivial_residuals().map(|policy| policy.id().clone());
             let errored = response.definitely_errored().cloned();
             let ids: std::collections::HashSet<_> = satisfied.chain(left).chain(errored).collect();
-            rules
-                .iter()
-                .copied()
-                .filter(|rule| ids.contains(rule.policy.id()))
-                .cloned()
-                .collect::<Vec<Rule>>()
+            let left = concerned
+                .into_iter()
+                .filter(|rule| ids.contains(rule.policy.id()));
+            left.cloned().collect::<Vec<Rule>>()
         };
         let enforced: Vec<Rule> = cut(enforced);
         let tried = tried.map(cut).filter(|tried| {
@@ -263,6 +286,35 @@ impl Slice {
             .as_ref()
             .map(|judges| judges.decide(&request, &entities));
         Ok((self.enforced.decide(&request, &entities), tried))
+    }
+
+    /// Whether a policy is one of these.
+    pub(crate) fn holds(&self, id: &PolicyId) -> bool {
+        let tried = self
+            .tried
+            .as_ref()
+            .is_some_and(|judges| judges.facts.contains_key(id));
+        tried || self.enforced.facts.contains_key(id)
+    }
+
+    /// What each policy says, with circumstances or without.
+    pub(crate) fn opinions(
+        &self,
+        principal: Principal<'_>,
+        context: Option<Context>,
+    ) -> Result<Opinions, NotRepresentable> {
+        let (request, entities) = self.request(principal, context)?;
+        let mut opinions = Opinions::default();
+        for judges in self.tried.iter().chain([&self.enforced]) {
+            let response = judges.ask(&request, &entities);
+            let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
+            opinions.satisfied.extend(satisfied);
+            let left = response
+                .nontrivial_residuals()
+                .map(|policy| (policy.id().clone(), policy.to_string()));
+            opinions.left.extend(left);
+        }
+        Ok(opinions)
     }
 
     /// What somebody is told whom this rule forbids something.

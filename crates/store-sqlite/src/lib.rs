@@ -8,6 +8,8 @@ mod accounts;
 mod audit;
 #[path = "../../store/engine/backup.rs"]
 mod backup;
+#[path = "../../store/engine/catalogue.rs"]
+mod catalogue;
 #[path = "../../store/engine/changes.rs"]
 mod changes;
 #[path = "../../store/engine/clean_up.rs"]

@@ -15,6 +15,8 @@ use crate::rows::{failed, id};
 const CHANGES: Duration = Duration::from_hours(1);
 /// A browser that has not signed in for so long is a stranger again.
 const BROWSERS: Duration = Duration::from_hours(365 * 24);
+/// Resources come and go by their nature; so long they are known after they were new.
+const RESOURCES: Duration = Duration::from_hours(90 * 24);
 /// Rows ended in one round, so that no round holds the database for long.
 const AT_ONCE: i64 = 1000;
 
@@ -126,6 +128,12 @@ impl CleanUp for Engine {
             "audit_blocks",
             "DELETE FROM audit_blocks WHERE last_at <= $1",
             now - keep.audit
+        );
+        // What is listed again is learned again. Tools and prompts stay, so that one that comes back is compared.
+        delete!(
+            "catalogue",
+            "DELETE FROM catalogue WHERE list IN ('resources/list', 'resources/templates/list') AND changed_at <= $1",
+            now - RESOURCES
         );
         delete!("changes", "DELETE FROM changes WHERE at <= $1", now - CHANGES);
         delete!(

@@ -14,6 +14,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod backup;
+pub mod catalogue;
 pub mod changes;
 pub mod clean_up;
 pub mod clients;
@@ -33,6 +34,7 @@ pub mod transactions;
 pub use accounts::{Account, AccountView, Accounts, NewAccount};
 pub use audit::{AuditBlock, AuditBlocks};
 pub use backup::Backup;
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKey, Listed};
 pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};
 pub use clients::{Client, ClientSource, Clients, NewClient};
@@ -54,6 +56,7 @@ pub trait Store:
     Accounts
     + AuditBlocks
     + Backup
+    + Catalogue
     + Changes
     + CleanUp
     + Clients

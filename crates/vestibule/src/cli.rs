@@ -72,7 +72,7 @@ impl Cli {
         let load = || load(&self.options.config, &environment);
         let outcome = runtime.block_on(async {
             match self.command {
-                Command::Demo(demo) => demo.run(environment.clone(), world).await,
+                Command::Demo(demo) => Box::pin(demo.run(environment.clone(), world)).await,
                 Command::Init(init) => init.run(&self.options.config, output),
                 Command::Check => commands::check::run(load(), &environment, &world, output).await,
                 Command::Serve => {

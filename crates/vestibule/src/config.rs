@@ -24,7 +24,7 @@ pub mod server;
 pub mod values;
 
 pub use policy::Policy;
-pub use server::{Assertion, Server, Transport};
+pub use server::{Assertion, Pinning, Server, Transport};
 
 /// The configuration file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]

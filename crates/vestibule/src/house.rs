@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::{Person, Recorder, Recording, What};
-use gateway::{Gateway, HumanPages};
+use gateway::{Catalogue, Gateway, HumanPages};
 use http::{HeaderMap, header};
 use issuer::documents::Fetch;
 use issuer::verify::Use;
@@ -178,6 +178,8 @@ pub struct House {
     pub gateway: Arc<Gateway>,
     /// The pages.
     pub web: Arc<Web>,
+    /// What servers say they have.
+    pub catalogue: Arc<Catalogue>,
     /// What is decided by at this moment.
     pub current: ArcSwap<Current>,
 }
@@ -261,6 +263,15 @@ impl House {
             snapshot.settings,
         );
         let web = pages(&foundation, &current, &directory, &server, snapshot.site);
+        let (catalogue, learning) =
+            Catalogue::new(world.clone(), Arc::clone(store), foundation.recorder.clone());
+        for name in snapshot.routes.servers.keys() {
+            catalogue.load(name).await?;
+        }
+        let stop = tasks.clone();
+        tasks.spawn("catalogue", async move {
+            learning.run(stop.shutting_down()).await;
+        });
         let gateway = Gateway::new(
             gateway::Parts {
                 world,
@@ -272,6 +283,7 @@ impl House {
                 recorder: foundation.recorder.clone(),
                 tasks: tasks.clone(),
                 pages: Arc::new(Pages(Arc::clone(&web))),
+                catalogue: Arc::clone(&catalogue),
             },
             snapshot.routes,
         );
@@ -284,6 +296,7 @@ impl House {
             server,
             gateway,
             web,
+            catalogue,
             current: ArcSwap::from_pointee(current),
         };
         Ok((Arc::new(house), uses))
@@ -298,6 +311,14 @@ impl House {
             .store
             .configure_clients(&snapshot.clients, now)
             .await?;
+        for name in snapshot
+            .routes
+            .servers
+            .keys()
+            .filter(|name| !routes.servers.contains_key(*name))
+        {
+            self.catalogue.load(name).await?;
+        }
         let current = Current::of(loaded, &snapshot);
         self.server.reconfigure(snapshot.settings, snapshot.known_clients);
         self.web.reconfigure(snapshot.site);

@@ -17,7 +17,9 @@ pub mod client;
 pub mod grant;
 pub mod group;
 pub mod key;
+pub mod policy;
 pub mod server;
+pub mod tool;
 pub mod user;
 
 /// A command to the one who holds the database.
@@ -42,6 +44,12 @@ pub enum Command {
     /// MCP servers behind this door
     #[command(subcommand)]
     Server(server::ServerCommand),
+    /// What the servers have, and what of it changed
+    #[command(subcommand)]
+    Tool(tool::ToolCommand),
+    /// Who may do what, and why
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// What happened
     #[command(subcommand)]
     Audit(audit_record::AuditCommand),
@@ -60,6 +68,8 @@ impl Command {
             Self::Grant(command) => command.run(operator).await,
             Self::Key(command) => command.run(operator).await,
             Self::Server(command) => command.run(operator).await,
+            Self::Tool(command) => command.run(operator).await,
+            Self::Policy(command) => command.run(operator).await,
             Self::Audit(command) => command.run(operator).await,
         }
     }

@@ -28,6 +28,7 @@ const SWEEP: Duration = Duration::from_mins(5);
 pub fn start(house: &Arc<House>, health: &Health, uses: mpsc::UnboundedReceiver<Use>) {
     follow_changes(house, health);
     follow_keys(house);
+    follow_catalogue(house);
     write_uses(house, uses);
     let holder = house.foundation.world.new_id::<model::EventId>().uuid();
     every(house, "clean up", CLEAN_UP, move |house| clean_up(house, holder));
@@ -95,6 +96,36 @@ fn follow_keys(house: &Arc<House>) {
             match this.foundation.key_ring.reload().await {
                 Ok(()) => this.verifier.forget_signatures(),
                 Err(error) => warn!(%error, "signing keys not read again"),
+            }
+        }
+    });
+}
+
+/// Reads a server's catalogue again when it changed, here or elsewhere. Open streams are not told: what they show
+/// is asked for again by whoever looks.
+fn follow_catalogue(house: &Arc<House>) {
+    let (changed, mut heard) = mpsc::unbounded_channel();
+    house.foundation.store.listen(Arc::new(move |change| {
+        if let Change::CatalogueChanged { server } = change {
+            let _ = changed.send(server.clone());
+        }
+    }));
+    let this = Arc::clone(house);
+    house.tasks.spawn("catalogue changes", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        let mut servers = Vec::new();
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = heard.recv_many(&mut servers, 1000) => {}
+            }
+            servers.sort();
+            servers.dedup();
+            for server in servers.drain(..) {
+                if let Err(error) = this.catalogue.load(&server).await {
+                    warn!(%server, %error, "a catalogue was not read again");
+                }
             }
         }
     });

@@ -252,7 +252,8 @@ fn kept(array: &str, list: List, keep: &mut dyn FnMut(List, &Entry<'_>) -> bool)
     Some(out)
 }
 
-fn entry(text: &str, list: List) -> Option<Entry<'_>> {
+/// Reads an entry; none if it has no name, or names a member twice.
+pub fn entry(text: &str, list: List) -> Option<Entry<'_>> {
     let head: Head<'_> = serde_json::from_str(text).ok()?;
     let name = match list {
         List::Tools | List::Prompts => head.name,

@@ -307,13 +307,13 @@ object_seed!(
             "name" => params.name = Some(members.next_value::<Key<'_>>()?.0),
             "uri" => params.uri = Some(members.next_value::<Key<'_>>()?.0),
             "taskId" => params.task_id = Some(members.next_value::<Key<'_>>()?.0),
-            "arguments" => params.arguments = Some(strict_text(&mut members)?),
+            "arguments" => params.arguments = Some(strict_text(&mut members, 2)?),
             "ref" => {
-                let text = strict_text(&mut members)?;
+                let text = strict_text(&mut members, 2)?;
                 object(text, ReferenceSeed(&mut params.reference))?;
             }
             "notifications" => {
-                let text = strict_text(&mut members)?;
+                let text = strict_text(&mut members, 2)?;
                 object(text, NotificationsSeed(&mut params.notifications))?;
             }
             "_meta" => {
@@ -350,7 +350,7 @@ object_seed!(
     ["resourceSubscriptions"],
     |notifications, key, members| {
         match key.as_ref() {
-            "resourceSubscriptions" => notifications.resources = Some(strict_text(&mut members)?),
+            "resourceSubscriptions" => notifications.resources = Some(strict_text(&mut members, 3)?),
             _ => {
                 members.next_value_seed(Strict)?;
             }
@@ -358,10 +358,11 @@ object_seed!(
     }
 );
 
-/// A value as its text, proved to be strict JSON.
-fn strict_text<'de, A: MapAccess<'de>>(members: &mut A) -> Result<&'de str, A::Error> {
+/// A value as its text, proved to be strict JSON, and nested no deeper than JSON is read at this depth.
+fn strict_text<'de, A: MapAccess<'de>>(members: &mut A, depth: usize) -> Result<&'de str, A::Error> {
     let text = members.next_value::<&'de RawValue>()?.get();
-    serde_json::from_str::<Strict>(text).map_err(A::Error::custom)?;
+    let nested = ["[".repeat(depth).as_str(), text, "]".repeat(depth).as_str()].concat();
+    serde_json::from_str::<Strict>(&nested).map_err(A::Error::custom)?;
     Ok(text)
 }
 

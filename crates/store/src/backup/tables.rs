@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 14] = [
+pub const TABLES: [Table; 15] = [
     Table {
         name: "accounts",
         columns: &[
@@ -158,6 +158,21 @@ pub const TABLES: [Table; 14] = [
             ("hash", Bytes),
             ("body", Text),
             ("personal", Text),
+        ],
+    },
+    Table {
+        name: "catalogue",
+        columns: &[
+            ("server", Text),
+            ("credential", Text),
+            ("list", Text),
+            ("name", Text),
+            ("definition", Text),
+            ("fingerprint", Bytes),
+            ("accepted_definition", Text),
+            ("accepted", Bytes),
+            ("first_seen_at", Integer),
+            ("changed_at", Integer),
         ],
     },
 ];

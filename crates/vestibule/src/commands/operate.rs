@@ -12,6 +12,7 @@ use crate::house::Foundation;
 use crate::operator::client::ClientCommand;
 use crate::operator::group::GroupCommand;
 use crate::operator::key::{self, KeyCommand};
+use crate::operator::policy::PolicyCommand;
 use crate::operator::user::{Password, UserCommand};
 use crate::operator::{Command, Failure, Operator};
 use crate::output::Output;
@@ -27,6 +28,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     confirm(&command)?;
     read_password(&mut command)?;
+    read_cases(&mut command)?;
     let request = Request::Operate(Box::new(command));
     if let Some(conversation) = control::ask(&loaded.data_dir(), &request).await? {
         return match conversation.reply {
@@ -95,6 +97,15 @@ fn confirm(command: &Command) -> anyhow::Result<()> {
     } else {
         Err(Failure::Unavailable("nothing was done".to_owned()).into())
     }
+}
+
+/// The server may run in another folder, or may not read what the caller can.
+fn read_cases(command: &mut Command) -> anyhow::Result<()> {
+    if let Command::Policy(PolicyCommand::Test { file, text }) = command {
+        let read = std::fs::read_to_string(&*file);
+        *text = Some(read.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?);
+    }
+    Ok(())
 }
 
 fn read_password(command: &mut Command) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::{Assertion, Route, Timeouts, Transport};
+use gateway::{Assertion, Pinning, Route, Timeouts, Transport};
 use http::{HeaderName, Uri};
 use issuer::Resource;
 use model::ServerName;
@@ -70,6 +70,12 @@ pub(super) fn route(
             idle: server.timeouts.idle.0,
             longest: server.timeouts.longest.0,
             body: server.timeouts.body.0,
+        },
+        trust_annotations: server.trust_annotations,
+        pinning: match server.pinning {
+            config::Pinning::Off => Pinning::Off,
+            config::Pinning::Warn => Pinning::Warn,
+            config::Pinning::Hold => Pinning::Hold,
         },
         contact: sources.loaded.config.contact.clone(),
     })

@@ -82,6 +82,11 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, ConfigErro
     parse(&text, path, folder, environment)
 }
 
+/// Reads another YAML document that people write, with the same words for what is wrong with it.
+pub fn document<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
+    serde_saphyr::from_str(text).map_err(|error| wrong(path, &error))
+}
+
 /// Makes a configuration of a file's text.
 pub fn parse(
     text: &str,

@@ -35,6 +35,10 @@ pub struct Server {
     /// Believe what it says of its tools, that they only read above all.
     #[serde(default)]
     pub trust_annotations: bool,
+    /// What is done when a tool or prompt changes under its name: `off`, `warn` (log and record), or `hold`, which
+    /// hides it until `vestibule tool accept`. The definition that was seen first is accepted.
+    #[serde(default)]
+    pub pinning: Pinning,
     /// What is shown to it.
     #[serde(default)]
     pub credential: Credential,
@@ -79,6 +83,19 @@ pub enum Transport {
     Streamable,
     /// HTTP+SSE of 2024-11-05.
     Sse,
+}
+
+/// What is done when a definition changes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Pinning {
+    /// Nothing. (Quoted, `"off"`: to some readers of YAML the bare word is a truth value.)
+    Off,
+    /// It is logged and recorded.
+    #[default]
+    Warn,
+    /// It is hidden too, until it is accepted.
+    Hold,
 }
 
 /// What is shown to an upstream.

@@ -76,6 +76,17 @@ async fn every_table_that_grows_is_swept() {
             .take_lease("work", uuid(&door), now + DAY, now)
             .await
             .unwrap();
+        let listed = store::Listed {
+            key: store::CatalogueKey {
+                server: "fixture".parse().unwrap(),
+                credential: "shared".to_owned(),
+                list: "resources/list".to_owned(),
+                name: "x://y".to_owned(),
+            },
+            definition: "{}".to_owned(),
+            fingerprint: [0; 32],
+        };
+        store.keep_listed(&[listed], now).await.unwrap();
         foundation.recorder.flush().await;
 
         let retention = door.running().house.current.load().retention;
@@ -90,6 +101,7 @@ async fn every_table_that_grows_is_swept() {
         let growing = [
             "audit_blocks",
             "browsers",
+            "catalogue",
             "changes",
             "client_assertions",
             "clients",

@@ -1,5 +1,6 @@
 //! What goes through the gateway, what does not, and for how long.
 
+mod catalogue;
 mod egress;
 mod passing;
 mod policy;

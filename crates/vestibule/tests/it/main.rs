@@ -23,6 +23,8 @@ mod crash;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod journey;

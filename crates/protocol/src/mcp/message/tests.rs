@@ -84,6 +84,19 @@ fn dec_19_two_readings_are_refused() {
 }
 
 #[test]
+fn dec_19_what_is_nested_too_deep_for_others_is_too_deep_here() {
+    for member in ["arguments", "ref", "notifications", "vendor"] {
+        for (depth, accepted) in [(125, true), (126, false), (5000, false)] {
+            let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"{member}":{value}}}}}"#);
+            let read = parse(text.as_bytes()).is_ok();
+            assert_eq!(read, accepted, "{member} {depth}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), accepted);
+        }
+    }
+}
+
+#[test]
 fn what_is_no_message() {
     for text in [
         r#"{"id":1,"method":"x"}"#,

@@ -1,0 +1,274 @@
+//! What each server says it has: learned from the lists that pass, kept in the store, and compared with what was
+//! accepted, because a tool that changes under its name may not be the tool that somebody allowed (TP-119).
+
+use std::sync::Arc;
+
+use audit::{Person, Recorder, What};
+use keys::sha256;
+use model::{ServerName, World};
+use papaya::HashMap;
+use policy::Annotations;
+use protocol::mcp::list::{self, Entry, List};
+use serde_json::Value;
+use store::{CatalogueEntry, CatalogueKey, Listed, Store, StoreError};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// Lists that everybody sees, because the server has one credential for all.
+const SHARED: &str = "shared";
+/// Entries that are kept of one list of one server; and how large one may be.
+const MOST: usize = 5000;
+const LARGEST: usize = 256 * 1024;
+/// Entries that wait to be written, and how many are written at once.
+const WAITING: usize = 4096;
+const AT_ONCE: usize = 256;
+
+/// What is done about a definition that is not the accepted one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pinning {
+    /// Nothing.
+    Off,
+    /// It is said in the log and in the record.
+    #[default]
+    Warn,
+    /// It is hidden too, until an operator accepts it.
+    Hold,
+}
+
+/// The catalogues of all servers.
+#[derive(Debug)]
+pub struct Catalogue {
+    world: World,
+    store: Arc<dyn Store>,
+    recorder: Recorder,
+    shelves: HashMap<ServerName, Arc<Shelf>>,
+    learned: mpsc::Sender<Listed>,
+}
+
+/// Writes what was learned; runs beside the calls.
+#[derive(Debug)]
+pub struct Learning {
+    catalogue: Arc<Catalogue>,
+    learned: mpsc::Receiver<Listed>,
+}
+
+/// What is known of one server.
+#[derive(Debug, Default)]
+struct Shelf {
+    tools: HashMap<Box<str>, Arc<Item>>,
+    prompts: HashMap<Box<str>, Arc<Item>>,
+    resources: HashMap<Box<str>, Arc<Item>>,
+    templates: HashMap<Box<str>, Arc<Item>>,
+}
+
+impl Shelf {
+    fn list(&self, list: List) -> &HashMap<Box<str>, Arc<Item>> {
+        match list {
+            List::Tools => &self.tools,
+            List::Prompts => &self.prompts,
+            List::Resources => &self.resources,
+            List::Templates => &self.templates,
+        }
+    }
+}
+
+/// An entry as it was last listed.
+#[derive(Debug)]
+pub(crate) struct Item {
+    text: Box<str>,
+    fingerprint: [u8; 32],
+    accepted: [u8; 32],
+    pub(crate) annotations: Annotations,
+}
+
+impl Item {
+    /// Whether it is not what was accepted.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.fingerprint != self.accepted
+    }
+}
+
+impl Catalogue {
+    /// Of nothing yet.
+    pub fn new(world: World, store: Arc<dyn Store>, recorder: Recorder) -> (Arc<Self>, Learning) {
+        let (learned, receiver) = mpsc::channel(WAITING);
+        let catalogue = Arc::new(Self {
+            world,
+            store,
+            recorder,
+            shelves: HashMap::new(),
+            learned,
+        });
+        let learning = Learning {
+            catalogue: Arc::clone(&catalogue),
+            learned: receiver,
+        };
+        (catalogue, learning)
+    }
+
+    /// Reads again what the store knows of a server: at the start, and when it was changed here or elsewhere.
+    ///
+    /// # Errors
+    /// If the store does not answer; what was known before stays.
+    pub async fn load(&self, server: &ServerName) -> Result<(), StoreError> {
+        let shelf = Shelf::default();
+        for entry in self.store.catalogue(server).await? {
+            let Some(list) = List::of_method(&entry.key.list) else {
+                continue;
+            };
+            let (name, item) = item(entry, list);
+            shelf.list(list).pin().insert(name, Arc::new(item));
+        }
+        self.shelves.pin().insert(server.clone(), Arc::new(shelf));
+        Ok(())
+    }
+
+    /// What is known of an entry.
+    pub(crate) fn find(&self, server: &ServerName, list: List, name: &str) -> Option<Arc<Item>> {
+        let shelf = self.shelves.pin().get(server).cloned()?;
+        shelf.list(list).pin().get(name).cloned()
+    }
+
+    /// Takes note of an entry that a server lists. None if it cannot be kept.
+    pub(crate) fn learn(&self, server: &ServerName, list: List, entry: &Entry<'_>) -> Option<Arc<Item>> {
+        let shelf = Arc::clone(
+            self.shelves
+                .pin()
+                .get_or_insert_with(server.clone(), Arc::default),
+        );
+        let items = shelf.list(list).pin();
+        let before = items.get(entry.name.as_ref()).cloned();
+        if let Some(before) = &before
+            && *before.text == *entry.text
+        {
+            return Some(Arc::clone(before));
+        }
+        if (before.is_none() && items.len() >= MOST) || entry.text.len() > LARGEST {
+            warn!(%server, list = list.method(), "an entry is too large, or one too many, to be known");
+            return None;
+        }
+        let fingerprint = fingerprint(entry.text)?;
+        let item = Arc::new(Item {
+            text: entry.text.into(),
+            fingerprint,
+            accepted: before.as_ref().map_or(fingerprint, |before| before.accepted),
+            annotations: believed(entry.annotations),
+        });
+        let is_news = before
+            .as_ref()
+            .is_none_or(|before| before.fingerprint != fingerprint);
+        if is_news {
+            let listed = Listed {
+                key: CatalogueKey {
+                    server: server.clone(),
+                    credential: SHARED.to_owned(),
+                    list: list.method().to_owned(),
+                    name: entry.name.to_string(),
+                },
+                definition: entry.text.to_owned(),
+                fingerprint,
+            };
+            if self.learned.try_send(listed).is_err() {
+                // It is learned the next time. Until then what is known is what was known.
+                return before;
+            }
+        }
+        items.insert(entry.name.as_ref().into(), Arc::clone(&item));
+        if is_news && item.is_changed() {
+            warn!(%server, list = list.method(), name = %entry.name, "a definition is not the one that was accepted");
+            let what = What::DefinitionChanged {
+                server: server.clone(),
+                list: list.method().to_owned(),
+                name: entry.name.chars().take(500).collect(),
+            };
+            self.recorder.record(what, Person::default());
+        }
+        Some(item)
+    }
+
+    /// Forgets what could not be written, so that it is learned again.
+    fn unlearn(&self, listed: &[Listed]) {
+        let shelves = self.shelves.pin();
+        for Listed { key, .. } in listed {
+            if let (Some(shelf), Some(list)) = (shelves.get(&key.server), List::of_method(&key.list)) {
+                shelf.list(list).pin().remove(key.name.as_str());
+            }
+        }
+    }
+}
+
+impl Learning {
+    /// Writes until `stop`.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                count = self.learned.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
+                () = &mut stop => return,
+            }
+            let catalogue = &self.catalogue;
+            if let Err(error) = catalogue.store.keep_listed(&batch, catalogue.world.now()).await {
+                warn!(%error, "what was listed is not kept; it will be when it is listed again");
+                catalogue.unlearn(&batch);
+            }
+            batch.clear();
+        }
+    }
+}
+
+fn item(entry: CatalogueEntry, list: List) -> (Box<str>, Item) {
+    let annotations = list::entry(&entry.definition, list).map(|entry| entry.annotations);
+    let item = Item {
+        text: entry.definition.into(),
+        fingerprint: entry.fingerprint,
+        accepted: entry.accepted,
+        annotations: believed(annotations.unwrap_or_default()),
+    };
+    (entry.key.name.into(), item)
+}
+
+/// What a server says of a tool. What it does not say is the worst, as the protocol has it.
+pub fn believed(said: list::Annotations) -> Annotations {
+    let worst = Annotations::default();
+    Annotations {
+        read_only: said.read_only_hint.unwrap_or(worst.read_only),
+        destructive: said.destructive_hint.unwrap_or(worst.destructive),
+        idempotent: said.idempotent_hint.unwrap_or(worst.idempotent),
+        open_world: said.open_world_hint.unwrap_or(worst.open_world),
+    }
+}
+
+/// SHA-256 of what an entry says, however it is written. `_meta` is left out: no model reads it, and servers put
+/// there what differs from time to time.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    if let Some(members) = value.as_object_mut() {
+        members.remove("_meta");
+    }
+    value.sort_all_objects();
+    Some(sha256(value.to_string().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_of_what_is_said_and_not_of_how() {
+        let one = fingerprint(r#"{"name":"a","inputSchema":{"x":1,"y":[1,2]},"_meta":{"at":1}}"#);
+        assert_eq!(
+            one,
+            fingerprint(r#"{ "inputSchema" : {"y":[1, 2],"x":1}, "name":"\u0061" }"#)
+        );
+        assert_ne!(
+            one,
+            fingerprint(r#"{"name":"a","inputSchema":{"x":1,"y":[2,1]}}"#)
+        );
+        assert_ne!(
+            one,
+            fingerprint(r#"{"name":"a","inputSchema":{"x":1,"y":[1,2]},"description":""}"#)
+        );
+    }
+}

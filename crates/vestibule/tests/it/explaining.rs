@@ -1,0 +1,208 @@
+//! `vestibule policy`: why something is allowed or not, and cases that somebody wrote down.
+
+use serde_json::{Value, json};
+use vestibule::operator::{Answer, Failure};
+
+use crate::rig::process::{done, run};
+use crate::rig::{Door, Plan};
+
+const RULES: &str = r#"
+  gitea:
+    upstream: {upstream}
+    allow:
+      - { groups: [platform], tools: all }
+      - groups: [developers]
+        tools: ["get_*"]
+      - groups: [developers]
+        tools: [push]
+        when: { arguments: { branch: { like: ["fix/*"] } }, networks: [10.0.0.0/8] }
+        advice: Push to fix branches, from the office.
+    shadow_allow:
+      - { groups: [platform, developers], tools: ["get_*"] }
+"#;
+
+const FILE: &str = r#"@id("freeze") forbid (principal, action == Action::"tools/call", resource == Tool::"gitea/get_secret");"#;
+
+async fn door() -> Door {
+    let door = Door::with(Plan {
+        servers: RULES.to_owned(),
+        config: "policy: { files: [{ file: rules.cedar }] }".to_owned(),
+        files: vec![("rules.cedar", FILE.to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    door.add_person("pia", &["platform"]).await;
+    door
+}
+
+async fn explain(door: &Door, more: &[&str]) -> Value {
+    let words = ["policy", "explain", "--server", "gitea"];
+    match door.operate(&[&words[..], more].concat()).await.unwrap() {
+        Answer::Item(item) => item,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_explanation_names_the_rule_and_what_would_change_it() {
+    let door = door().await;
+    let item = explain(&door, &["--user", "pia", "--tool", "delete_repo"]).await;
+    assert_eq!(
+        (&item["outcome"], &item["rule"]),
+        (&json!("allowed"), &json!("gitea.allow[0]"))
+    );
+    assert_eq!(item["shadow"], "would be refused: no rule allows it");
+    assert_eq!(
+        item["what_would_change_it"],
+        json!(["without gitea.allow[0], which allows it"])
+    );
+
+    let item = explain(&door, &["--user", "ana", "--tool", "delete_repo"]).await;
+    assert_eq!(
+        (&item["outcome"], &item["rule"]),
+        (&json!("hidden"), &Value::Null)
+    );
+    assert_eq!(
+        item["what_would_change_it"],
+        json!(["ana as a member of platform: allowed by gitea.allow[0]"])
+    );
+
+    let item = explain(&door, &["--user", "ana", "--tool", "get_secret"]).await;
+    assert_eq!(
+        (&item["outcome"], &item["rule"]),
+        (&json!("hidden"), &json!("freeze"))
+    );
+    assert!(
+        item["what_would_change_it"]
+            .to_string()
+            .contains("without freeze, which forbids it"),
+        "{item}"
+    );
+
+    let push = [
+        "--user",
+        "ana",
+        "--tool",
+        "push",
+        "--arguments",
+        r#"{"branch":"fix/1"}"#,
+    ];
+    let item = explain(&door, &[&push[..], &["--address", "10.1.1.1"]].concat()).await;
+    assert_eq!(
+        (&item["outcome"], &item["rule"]),
+        (&json!("allowed"), &json!("gitea.allow[2]"))
+    );
+    let item = explain(&door, &push).await;
+    assert_eq!(
+        (&item["outcome"], &item["advice"]),
+        (
+            &json!("refused"),
+            &json!("Push to fix branches, from the office.")
+        )
+    );
+    let text = item["what_would_change_it"].to_string();
+    assert!(
+        text.contains("under the conditions of gitea.allow[2]: when") && text.contains("isInRange"),
+        "{text}"
+    );
+
+    // Whether the server may be used comes first; and questions about people who are not there.
+    let item = explain(&door, &["--user", "eve", "--tool", "get_repo"]).await;
+    assert_eq!(item["outcome"], "hidden");
+    assert!(
+        item["what_would_change_it"]
+            .to_string()
+            .contains("eve as a member of platform: allowed by gitea.allow[0]"),
+        "{item}"
+    );
+    let item = explain(
+        &door,
+        &[
+            "--user",
+            "nobody-yet",
+            "--groups",
+            "developers",
+            "--tool",
+            "get_repo",
+        ],
+    )
+    .await;
+    assert_eq!(item["outcome"], "allowed");
+    let missing = door
+        .operate(&["policy", "explain", "--server", "gitea", "--user", "nobody-yet"])
+        .await;
+    assert!(matches!(missing, Err(Failure::NotFound(_))));
+}
+
+const CASES: &str = r"
+- name: developers read
+  ask: { user: ana, server: gitea, tool: get_repo }
+  expect: allowed
+  rule: gitea.allow[1]
+- name: and push from the office
+  ask: { user: ana, server: gitea, tool: push, arguments: { branch: fix/2 }, address: 10.0.0.7, at: 2026-11-25T10:00:00+08:00 }
+  expect: allowed
+- ask: { user: ana, groups: [], server: gitea, tool: get_repo }
+  expect: hidden
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cases_of_a_file_are_tried_against_the_rules_on_the_disk() {
+    let door = door().await;
+    let config = door.config_file();
+    let cases = door.folder().join("cases.yaml");
+    std::fs::write(&cases, CASES).unwrap();
+    let test = ["policy", "test", cases.to_str().unwrap()];
+    assert_eq!(done(&config, &test, "").await.trim(), "3 cases are as expected");
+    assert!(
+        done(&config, &["policy", "check"], "")
+            .await
+            .starts_with("sound: 4 rules in the configuration, 1 files of policies; revision ")
+    );
+
+    std::fs::write(&cases, CASES.replace("expect: hidden", "expect: allowed")).unwrap();
+    let failed = run(&config, &test, "").await;
+    assert_eq!(failed.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(
+        said.contains("case 3: expected allowed, found hidden by no rule"),
+        "{said}"
+    );
+
+    // A rule that is not loaded yet.
+    std::fs::write(&cases, CASES).unwrap();
+    let rules = door.folder().join("rules.cedar");
+    std::fs::write(
+        &rules,
+        format!("{FILE}\nforbid (principal, action, resource == Tool::\"gitea/push\");"),
+    )
+    .unwrap();
+    let failed = run(&config, &test, "").await;
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(
+        said.contains("and push from the office: expected allowed, found hidden by rules.cedar#2"),
+        "{said}"
+    );
+    std::fs::write(
+        &rules,
+        "permit (principal, action == Action::\"tools/cal\", resource);",
+    )
+    .unwrap();
+    let wrong = run(&config, &["policy", "check"], "").await;
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&wrong.stderr).contains("rules.cedar:1:"),
+        "{wrong:?}"
+    );
+    std::fs::write(&rules, FILE).unwrap();
+    for (text, told) in [
+        ("", "holds no cases"),
+        ("- ask: { user: ana }\n", "missing"),
+        ("- x: 1\n", "unknown key"),
+    ] {
+        std::fs::write(&cases, text).unwrap();
+        let wrong = run(&config, &test, "").await;
+        assert_eq!(wrong.status.code(), Some(2), "{text}");
+        assert!(String::from_utf8_lossy(&wrong.stderr).contains(told), "{wrong:?}");
+    }
+}
