@@ -1,32 +1,25 @@
-//! The step that brings the upstream's answer back: its status judged, its headers cleaned, its bytes
-//! streamed as they come, its stream ended when the caller's right to it ends.
+//! The step that brings the upstream's answer back: its status judged, its headers cleaned, what may be a list held
+//! back, everything else copied as it comes.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use audit::CallOutcome;
 use bytes::Bytes;
-use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use net::{Body, BodyError, body};
-use protocol::mcp::sse::{KEEP_ALIVE, Lines};
-use tokio::sync::watch;
 
 use crate::cors;
 use crate::credential::connection_tokens;
-use crate::exchange::Exchange;
-use crate::filter::{self, Filter, Sieve, Unfit};
+use crate::filter::{self, Filter, Unfit};
 use crate::gateway::{Gateway, Journey, Passed, PassedBody};
-use crate::linger;
-use crate::listening::Seat;
-use crate::message::Waiting;
 use crate::record::Record;
-use crate::refusal::{self, Refusal, UpstreamTrouble};
+use crate::refusal::{Refusal, UpstreamTrouble};
+use crate::stream::{self, Begun};
 
 /// What an upstream's status means. Nothing of a refusal of ours, a redirect or a server error is passed
 /// on as it is (TP-5, MA-63, CC-105); everything else is the upstream's own word to the client.
@@ -231,30 +224,14 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
     let body = if filter.is_none() && !is_sse && incoming.size_hint().exact().is_some() {
         Counted { incoming, record }.boxed_unsync()
     } else {
-        let mut sieve = filter.map(|filter| Sieve::new(filter, is_sse));
-        let rest = match &mut sieve {
-            // What cannot be read now cannot be read when more of it comes.
-            Some(sieve) => sieve.push(&rest).unwrap_or_default(),
-            None => rest,
-        };
-        let first = Bytes::from([first, rest].concat());
-        let streaming = Streaming {
-            standing: gateway.standing().watch(),
-            keep_alive: gateway.routes().keep_alive,
-            gateway: Arc::clone(gateway),
-            incoming: Some(incoming),
-            record,
-            is_sse,
-            lines: Lines::default(),
-            first: Some(first).filter(|first| !first.is_empty()),
-            sieve,
+        let begun = Begun {
+            incoming,
+            first,
+            rest,
             listening,
+            is_sse,
         };
-        let steps = stream::unfold(streaming, |mut streaming| async move {
-            let chunk = streaming.next().await?;
-            Some((chunk.map(Frame::data), streaming))
-        });
-        StreamBody::new(steps).boxed_unsync()
+        stream::body(gateway, begun, filter, record)
     };
     Response::from_parts(parts, body)
 }
@@ -301,221 +278,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         if self.incoming.is_end_stream() && self.record.outcome == CallOutcome::Abandoned {
             self.record.outcome = CallOutcome::Answered;
-        }
-    }
-}
-
-/// A long answer: copied, kept alive, and ended when the caller's right to it ends (MA-56, DEC-3).
-struct Streaming {
-    gateway: Arc<Gateway>,
-    incoming: Option<Incoming>,
-    record: Record,
-    standing: watch::Receiver<u64>,
-    keep_alive: Duration,
-    is_sse: bool,
-    lines: Lines,
-    first: Option<Bytes>,
-    sieve: Option<Sieve>,
-    listening: Option<Seat>,
-}
-
-/// What happened next on a stream.
-enum Next {
-    Frame(Option<Result<Frame<Bytes>, hyper::Error>>),
-    /// Something was taken back somewhere, or time has passed: look again.
-    Look,
-    /// Nothing came for too long, or the answer has no end.
-    Late,
-    /// A newer listening stream of the session has come (CC-97).
-    Replaced,
-    /// The door is closing.
-    Drain,
-}
-
-async fn replaced(seat: Option<&Seat>) {
-    match seat {
-        Some(seat) => seat.taken_over().await,
-        None => std::future::pending().await,
-    }
-}
-
-impl Streaming {
-    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
-        if let Some(first) = self.first.take() {
-            self.record.bytes_out += first.len() as u64;
-            return Some(Ok(first));
-        }
-        let shutdown = self.gateway.tasks().shutting_down();
-        tokio::pin!(shutdown);
-        let listens = self.record.exchange().is_none_or(Exchange::is_listening);
-        let mut quiet = Duration::ZERO;
-        loop {
-            // The caller's right may end before it is time for the next comment.
-            let pause = self.keep_alive.min(self.left()).min(self.time_left());
-            let incoming = self.incoming.as_mut()?;
-            let next = tokio::select! {
-                biased;
-                changed = self.standing.changed() => if changed.is_ok() { Next::Look } else { Next::Drain },
-                // An answer that is under way is finished; what has no end is ended.
-                () = &mut shutdown, if listens => Next::Drain,
-                () = replaced(self.listening.as_ref()) => Next::Replaced,
-                frame = incoming.frame() => Next::Frame(frame),
-                () = tokio::time::sleep(pause) => {
-                    quiet += pause;
-                    if self.is_too_quiet(quiet) || self.time_left().is_zero() { Next::Late } else { Next::Look }
-                }
-            };
-            match next {
-                Next::Frame(None) => {
-                    let last = self.sieve.as_mut().map_or(Ok(Bytes::new()), Sieve::finish);
-                    return self.last(last);
-                }
-                Next::Frame(Some(Ok(frame))) => {
-                    let Ok(mut data) = frame.into_data() else {
-                        continue;
-                    };
-                    if let Some(sieve) = &mut self.sieve {
-                        data = match sieve.push(&data) {
-                            Ok(data) if data.is_empty() => continue,
-                            Ok(data) => data,
-                            Err(Unfit) => return self.last(Err(Unfit)),
-                        };
-                    }
-                    self.lines = self.lines.after(&data);
-                    self.record.bytes_out += data.len() as u64;
-                    return Some(Ok(data));
-                }
-                Next::Frame(Some(Err(error))) => {
-                    self.end(CallOutcome::UpstreamFailed);
-                    return Some(Err(error.into()));
-                }
-                Next::Look => {
-                    if !self.still_counts().await {
-                        return self.farewell(CallOutcome::Ended);
-                    }
-                    if quiet > Duration::ZERO && self.is_sse && self.lines == Lines::BetweenEvents {
-                        return Some(Ok(Bytes::from_static(KEEP_ALIVE)));
-                    }
-                }
-                Next::Late => return Some(self.give_up()),
-                Next::Replaced => return self.end(CallOutcome::Ended),
-                Next::Drain => return self.farewell(CallOutcome::Ended),
-            }
-        }
-    }
-
-    /// Ends the stream with what was still held back; breaks it off if that may not be passed on.
-    fn last(&mut self, last: Result<Bytes, Unfit>) -> Option<Result<Bytes, BodyError>> {
-        match last {
-            Ok(last) => {
-                self.record.bytes_out += last.len() as u64;
-                self.end(CallOutcome::Answered);
-                Some(last).filter(|last| !last.is_empty()).map(Ok)
-            }
-            Err(Unfit) => {
-                self.end(CallOutcome::UpstreamFailed);
-                Some(Err("the upstream's answer cannot be read".into()))
-            }
-        }
-    }
-
-    /// A stream that listens may be quiet for ever; an answer may not.
-    fn is_too_quiet(&self, quiet: Duration) -> bool {
-        let Some(exchange) = self.record.exchange() else {
-            return true;
-        };
-        !self.is_sse && !exchange.is_listening() && quiet >= exchange.route.timeouts.idle
-    }
-
-    /// How long the answer may still take.
-    fn time_left(&self) -> Duration {
-        match self.record.exchange() {
-            Some(exchange) if !exchange.is_listening() => {
-                let took = self.gateway.elapsed().saturating_sub(exchange.started);
-                exchange.route.timeouts.longest.saturating_sub(took)
-            }
-            _ => Duration::MAX,
-        }
-    }
-
-    /// How long the caller's token has to live.
-    fn left(&self) -> Duration {
-        let expires_at = self
-            .record
-            .exchange()
-            .map(|exchange| exchange.caller.access.expires_at);
-        expires_at.map_or(Duration::ZERO, |at| at.since(self.gateway.now()))
-    }
-
-    async fn still_counts(&self) -> bool {
-        match self.record.exchange() {
-            Some(exchange) => {
-                self.gateway
-                    .still_counts(&exchange.caller, &exchange.route.resource)
-                    .await
-            }
-            None => false,
-        }
-    }
-
-    /// Ends the stream; the upstream connection goes with it.
-    fn end(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
-        self.record.outcome = outcome;
-        self.incoming = None;
-        None
-    }
-
-    /// The upstream takes too long: whoever waits is told so where an event can still be written, and elsewhere
-    /// the answer is broken off, so that nobody takes it for a whole one (DEC-18).
-    fn give_up(&mut self) -> Result<Bytes, BodyError> {
-        let told = self
-            .record
-            .exchange()
-            .filter(|_| self.is_sse && self.lines == Lines::BetweenEvents);
-        let told = told.map(|exchange| {
-            let tell = |waiting: &Waiting| {
-                let text = refusal::told(UpstreamTrouble::Slow, waiting, exchange.modern);
-                format!("event: message\ndata: {text}\n\n")
-            };
-            exchange.waiting.iter().map(tell).collect::<String>()
-        });
-        self.record.reason = Some(Refusal::Upstream(UpstreamTrouble::Slow).slug().to_owned());
-        self.end(CallOutcome::UpstreamFailed);
-        match told {
-            Some(events) if !events.is_empty() => Ok(events.into()),
-            _ => Err("the upstream took too long".into()),
-        }
-    }
-
-    /// Ends the stream in good order. A subscription of the stateless era is told that it is complete
-    /// (TP-78).
-    fn farewell(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
-        let last = self.record.exchange().and_then(|exchange| {
-            let id = &exchange.waiting.first().filter(|_| exchange.modern && exchange.is_listening())?.id;
-            let message = format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
-            );
-            Some(if self.is_sse { format!("event: message\ndata: {message}\n\n") } else { format!("{message}\n") })
-        });
-        self.end(outcome);
-        match last {
-            Some(last) if self.lines != Lines::InLine => Some(Ok(last.into())),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        // The client has gone away in the middle.
-        let legacy = self
-            .record
-            .exchange()
-            .is_some_and(|exchange| !exchange.modern && !exchange.waiting.is_empty());
-        if let Some(incoming) = self.incoming.take()
-            && legacy
-        {
-            linger::drain_behind(self.gateway.tasks(), incoming);
         }
     }
 }

@@ -24,12 +24,14 @@ pub mod gateway;
 pub mod legacy_sse;
 pub mod linger;
 pub mod listening;
+pub mod listing;
 pub mod message;
 pub mod metadata;
 pub mod record;
 pub mod refusal;
 pub mod route;
 pub mod session;
+pub mod stream;
 pub mod streamable;
 
 pub use catalogue::{Catalogue, Pinning};

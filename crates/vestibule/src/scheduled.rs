@@ -23,12 +23,16 @@ const WRITE_USES: Duration = Duration::from_millis(250);
 const CLEAN_UP: Duration = Duration::from_mins(10);
 const LOOK_AT_KEYS: Duration = Duration::from_hours(1);
 const SWEEP: Duration = Duration::from_mins(5);
+/// Servers are asked what they have: soon after the start, and then so often.
+const FIRST_LISTS: Duration = Duration::from_secs(15);
+const LISTS: Duration = Duration::from_mins(15);
 
 /// Starts all of it.
 pub fn start(house: &Arc<House>, health: &Health, uses: mpsc::UnboundedReceiver<Use>) {
     follow_changes(house, health);
     follow_keys(house);
     follow_catalogue(house);
+    ask_for_lists(house);
     write_uses(house, uses);
     let holder = house.foundation.world.new_id::<model::EventId>().uuid();
     every(house, "clean up", CLEAN_UP, move |house| clean_up(house, holder));
@@ -126,6 +130,27 @@ fn follow_catalogue(house: &Arc<House>) {
                 if let Err(error) = this.catalogue.load(&server).await {
                     warn!(%server, %error, "a catalogue was not read again");
                 }
+            }
+        }
+    });
+}
+
+/// Asks servers what they have.
+fn ask_for_lists(house: &Arc<House>) {
+    let this = Arc::clone(house);
+    house.tasks.spawn("lists", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        let mut pause = FIRST_LISTS;
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = LISTS;
+            tokio::select! {
+                () = &mut stop => return,
+                () = this.gateway.ask_for_lists() => {}
             }
         }
     });

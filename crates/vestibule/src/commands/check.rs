@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::compose::compose;
 use crate::config::environment::Environment;
 use crate::config::file::{ConfigError, Loaded};
+use crate::config::policy::{Allow, Tools};
 use crate::control;
 use crate::output::{Output, Said};
 use crate::storage::Storage;
@@ -158,6 +159,13 @@ fn hints(loaded: &Loaded, findings: &mut Findings) {
             findings.warning(
                 format!("servers.{name}.allow"),
                 "names nobody: nobody may use this server",
+            );
+        }
+        let reads_only = |rule: &Allow| rule.tools == Tools::ReadOnly;
+        if !server.trust_annotations && server.allow.iter().any(reads_only) {
+            findings.warning(
+                format!("servers.{name}.allow"),
+                "`tools: read-only` covers nothing, because what the server says of its tools is not believed; set `trust_annotations: true` if you trust it",
             );
         }
         for (header, text) in &server.credential.headers {

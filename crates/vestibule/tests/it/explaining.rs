@@ -206,3 +206,25 @@ async fn cases_of_a_file_are_tried_against_the_rules_on_the_disk() {
         assert!(String::from_utf8_lossy(&wrong.stderr).contains(told), "{wrong:?}");
     }
 }
+
+/// A rule that covers nothing is most likely not meant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_for_tools_that_only_read_needs_somebody_to_vouch() {
+    let door = door().await;
+    let text = std::fs::read_to_string(door.config_file()).unwrap();
+    for (trusting, warned) in [("", 1), ("\n    trust_annotations: true", 0)] {
+        let rule = format!("        tools: read-only{trusting}");
+        let config = door.folder().join("read-only.yaml");
+        std::fs::write(&config, text.replacen("        tools: all", &rule, 1)).unwrap();
+        let said = run(&config, &["check", "--json"], "").await;
+        let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let about = |finding: &&Value| {
+            finding["grade"] == "warning" && finding["text"].to_string().contains("trust_annotations")
+        };
+        assert_eq!(
+            said.as_array().unwrap().iter().filter(about).count(),
+            warned,
+            "{said}"
+        );
+    }
+}

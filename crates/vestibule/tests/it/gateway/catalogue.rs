@@ -176,3 +176,60 @@ async fn a_changed_definition_is_told_of() {
     }
     assert_eq!(door.audit("definition_changed").await.len(), 1);
 }
+
+/// Without anybody listing first, the door asks with the credential that all share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_door_asks_by_itself() {
+    let door = Door::open().await;
+    door.running().house.gateway.ask_for_lists().await;
+    let mut patience = 500;
+    let known = loop {
+        let known = rows(&door, &["tool", "list", "fixture"]).await;
+        let kinds = ["tool", "prompt", "resource", "template"];
+        if kinds
+            .iter()
+            .all(|kind| known.iter().any(|row| row["kind"] == *kind))
+        {
+            break known;
+        }
+        patience -= 1;
+        assert!(patience > 0, "{known:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    assert!(
+        known.iter().any(|row| row["name"] == "test_simple_text"),
+        "{known:?}"
+    );
+    // Nothing of a caller goes there, because there is none.
+    let asked = door.upstream.take_requests();
+    assert!(asked.iter().all(|seen| seen.header("x-mcp-subject").is_none()));
+    assert_eq!(door.upstream.sessions(), 0);
+}
+
+/// Another implementation, with sessions: the one of the demo, on the official SDK.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_door_asks_servers_of_every_era() {
+    let tasks = net::Tasks::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    sample::serve(listener, door::CREDENTIAL.to_owned().into(), &tasks).unwrap();
+    let door = Door::with(Plan {
+        servers: format!(
+            "  sample:\n    upstream: http://{address}{}\n    allow: []\n    credential: {{ headers: {{ Authorization: \"Bearer ${{file:credential}}\" }} }}\n",
+            sample::PATH
+        ),
+        ..Plan::default()
+    })
+    .await;
+    door.running().house.gateway.ask_for_lists().await;
+    let mut patience = 500;
+    while !rows(&door, &["tool", "list", "sample"])
+        .await
+        .iter()
+        .any(|row| row["kind"] == "tool")
+    {
+        patience -= 1;
+        assert!(patience > 0, "it was asked");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
