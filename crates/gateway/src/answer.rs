@@ -134,7 +134,8 @@ impl Gateway {
             return Ok(passed);
         }
         let headers = &mut passed.parts.headers;
-        if headers.contains_key(header::CONTENT_ENCODING) {
+        let encoding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
             // We asked for none: what it says cannot be judged.
             return Err(Refusal::Upstream(UpstreamTrouble::Broken));
         }
@@ -165,8 +166,8 @@ impl Gateway {
         if let Some(filter) = filter {
             whole = match filter.whole(whole.clone()) {
                 Ok(filtered) => filtered,
-                // No client takes this for an answer: the `Accepted` of the legacy transport, for instance.
-                Err(Unfit) if !is_json(headers) => whole,
+                // The `Accepted` of the legacy transport is no answer.
+                Err(Unfit) if passed.parts.status == StatusCode::ACCEPTED => whole,
                 Err(Unfit) => return Err(Refusal::Upstream(UpstreamTrouble::Broken)),
             };
         }
@@ -178,11 +179,6 @@ impl Gateway {
         passed.body = PassedBody::Whole(whole);
         Ok(passed)
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    media_type.is_some_and(|text| text.to_ascii_lowercase().windows(4).any(|part| part == b"json"))
 }
 
 /// Our answers and the upstream's as one batch.

@@ -8,6 +8,7 @@ use model::Timestamp;
 use policy::{Act, Annotations, Circumstances, Client, Decision, Outcome, Principal};
 use protocol::mcp::list::{Entry, List};
 use protocol::scope;
+use url::Url;
 
 use crate::authenticate::Caller;
 use crate::catalogue::{Catalogue, Item, Pinning};
@@ -60,14 +61,14 @@ pub(crate) fn authorize(about: &About<'_>, read: Option<Read>) -> Result<Verdict
             ruling,
         });
     };
-    if read.method.as_deref() == Some("subscriptions/listen") {
+    // In a batch there is no narrowing: one resource too many refuses the message.
+    let narrows = !read.is_batch && read.method.as_deref() == Some("subscriptions/listen");
+    if narrows {
         read.bytes = about.narrow(&read, &mut ruling);
     }
     let mut refused = Vec::new();
     for (at, element) in read.elements.iter().enumerate() {
-        if element.subscriptions.is_none()
-            && let Some(refusal) = about.judge(&read.bytes, element, &mut ruling)
-        {
+        if !narrows && let Some(refusal) = about.judge(&read.bytes, element, &mut ruling) {
             refused.push((at, refusal));
         }
     }
@@ -116,7 +117,9 @@ fn without(read: &Read, gone: &[usize]) -> Bytes {
 impl About<'_> {
     /// Whether a list may show an entry to this caller. What the server says of it is learned on the way.
     pub(crate) fn shows(&self, list: List, entry: &Entry<'_>) -> bool {
-        let known = self.catalogue.learn(self.route.name(), list, entry);
+        let known = self
+            .catalogue
+            .learn(self.route.name(), self.route.pinning, list, entry);
         if self.holds(list, known.as_deref()) {
             return false;
         }
@@ -125,10 +128,9 @@ impl About<'_> {
             List::Prompts => Act::GetPrompt(&entry.name),
             List::Resources | List::Templates => Act::ReadResource(&entry.name),
         };
-        self.route
-            .resource
-            .policy
-            .shows(self.principal(), act, self.annotations(act))
+        let policy = &self.route.resource.policy;
+        let shown = |act: Act<'_>| policy.shows(self.principal(), act, self.annotations(act));
+        !is_too_long(act) && shown(act) && in_other_words(act, |uri| shown(Act::ReadResource(uri)))
     }
 
     fn principal(&self) -> Principal<'_> {
@@ -164,7 +166,7 @@ impl About<'_> {
             && known.is_none_or(Item::is_changed)
     }
 
-    /// The same for what is called: one that was never listed is not known to be another.
+    /// The same for what is called.
     fn is_held(&self, act: Act<'_>) -> bool {
         let (list, name) = match act {
             Act::CallTool(name) => (List::Tools, name),
@@ -175,10 +177,31 @@ impl About<'_> {
             return false;
         }
         let known = self.catalogue.find(self.route.name(), list, name);
-        known.is_some() && self.holds(list, known.as_deref())
+        // Of a server that never listed anything nobody knows what is new.
+        self.catalogue.has_seen(self.route.name(), list) && self.holds(list, known.as_deref())
     }
 
+    /// Decides, and where the upstream may read a URI as another one, about that one too.
     fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
+        let mut decision = self.decide_as_written(act, arguments);
+        in_other_words(act, |uri| {
+            let again = match act {
+                Act::ReadResource(_) => Act::ReadResource(uri),
+                Act::Subscribe(_) => Act::Subscribe(uri),
+                _ => Act::CompleteResource(uri),
+            };
+            if decision.outcome == Outcome::Allowed {
+                decision = self.decide_as_written(again, arguments);
+            }
+            true
+        });
+        decision
+    }
+
+    fn decide_as_written(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
+        if is_too_long(act) {
+            return Decision::hidden();
+        }
         let circumstances = Circumstances {
             address: self.address,
             now: self.now,
@@ -250,6 +273,31 @@ impl About<'_> {
             .concat()
             .into()
     }
+}
+
+/// Names longer than this are nobody's, and are not worth remembering.
+const LONGEST_NAME: usize = 1024;
+const LONGEST_URI: usize = 4096;
+
+fn is_too_long(act: Act<'_>) -> bool {
+    match act {
+        Act::ReadResource(uri) | Act::Subscribe(uri) | Act::CompleteResource(uri) => uri.len() > LONGEST_URI,
+        act => act.name().len() > LONGEST_NAME,
+    }
+}
+
+/// Whether something holds of what a URI is once it is parsed as one, if that is another text: `a/../b` is `b` to
+/// upstreams that parse what they are given.
+fn in_other_words(act: Act<'_>, mut holds: impl FnMut(&str) -> bool) -> bool {
+    let (Act::ReadResource(uri) | Act::Subscribe(uri) | Act::CompleteResource(uri)) = act else {
+        return true;
+    };
+    let Ok(parsed) = Url::parse(uri) else {
+        return true;
+    };
+    // The braces of a template stay what they are.
+    let parsed = parsed.as_str().replace("%7B", "{").replace("%7D", "}");
+    parsed == uri || holds(&parsed)
 }
 
 /// The host that vouches for a client: that of its metadata document.

@@ -2,26 +2,33 @@
 //! accepted, because a tool that changes under its name may not be the tool that somebody allowed (TP-119).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use audit::{Person, Recorder, What};
 use keys::sha256;
 use model::{ServerName, World};
 use papaya::HashMap;
 use policy::Annotations;
+use protocol::mcp::json::is_strict_object;
 use protocol::mcp::list::{self, Entry, List};
 use serde_json::Value;
 use store::{CatalogueEntry, CatalogueKey, Listed, Store, StoreError};
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Lists that everybody sees, because the server has one credential for all.
 const SHARED: &str = "shared";
-/// Entries that are kept of one list of one server; and how large one may be.
+/// Entries that are kept of one list of one server; how large one may be, how long its name, and all together.
 const MOST: usize = 5000;
 const LARGEST: usize = 256 * 1024;
+const LONGEST_NAME: usize = 1024;
+const BUDGET: usize = 32 << 20;
 /// Entries that wait to be written, and how many are written at once.
 const WAITING: usize = 4096;
 const AT_ONCE: usize = 256;
+/// A database that does not answer is asked again after this.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is done about a definition that is not the accepted one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +66,8 @@ struct Shelf {
     prompts: HashMap<Box<str>, Arc<Item>>,
     resources: HashMap<Box<str>, Arc<Item>>,
     templates: HashMap<Box<str>, Arc<Item>>,
+    /// Bytes of all texts.
+    bytes: AtomicUsize,
 }
 
 impl Shelf {
@@ -82,6 +91,16 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// One of which nothing is known but that it is not what was accepted.
+    fn unknown(accepted: [u8; 32]) -> Self {
+        Self {
+            text: "".into(),
+            fingerprint: [0; 32],
+            accepted,
+            annotations: Annotations::default(),
+        }
+    }
+
     /// Whether it is not what was accepted.
     pub(crate) fn is_changed(&self) -> bool {
         self.fingerprint != self.accepted
@@ -116,11 +135,27 @@ impl Catalogue {
             let Some(list) = List::of_method(&entry.key.list) else {
                 continue;
             };
+            if !shelf.takes(entry.definition.len()) {
+                let item = Item::unknown(entry.accepted);
+                shelf
+                    .list(list)
+                    .pin()
+                    .insert(entry.key.name.into(), Arc::new(item));
+                continue;
+            }
             let (name, item) = item(entry, list);
             shelf.list(list).pin().insert(name, Arc::new(item));
         }
         self.shelves.pin().insert(server.clone(), Arc::new(shelf));
         Ok(())
+    }
+
+    /// Whether anything is known of a list.
+    pub(crate) fn has_seen(&self, server: &ServerName, list: List) -> bool {
+        let shelves = self.shelves.pin();
+        shelves
+            .get(server)
+            .is_some_and(|shelf| !shelf.list(list).pin().is_empty())
     }
 
     /// What is known of an entry.
@@ -129,8 +164,15 @@ impl Catalogue {
         shelf.list(list).pin().get(name).cloned()
     }
 
-    /// Takes note of an entry that a server lists. None if it cannot be kept.
-    pub(crate) fn learn(&self, server: &ServerName, list: List, entry: &Entry<'_>) -> Option<Arc<Item>> {
+    /// Takes note of an entry that a server lists. None if it cannot be kept, so that nobody can say later whether it
+    /// has changed.
+    pub(crate) fn learn(
+        &self,
+        server: &ServerName,
+        pinning: Pinning,
+        list: List,
+        entry: &Entry<'_>,
+    ) -> Option<Arc<Item>> {
         let shelf = Arc::clone(
             self.shelves
                 .pin()
@@ -143,15 +185,21 @@ impl Catalogue {
         {
             return Some(Arc::clone(before));
         }
-        if (before.is_none() && items.len() >= MOST) || entry.text.len() > LARGEST {
-            warn!(%server, list = list.method(), "an entry is too large, or one too many, to be known");
-            return None;
-        }
-        let fingerprint = fingerprint(entry.text)?;
+        let accepted = before.as_ref().map(|before| before.accepted);
+        let is_room = before.is_some() || items.len() < MOST;
+        let Some(fingerprint) = fingerprint(entry).filter(|_| is_room && shelf.takes(entry.text.len()))
+        else {
+            debug!(%server, list = list.method(), "an entry is too large, or one too many, or not to be understood");
+            // What was accepted under this name is not what is listed now.
+            let accepted = accepted?;
+            let item = Arc::new(Item::unknown(accepted));
+            items.insert(entry.name.as_ref().into(), Arc::clone(&item));
+            return Some(item);
+        };
         let item = Arc::new(Item {
             text: entry.text.into(),
             fingerprint,
-            accepted: before.as_ref().map_or(fingerprint, |before| before.accepted),
+            accepted: accepted.unwrap_or(fingerprint),
             annotations: believed(entry.annotations),
         });
         let is_news = before
@@ -169,31 +217,63 @@ impl Catalogue {
                 fingerprint,
             };
             if self.learned.try_send(listed).is_err() {
-                // It is learned the next time. Until then what is known is what was known.
-                return before;
+                shelf.bytes.fetch_sub(entry.text.len(), Ordering::Relaxed);
+                // It is kept when it is listed the next time. Until then it is not the accepted one.
+                return accepted.map(|_| item);
             }
         }
         items.insert(entry.name.as_ref().into(), Arc::clone(&item));
-        if is_news && item.is_changed() {
-            warn!(%server, list = list.method(), name = %entry.name, "a definition is not the one that was accepted");
-            let what = What::DefinitionChanged {
-                server: server.clone(),
-                list: list.method().to_owned(),
-                name: entry.name.chars().take(500).collect(),
-            };
-            self.recorder.record(what, Person::default());
+        let replaced = before.as_ref().map_or(0, |before| before.text.len());
+        shelf.bytes.fetch_sub(replaced, Ordering::Relaxed);
+        if is_news
+            && item.is_changed()
+            && pinning != Pinning::Off
+            && matches!(list, List::Tools | List::Prompts)
+        {
+            self.tell_of_change(server, list, entry);
         }
         Some(item)
     }
 
-    /// Forgets what could not be written, so that it is learned again.
-    fn unlearn(&self, listed: &[Listed]) {
-        let shelves = self.shelves.pin();
-        for Listed { key, .. } in listed {
-            if let (Some(shelf), Some(list)) = (shelves.get(&key.server), List::of_method(&key.list)) {
-                shelf.list(list).pin().remove(key.name.as_str());
+    fn tell_of_change(&self, server: &ServerName, list: List, entry: &Entry<'_>) {
+        warn!(%server, list = list.method(), name = ?entry.name, "a definition is not the one that was accepted");
+        let what = What::DefinitionChanged {
+            server: server.clone(),
+            list: list.method().to_owned(),
+            name: entry.name.to_string(),
+        };
+        self.recorder.record(what, Person::default());
+    }
+
+    /// Writes what was learned. What a database that answers does not take is left out, so that it does not keep
+    /// the rest from being written; in memory it is known until the next start.
+    async fn keep(&self, batch: &[Listed]) {
+        while let Err(error) = self.store.keep_listed(batch, self.world.now()).await {
+            if self.store.ping().await.is_err() {
+                warn!(%error, "what was listed is not kept yet");
+                tokio::time::sleep(AGAIN).await;
+                continue;
             }
+            for listed in batch {
+                let alone = std::slice::from_ref(listed);
+                if let Err(error) = self.store.keep_listed(alone, self.world.now()).await {
+                    warn!(%error, server = %listed.key.server, name = ?listed.key.name, "an entry cannot be kept");
+                }
+            }
+            return;
         }
+    }
+}
+
+impl Shelf {
+    /// Whether there is room for so many bytes more.
+    fn takes(&self, bytes: usize) -> bool {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes <= BUDGET {
+            return true;
+        }
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        false
     }
 }
 
@@ -208,10 +288,9 @@ impl Learning {
                 count = self.learned.recv_many(&mut batch, AT_ONCE) => if count == 0 { return },
                 () = &mut stop => return,
             }
-            let catalogue = &self.catalogue;
-            if let Err(error) = catalogue.store.keep_listed(&batch, catalogue.world.now()).await {
-                warn!(%error, "what was listed is not kept; it will be when it is listed again");
-                catalogue.unlearn(&batch);
+            tokio::select! {
+                () = self.catalogue.keep(&batch) => {}
+                () = &mut stop => return,
             }
             batch.clear();
         }
@@ -241,9 +320,13 @@ pub fn believed(said: list::Annotations) -> Annotations {
 }
 
 /// SHA-256 of what an entry says, however it is written. `_meta` is left out: no model reads it, and servers put
-/// there what differs from time to time.
-fn fingerprint(text: &str) -> Option<[u8; 32]> {
-    let mut value: Value = serde_json::from_str(text).ok()?;
+/// there what differs from time to time. None if it has more than one reading, or a name that no database takes.
+fn fingerprint(entry: &Entry<'_>) -> Option<[u8; 32]> {
+    let is_sound = entry.text.len() <= LARGEST
+        && entry.name.len() <= LONGEST_NAME
+        && !entry.name.contains('\0')
+        && is_strict_object(entry.text.as_bytes());
+    let mut value: Value = serde_json::from_str(entry.text).ok().filter(|_| is_sound)?;
     if let Some(members) = value.as_object_mut() {
         members.remove("_meta");
     }
@@ -257,6 +340,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_of_what_is_said_and_not_of_how() {
+        let fingerprint = |text: &str| fingerprint(&list::entry(text, List::Tools).unwrap());
         let one = fingerprint(r#"{"name":"a","inputSchema":{"x":1,"y":[1,2]},"_meta":{"at":1}}"#);
         assert_eq!(
             one,
@@ -270,5 +354,10 @@ mod tests {
             one,
             fingerprint(r#"{"name":"a","inputSchema":{"x":1,"y":[1,2]},"description":""}"#)
         );
+        assert_eq!(
+            fingerprint(r#"{"name":"a","inputSchema":{},"title":"evil","title":"good"}"#),
+            None
+        );
+        assert_eq!(fingerprint(r#"{"name":"a\u0000","inputSchema":{}}"#), None);
     }
 }

@@ -60,10 +60,14 @@ impl Filter {
         // A stream may outlive the rules that it began under.
         let routes = self.gateway.routes();
         let route = routes.servers.get(self.route.name()).unwrap_or(&self.route);
+        let mut caller = self.caller.clone();
+        if let Some(account) = self.gateway.directory.remembered(caller.access.account) {
+            caller.account = account;
+        }
         let about = About {
             catalogue: self.gateway.catalogue(),
             route,
-            caller: &self.caller,
+            caller: &caller,
             address: self.address,
             now: self.gateway.now(),
         };
@@ -121,7 +125,8 @@ pub(crate) struct Sieve {
 #[derive(Debug)]
 enum Pieces {
     Events(Events),
-    Lines(BytesMut),
+    /// What of a line has come, and how much of it was looked through.
+    Lines(BytesMut, usize),
 }
 
 impl Sieve {
@@ -130,7 +135,7 @@ impl Sieve {
         let pieces = if is_sse {
             Pieces::Events(Events::new(LARGEST))
         } else {
-            Pieces::Lines(BytesMut::new())
+            Pieces::Lines(BytesMut::new(), 0)
         };
         Self { filter, pieces }
     }
@@ -145,12 +150,14 @@ impl Sieve {
                     out.extend_from_slice(&self.filter.event(&event.data, raw));
                 }
             }
-            Pieces::Lines(buffer) => {
+            Pieces::Lines(buffer, looked) => {
                 buffer.extend_from_slice(chunk);
-                while let Some(end) = memchr::memchr(b'\n', buffer) {
-                    let line = buffer.split_to(end + 1);
+                while let Some(end) = memchr::memchr(b'\n', buffer.get(*looked..).unwrap_or_default()) {
+                    let line = buffer.split_to(*looked + end + 1);
+                    *looked = 0;
                     out.extend_from_slice(&self.filter.whole(line.freeze())?);
                 }
+                *looked = buffer.len();
                 if buffer.len() > LARGEST {
                     return Err(Unfit);
                 }
@@ -163,7 +170,7 @@ impl Sieve {
     pub(crate) fn finish(&mut self) -> Result<Bytes, Unfit> {
         match &mut self.pieces {
             Pieces::Events(_) => Ok(Bytes::new()),
-            Pieces::Lines(buffer) => self.filter.whole(buffer.split().freeze()),
+            Pieces::Lines(buffer, _) => self.filter.whole(buffer.split().freeze()),
         }
     }
 }

@@ -102,7 +102,8 @@ impl Gateway {
             let text = conversation.ask(list.method(), params).await?;
             let expected = Expected::Ids(vec![(ID.to_owned(), list)]);
             let learned = list::filter(&text, &expected, &mut |list, entry| {
-                self.catalogue().learn(conversation.route.name(), list, entry);
+                let route = conversation.route;
+                self.catalogue().learn(route.name(), route.pinning, list, entry);
                 true
             });
             learned.map_err(|_| Silence::Unreadable)?;

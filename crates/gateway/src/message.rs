@@ -55,7 +55,7 @@ pub(crate) struct Element {
     pub(crate) asked: Vec<Asked>,
     /// Where it stands in the body.
     pub(crate) span: Range<usize>,
-    /// Where a subscription lists the resources that it is about.
+    /// Where a subscription lists the resources that it is about; only of `subscriptions/listen`.
     pub(crate) subscriptions: Option<Range<usize>>,
 }
 
@@ -109,8 +109,9 @@ impl Read {
 }
 
 /// Methods that the policy has nothing to say about beyond whether the server may be used: they show nothing
-/// and do nothing, or what they show is filtered.
-const HARMLESS: [&str; 14] = [
+/// and do nothing, or what they show is filtered. Tasks are not among them: nobody knows yet whose they are
+/// (TP-113).
+const HARMLESS: [&str; 9] = [
     "initialize",
     "ping",
     "server/discover",
@@ -120,11 +121,6 @@ const HARMLESS: [&str; 14] = [
     "resources/templates/list",
     "resources/unsubscribe",
     "logging/setLevel",
-    "tasks/get",
-    "tasks/update",
-    "tasks/cancel",
-    "tasks/result",
-    "tasks/list",
 ];
 
 /// One message, as later steps need it.
@@ -153,13 +149,16 @@ fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
             if let Some(uri) = &params.reference.uri {
                 ask(|uri| Act::CompleteResource(uri), uri, None);
             }
+            if params.reference.name.is_none() && params.reference.uri.is_none() {
+                ask(|method| Act::Other(method), "completion/complete", None);
+            }
         }
         Some("subscriptions/listen") => {
             for uri in params.notifications.uris().unwrap_or_default() {
                 ask(|uri| Act::Subscribe(uri), &uri, None);
             }
         }
-        Some(method) if !HARMLESS.contains(&method) && !method.starts_with("notifications/") => {
+        Some(method) if !HARMLESS.contains(&method) && !is_notification(message, method) => {
             ask(|method| Act::Other(method), method, None);
         }
         _ => {}
@@ -170,8 +169,16 @@ fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
         span: place(text)
             .filter(|span| !span.is_empty())
             .unwrap_or(0..body.len()),
-        subscriptions: params.notifications.resources.and_then(place),
+        subscriptions: params
+            .notifications
+            .resources
+            .and_then(place)
+            .filter(|_| message.method() == Some("subscriptions/listen")),
     }
+}
+
+fn is_notification(message: &Message<'_>, method: &str) -> bool {
+    message.request_id().is_none() && method.starts_with("notifications/")
 }
 
 /// Where a part that was borrowed from a body stands in it.

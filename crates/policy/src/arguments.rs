@@ -1,49 +1,106 @@
 //! A call's arguments, as far as the policies of its tool read them.
 
+use std::collections::BTreeSet;
+
 use cedar_policy::RestrictedExpression;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::schema::{ArgumentType, Declarations, Declared};
+use crate::schema::{ArgumentType, Declarations};
 
-/// The record `context.arguments`. What is missing though it must be there, and what cannot be represented (a
-/// fraction, a number out of range, an object, a text where a number should be) stays unknown: a policy whose
-/// answer depends on it refuses.
-pub(crate) fn record(text: Option<&str>, declared: &Declarations) -> RestrictedExpression {
-    // The message was proved to be strict JSON when it was read, so there is one reading of it (DEC-19).
-    let arguments: Value = text
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or(Value::Null);
-    let members = declared.iter().filter_map(|(path, declared)| {
-        let value = find(&arguments, path);
-        if value.is_none() && declared.optional {
-            return None;
+/// The arguments of one call.
+#[derive(Debug)]
+pub(crate) struct Arguments(Value);
+
+/// What stands at a path.
+enum Found<'v> {
+    /// Nothing.
+    Absent,
+    /// Something that not everybody reads alike.
+    Unclear,
+    Value(&'v Value),
+}
+
+impl Arguments {
+    /// From `params.arguments`. The message was proved to be strict JSON when it was read, so there is one reading of
+    /// it (DEC-19).
+    pub(crate) fn read(text: Option<&str>) -> Self {
+        let value = text.and_then(|text| serde_json::from_str(text).ok());
+        Self(value.unwrap_or(Value::Null))
+    }
+
+    /// Whether everything that a policy declares is there and what it was declared to be: no fraction, no number out
+    /// of range, no text where a number should be. If not, the policy cannot be judged; then it refuses.
+    pub(crate) fn satisfy(&self, declared: &Declarations) -> bool {
+        declared.iter().all(|(path, declared)| match self.find(path) {
+            Found::Absent => declared.optional,
+            Found::Unclear => false,
+            Found::Value(value) => represent(value).is_some_and(|(kind, _)| kind == declared.kind),
+        })
+    }
+
+    /// The record `context.arguments`, with everything at these paths that can be represented.
+    pub(crate) fn record<'p>(&self, paths: impl Iterator<Item = &'p String>) -> Option<RestrictedExpression> {
+        let paths: BTreeSet<_> = paths.collect();
+        let members = paths.into_iter().filter_map(|path| match self.find(path) {
+            Found::Value(value) => Some((path.clone(), represent(value)?.1)),
+            Found::Absent | Found::Unclear => None,
+        });
+        RestrictedExpression::new_record(members).ok()
+    }
+
+    /// What stands at a path of member names that are joined by dots.
+    fn find(&self, path: &str) -> Found<'_> {
+        let mut value = &self.0;
+        for name in path.split('.') {
+            let members = match value {
+                Value::Object(members) => members,
+                Value::Null => return Found::Absent,
+                // Some servers read an object out of a text.
+                _ => return Found::Unclear,
+            };
+            if is_said_otherwise(members, name) {
+                return Found::Unclear;
+            }
+            match members.get(name) {
+                Some(found) => value = found,
+                None => return Found::Absent,
+            }
         }
-        let value = value
-            .and_then(|value| represent(value, *declared))
-            .unwrap_or_else(|| RestrictedExpression::new_unknown(format!("the argument {path}")));
-        Some((path.clone(), value))
-    });
-    RestrictedExpression::new_record(members)
-        .unwrap_or_else(|_| RestrictedExpression::new_unknown("the arguments"))
+        Found::Value(value)
+    }
 }
 
-/// The value at a path of member names that are joined by dots.
-fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.').try_fold(value, |value, name| value.get(name))
+/// Whether a member's name differs from this one only in case: readers such as Go's take it for the same.
+fn is_said_otherwise(members: &Map<String, Value>, name: &str) -> bool {
+    let folded = |text: &str| -> String {
+        let lower = text.chars().flat_map(char::to_lowercase);
+        lower.map(|c| if c == '\u{17f}' { 's' } else { c }).collect()
+    };
+    let wanted = folded(name);
+    members
+        .keys()
+        .any(|member| member != name && folded(member) == wanted)
 }
 
-fn represent(value: &Value, declared: Declared) -> Option<RestrictedExpression> {
-    match (declared.kind, value) {
-        (ArgumentType::String, Value::String(text)) => Some(RestrictedExpression::new_string(text.clone())),
-        (ArgumentType::Long, Value::Number(number)) => Some(RestrictedExpression::new_long(number.as_i64()?)),
-        (ArgumentType::Bool, Value::Bool(truth)) => Some(RestrictedExpression::new_bool(*truth)),
-        (ArgumentType::Set, Value::Array(items)) => {
+/// A value in Cedar, with its type.
+fn represent(value: &Value) -> Option<(ArgumentType, RestrictedExpression)> {
+    match value {
+        Value::String(text) => Some((
+            ArgumentType::String,
+            RestrictedExpression::new_string(text.clone()),
+        )),
+        Value::Number(number) => Some((
+            ArgumentType::Long,
+            RestrictedExpression::new_long(number.as_i64()?),
+        )),
+        Value::Bool(truth) => Some((ArgumentType::Bool, RestrictedExpression::new_bool(*truth))),
+        Value::Array(items) => {
             let texts: Option<Vec<_>> = items
                 .iter()
                 .map(|item| Some(RestrictedExpression::new_string(item.as_str()?.to_owned())))
                 .collect();
-            Some(RestrictedExpression::new_set(texts?))
+            Some((ArgumentType::Set, RestrictedExpression::new_set(texts?)))
         }
-        _ => None,
+        Value::Null | Value::Object(_) => None,
     }
 }

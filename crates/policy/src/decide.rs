@@ -1,25 +1,25 @@
 //! The one decision function, for lists and for calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use cedar_policy::{Context, Entities};
+use cedar_policy::Entities;
 use data_encoding::HEXLOWER;
 use jiff::tz::TimeZone;
 use model::ServerName;
 use quick_cache::sync::Cache;
 use tracing::error;
 
-use crate::entities::{self, NotRepresentable};
 use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
-use crate::remember::{PrincipalKey, PrincipalRef, SliceKey, SliceRef};
+use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef};
 use crate::schema;
 use crate::slice::{Finding, Slice};
 
-/// Acts whose slices are kept for a server, and principals whose decisions are kept for an act. A stranger who
-/// calls tools by made-up names only makes the door cut slices again.
-const SLICES: usize = 4096;
-const PRINCIPALS: usize = 16_384;
+/// Slices and decisions that are kept for a server. Somebody who calls tools by made-up names only makes the door cut
+/// slices again.
+const SLICES: usize = 2048;
+const DECISIONS: usize = 65_536;
 
 /// What was decided, and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,18 @@ pub struct Decision {
     pub advice: Option<Arc<str>>,
     /// Rules that are only tried would have refused it: the one that forbids, or that none allows it.
     pub shadow: Option<Shadow>,
+}
+
+impl Decision {
+    /// As if it did not exist.
+    pub fn hidden() -> Self {
+        Self {
+            outcome: Outcome::Hidden,
+            rule: None,
+            advice: None,
+            shadow: None,
+        }
+    }
 }
 
 /// What rules that are only tried would have done.
@@ -133,6 +145,8 @@ impl Policies {
             policies: Arc::clone(self),
             server: server.clone(),
             slices: Cache::new(SLICES),
+            decisions: Cache::new(DECISIONS),
+            cut: AtomicU64::new(0),
         }
     }
 }
@@ -142,15 +156,15 @@ impl Policies {
 pub struct ServerPolicy {
     policies: Arc<Policies>,
     server: ServerName,
-    slices: Cache<SliceKey, Arc<Remembering>>,
+    slices: Cache<SliceKey, Arc<Numbered>>,
+    /// What no circumstance can change, by the number of the slice and who asks.
+    decisions: Cache<DecisionKey, Arc<Foresight>>,
+    /// How many slices were cut; each has a number of its own.
+    cut: AtomicU64,
 }
 
-/// A slice with the decisions that it made for principals and that no circumstance can change.
-#[derive(Debug)]
-struct Remembering {
-    slice: Slice,
-    decisions: Cache<PrincipalKey, Arc<Foresight>>,
-}
+/// A slice with its number.
+type Numbered = (u64, Slice);
 
 #[derive(Debug)]
 struct Foresight {
@@ -173,23 +187,17 @@ impl ServerPolicy {
         annotations: Annotations,
         circumstances: &Circumstances<'_>,
     ) -> Decision {
-        let hidden = Decision {
-            outcome: Outcome::Hidden,
-            rule: None,
-            advice: None,
-            shadow: None,
-        };
-        let Some((remembering, foresight)) = self.foresee(principal, act, annotations) else {
+        let hidden = Decision::hidden();
+        let Some((numbered, foresight)) = self.foresee(principal, act, annotations) else {
             return hidden;
         };
-        let slice = &remembering.slice;
+        let slice = &numbered.1;
         let depends = |finding: &Finding| matches!(finding, Finding::Depends(_));
         let settled = !depends(&foresight.enforced) && !foresight.tried.as_ref().is_some_and(depends);
         let (enforced, tried) = if settled {
             (foresight.enforced.clone(), foresight.tried.clone())
         } else {
-            let context = self.context(circumstances, slice);
-            match context.and_then(|context| slice.decide(principal, context)) {
+            match slice.decide(principal, circumstances, self.zones()) {
                 Ok(findings) => findings,
                 Err(error) => {
                     error!(%error, server = %self.server, "circumstances cannot be represented");
@@ -226,12 +234,8 @@ impl ServerPolicy {
         decision
     }
 
-    pub(crate) fn context(
-        &self,
-        circumstances: &Circumstances<'_>,
-        slice: &Slice,
-    ) -> Result<Context, NotRepresentable> {
-        entities::context(circumstances, &slice.reads, &self.policies.zones)
+    pub(crate) fn zones(&self) -> &[(String, TimeZone)] {
+        &self.policies.zones
     }
 
     /// The state of the rules that it decides by.
@@ -244,16 +248,23 @@ impl ServerPolicy {
         principal: Principal<'_>,
         act: Act<'_>,
         annotations: Annotations,
-    ) -> Option<(Arc<Remembering>, Arc<Foresight>)> {
-        let remembering = match self.slices.get(&SliceRef::of(act, annotations)) {
-            Some(remembering) => remembering,
-            None => self.cut(act, annotations)?,
+    ) -> Option<(Arc<Numbered>, Arc<Foresight>)> {
+        let key = SliceRef::of(act, annotations);
+        let numbered = match self.slices.get(&key) {
+            Some(numbered) => numbered,
+            None => {
+                let number = self.cut.fetch_add(1, Ordering::Relaxed);
+                let numbered = Arc::new((number, self.slice(act, annotations)?));
+                self.slices.insert(key.to_owned(), Arc::clone(&numbered));
+                numbered
+            }
         };
-        let key = PrincipalRef::of(principal, remembering.slice.personal);
-        if let Some(foresight) = remembering.decisions.get(&key) {
-            return Some((remembering, foresight));
+        let (number, slice) = &*numbered;
+        let key = DecisionRef::of(*number, principal, slice.personal);
+        if let Some(foresight) = self.decisions.get(&key) {
+            return Some((numbered, foresight));
         }
-        let (enforced, tried) = match remembering.slice.foresee(principal) {
+        let (enforced, tried) = match slice.foresee(principal) {
             Ok(findings) => findings,
             Err(error) => {
                 error!(%error, server = %self.server, "a principal cannot be represented");
@@ -261,21 +272,8 @@ impl ServerPolicy {
             }
         };
         let foresight = Arc::new(Foresight { enforced, tried });
-        remembering
-            .decisions
-            .insert(key.to_owned(), Arc::clone(&foresight));
-        Some((remembering, foresight))
-    }
-
-    fn cut(&self, act: Act<'_>, annotations: Annotations) -> Option<Arc<Remembering>> {
-        let slice = self.slice(act, annotations)?;
-        let remembering = Arc::new(Remembering {
-            slice,
-            decisions: Cache::new(PRINCIPALS),
-        });
-        let key = SliceRef::of(act, annotations).to_owned();
-        self.slices.insert(key, Arc::clone(&remembering));
-        Some(remembering)
+        self.decisions.insert(key.to_owned(), Arc::clone(&foresight));
+        Some((numbered, foresight))
     }
 
     pub(crate) fn slice(&self, act: Act<'_>, annotations: Annotations) -> Option<Slice> {

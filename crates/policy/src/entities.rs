@@ -6,9 +6,7 @@ use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUi
 use jiff::tz::TimeZone;
 use model::ServerName;
 
-use crate::arguments;
 use crate::principal::{Act, Annotations, Circumstances, Kind, Principal};
-use crate::schema::Declarations;
 
 /// A value that Cedar does not take; none of ours is such.
 pub(crate) type NotRepresentable = Box<dyn std::error::Error + Send + Sync>;
@@ -112,7 +110,7 @@ pub(crate) fn person(principal: Principal<'_>) -> Result<Entity, NotRepresentabl
 /// The circumstances, with the arguments that are read and a clock in each of these zones.
 pub(crate) fn context(
     circumstances: &Circumstances<'_>,
-    declared: &Declarations,
+    arguments: RestrictedExpression,
     zones: &[(String, TimeZone)],
 ) -> Result<Context, NotRepresentable> {
     let now = jiff::Timestamp::from_millisecond(circumstances.now.as_millis())?;
@@ -128,7 +126,7 @@ pub(crate) fn context(
     let ago = i64::try_from(circumstances.authenticated_ago.as_secs()).unwrap_or(i64::MAX);
     let address = circumstances.address.to_canonical();
     let members = [
-        ("arguments", arguments::record(circumstances.arguments, declared)),
+        ("arguments", arguments),
         ("address", RestrictedExpression::new_ip(address.to_string())),
         (
             "time",

@@ -58,14 +58,12 @@ impl ServerPolicy {
         let decision = self.decide(principal, act, annotations, circumstances);
         let mut groups = BTreeSet::new();
         let opinions: Option<Vec<Opinion>> = self.slice(act, annotations).and_then(|slice| {
-            let context = self.context(circumstances, &slice).ok()?;
-            let before = slice.opinions(principal, None).ok()?;
-            let after = slice.opinions(principal, Some(context)).ok()?;
+            let found = slice.opinions(principal, circumstances, self.zones()).ok()?;
             let mut opinion = |rule: &Rule| {
                 let id = rule.policy.id();
-                let says = if after.holds(id) {
+                let says = if found.holds(id) {
                     Says::Applies
-                } else if let Some(left) = before.left(id) {
+                } else if let Some(left) = found.left(id) {
                     Says::Otherwise(left)
                 } else {
                     Says::SomebodyElse

@@ -198,26 +198,28 @@ fn of_file(file: &RuleFile, zones: &[String]) -> Result<Vec<Rule>, Vec<PolicyErr
             Err(problem) => wrong(format!("{name}: {problem}")),
         }
     }
-    errors.extend(
-        rules
-            .iter()
-            .flat_map(|rule| invalid(rule, zones))
-            .map(|problem| at(&problem)),
-    );
+    for rule in &rules {
+        match invalid(rule, zones) {
+            Ok(problems) => errors.extend(problems.iter().map(|problem| at(problem))),
+            Err(problem) => errors.push(PolicyError {
+                place: file.name.clone(),
+                problem,
+            }),
+        }
+    }
     if errors.is_empty() { Ok(rules) } else { Err(errors) }
 }
 
 /// What the schema says against a rule.
-fn invalid(rule: &Rule, zones: &[String]) -> Vec<cedar_policy::ValidationError> {
-    let Ok(schema) = Schema::from_str(&schema::schema(&rule.reads, zones)) else {
-        return Vec::new();
-    };
+fn invalid(rule: &Rule, zones: &[String]) -> Result<Vec<cedar_policy::ValidationError>, String> {
+    let schema = Schema::from_str(&schema::schema(&rule.reads, zones));
+    let schema = schema.map_err(|error| format!("{}: {error}", rule.name))?;
     let mut alone = PolicySet::new();
-    if alone.add(rule.policy.clone()).is_err() {
-        return Vec::new();
-    }
+    alone
+        .add(rule.policy.clone())
+        .map_err(|error| format!("{}: {error}", rule.name))?;
     let judged = Validator::new(schema).validate(&alone, ValidationMode::Strict);
-    judged.validation_errors().cloned().collect()
+    Ok(judged.validation_errors().cloned().collect())
 }
 
 /// File, line and column.

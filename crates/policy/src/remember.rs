@@ -62,9 +62,10 @@ impl SliceKey {
     }
 }
 
-/// Who a decision is about: a set of groups, and for policies that look further a person with their program.
+/// What a decision is of, and who it is about: a set of groups, and for policies that look further a person with their program.
 #[derive(Debug)]
-pub(crate) struct PrincipalKey {
+pub(crate) struct DecisionKey {
+    slice: u64,
     groups: Box<[GroupName]>,
     person: Option<Person>,
 }
@@ -73,41 +74,45 @@ pub(crate) struct PrincipalKey {
 type Person = (Username, Option<(Box<str>, Box<str>)>);
 
 #[derive(Clone, Copy, Hash, PartialEq, Eq)]
-pub(crate) struct PrincipalRef<'a> {
+pub(crate) struct DecisionRef<'a> {
+    slice: u64,
     groups: &'a [GroupName],
     person: Option<PersonRef<'a>>,
 }
 
 type PersonRef<'a> = (&'a Username, Option<(&'a str, &'a str)>);
 
-impl<'a> PrincipalRef<'a> {
-    pub(crate) fn of(principal: Principal<'a>, personal: bool) -> Self {
+impl<'a> DecisionRef<'a> {
+    pub(crate) fn of(slice: u64, principal: Principal<'a>, personal: bool) -> Self {
         let client = principal.client.map(|client| (client.id, client.scope));
         Self {
+            slice,
             groups: principal.groups,
             person: personal.then_some((principal.username, client)),
         }
     }
 
-    pub(crate) fn to_owned(self) -> PrincipalKey {
+    pub(crate) fn to_owned(self) -> DecisionKey {
         let person = self.person.map(|(username, client)| {
             let client = client.map(|(id, scope)| (id.into(), scope.into()));
             (username.clone(), client)
         });
-        PrincipalKey {
+        DecisionKey {
+            slice: self.slice,
             groups: self.groups.into(),
             person,
         }
     }
 }
 
-impl PrincipalKey {
-    fn borrow(&self) -> PrincipalRef<'_> {
+impl DecisionKey {
+    fn borrow(&self) -> DecisionRef<'_> {
         let person = self.person.as_ref().map(|(username, client)| {
             let client = client.as_ref().map(|(id, scope)| (id.as_ref(), scope.as_ref()));
             (username, client)
         });
-        PrincipalRef {
+        DecisionRef {
+            slice: self.slice,
             groups: &self.groups,
             person,
         }
@@ -139,4 +144,4 @@ macro_rules! looked_up_by {
 }
 
 looked_up_by!(SliceKey, SliceRef);
-looked_up_by!(PrincipalKey, PrincipalRef);
+looked_up_by!(DecisionKey, DecisionRef);

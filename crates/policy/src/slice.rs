@@ -4,19 +4,21 @@
 //! once action and resource are known and principal and circumstances are not. Cedar's own partial evaluation
 //! finds them, so a slice cannot leave out a policy that the whole set would have obeyed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision as Verdict, Entities, EntityUid, PartialResponse, Policy,
     PolicyId, PolicySet, Request, ResourceConstraint,
 };
+use jiff::tz::TimeZone;
 use model::ServerName;
 
+use crate::arguments::Arguments;
 use crate::entities::{self, NotRepresentable};
 use crate::explain::Opinions;
 use crate::load::Rule;
-use crate::principal::{Act, Annotations, Principal};
+use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::schema::Declarations;
 
 /// What a set of policies says.
@@ -95,20 +97,26 @@ impl Judges {
         }
     }
 
-    /// What it says when they are. A policy that needs what could not be represented is left over: then one that
-    /// allows does not, and one that forbids does.
-    fn decide(&self, request: &Request, entities: &Entities) -> Finding {
-        let response = self.ask(request, entities);
-        let satisfied: Vec<_> = response
-            .definitely_satisfied()
-            .map(|policy| policy.id().clone())
-            .collect();
-        let left: Vec<_> = response
-            .nontrivial_residuals()
-            .map(|policy| policy.id().clone())
-            .collect();
-        let forbidding = satisfied.iter().chain(&left).chain(response.definitely_errored());
-        if let Some(rule) = self.first(forbidding, true) {
+    /// What it says when they are. Policies that cannot be judged with these arguments are `unreadable`: one that
+    /// allows does not, and one that forbids does if it could apply to this caller at all.
+    fn decide(&self, known: &Asked, unknown: &Asked, unreadable: &HashSet<PolicyId>) -> Finding {
+        let response = self.ask(&known.request, &known.entities);
+        let readable = |id: &PolicyId| !unreadable.contains(id);
+        let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
+        let satisfied: Vec<_> = satisfied.filter(readable).collect();
+        // Nothing is unknown here. A policy that is left over all the same counts as if it had failed.
+        let left = response.nontrivial_residuals().map(|policy| policy.id().clone());
+        let failed = left
+            .chain(response.definitely_errored().cloned())
+            .filter(readable);
+        let mut forbidding: Vec<_> = satisfied.iter().cloned().chain(failed).collect();
+        if !unreadable.is_empty() {
+            let before = self.ask(&unknown.request, &unknown.entities);
+            let could = before.nontrivial_residuals().chain(before.definitely_satisfied());
+            let could = could.map(|policy| policy.id().clone());
+            forbidding.extend(could.filter(|id| unreadable.contains(id)));
+        }
+        if let Some(rule) = self.first(forbidding.iter(), true) {
             return Finding::Denied(Some(rule));
         }
         match self.first(satisfied.iter(), false) {
@@ -144,6 +152,12 @@ impl Judges {
     }
 }
 
+/// A request with everything that Cedar knows of those in it.
+struct Asked {
+    request: Request,
+    entities: Entities,
+}
+
 /// The policies of one act.
 #[derive(Debug)]
 pub(crate) struct Slice {
@@ -152,8 +166,8 @@ pub(crate) struct Slice {
     pub(crate) tried: Option<Judges>,
     /// Whether they look at who asks beyond their groups.
     pub(crate) personal: bool,
-    /// The arguments that they read.
-    pub(crate) reads: Declarations,
+    /// The arguments that each of them reads.
+    reads: Vec<(PolicyId, Declarations)>,
     action: EntityUid,
     resource: EntityUid,
     entities: Entities,
@@ -221,13 +235,10 @@ impl Slice {
             };
             ids(tried) != ids(&enforced)
         });
-        let mut reads = Declarations::new();
-        for rule in enforced.iter().chain(tried.iter().flatten()) {
-            for (path, declared) in &rule.reads {
-                let joint = reads.entry(path.clone()).or_insert(*declared);
-                joint.optional &= declared.optional;
-            }
-        }
+        let all = enforced.iter().chain(tried.iter().flatten());
+        let reads = all.filter(|rule| !rule.reads.is_empty());
+        let reads = reads.map(|rule| (rule.policy.id().clone(), rule.reads.clone()));
+        let reads = reads.collect();
         Ok(Self {
             personal: enforced
                 .iter()
@@ -243,11 +254,7 @@ impl Slice {
     }
 
     /// The request of a person, with circumstances or without.
-    fn request(
-        &self,
-        principal: Principal<'_>,
-        context: Option<Context>,
-    ) -> Result<(Request, Entities), NotRepresentable> {
+    fn request(&self, principal: Principal<'_>, context: Option<Context>) -> Result<Asked, NotRepresentable> {
         let person = entities::person(principal)?;
         let request = Request::builder()
             .principal(person.uid())
@@ -258,7 +265,7 @@ impl Slice {
             Some(context) => request.context(context).build(),
             None => request.build(),
         };
-        Ok((request, entities))
+        Ok(Asked { request, entities })
     }
 
     /// What is known before the circumstances are.
@@ -266,26 +273,41 @@ impl Slice {
         &self,
         principal: Principal<'_>,
     ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
-        let (request, entities) = self.request(principal, None)?;
-        let tried = self
-            .tried
-            .as_ref()
-            .map(|judges| judges.foresee(&request, &entities));
-        Ok((self.enforced.foresee(&request, &entities), tried))
+        let asked = self.request(principal, None)?;
+        let foresee = |judges: &Judges| judges.foresee(&asked.request, &asked.entities);
+        Ok((foresee(&self.enforced), self.tried.as_ref().map(foresee)))
     }
 
     /// What is decided under these circumstances.
     pub(crate) fn decide(
         &self,
         principal: Principal<'_>,
-        context: Context,
+        circumstances: &Circumstances<'_>,
+        zones: &[(String, TimeZone)],
     ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
-        let (request, entities) = self.request(principal, Some(context))?;
-        let tried = self
-            .tried
-            .as_ref()
-            .map(|judges| judges.decide(&request, &entities));
-        Ok((self.enforced.decide(&request, &entities), tried))
+        let (context, unreadable) = self.context(circumstances, zones)?;
+        let known = self.request(principal, Some(context))?;
+        let unknown = self.request(principal, None)?;
+        let decide = |judges: &Judges| judges.decide(&known, &unknown, &unreadable);
+        Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
+    }
+
+    /// The circumstances, and the policies that cannot be judged with the arguments as they are.
+    fn context(
+        &self,
+        circumstances: &Circumstances<'_>,
+        zones: &[(String, TimeZone)],
+    ) -> Result<(Context, HashSet<PolicyId>), NotRepresentable> {
+        let text = circumstances.arguments.filter(|_| !self.reads.is_empty());
+        let arguments = Arguments::read(text);
+        let unreadable = self
+            .reads
+            .iter()
+            .filter(|(_, declared)| !arguments.satisfy(declared));
+        let unreadable = unreadable.map(|(id, _)| id.clone()).collect();
+        let paths = self.reads.iter().flat_map(|(_, declared)| declared.keys());
+        let record = arguments.record(paths).ok_or("arguments that are no record")?;
+        Ok((entities::context(circumstances, record, zones)?, unreadable))
     }
 
     /// Whether a policy is one of these.
@@ -297,21 +319,26 @@ impl Slice {
         tried || self.enforced.facts.contains_key(id)
     }
 
-    /// What each policy says, with circumstances or without.
+    /// What each policy says: those that apply under these circumstances, and those that could under others.
     pub(crate) fn opinions(
         &self,
         principal: Principal<'_>,
-        context: Option<Context>,
+        circumstances: &Circumstances<'_>,
+        zones: &[(String, TimeZone)],
     ) -> Result<Opinions, NotRepresentable> {
-        let (request, entities) = self.request(principal, context)?;
+        let (context, unreadable) = self.context(circumstances, zones)?;
+        let known = self.request(principal, Some(context))?;
+        let unknown = self.request(principal, None)?;
         let mut opinions = Opinions::default();
         for judges in self.tried.iter().chain([&self.enforced]) {
-            let response = judges.ask(&request, &entities);
+            let response = judges.ask(&known.request, &known.entities);
             let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
-            opinions.satisfied.extend(satisfied);
-            let left = response
-                .nontrivial_residuals()
-                .map(|policy| (policy.id().clone(), policy.to_string()));
+            opinions
+                .satisfied
+                .extend(satisfied.filter(|id| !unreadable.contains(id)));
+            let before = judges.ask(&unknown.request, &unknown.entities);
+            let left = before.nontrivial_residuals();
+            let left = left.map(|policy| (policy.id().clone(), policy.to_string()));
             opinions.left.extend(left);
         }
         Ok(opinions)

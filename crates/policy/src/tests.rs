@@ -239,6 +239,8 @@ fn conditions_refuse_now_and_do_not_hide() {
         Some(r#"{"owner":"acme","page":{"size":1},"dry":false}"#),
         Some(r#"{"owner":"acme","page.size":1,"dry":true}"#),
         Some("[]"),
+        Some(r#"{"owner":"acme","Owner":"evil","page":{"size":1},"dry":true}"#),
+        Some(r#"{"owner":"acme","page":{"size":1,"\u017fize":5},"dry":true}"#),
     ] {
         let decision = ask(&policy, &ana, Act::CallTool("x"), bad);
         assert_eq!(
@@ -379,6 +381,8 @@ fn cedar_files_forbid_whatever_a_rule_allows() {
         (Some(r#"{"force":"yes"}"#), Refused),
         (Some(r#"{"force":1}"#), Refused),
         (Some(r#"{"force":null}"#), Refused),
+        (Some(r#"{"force":false,"Force":true}"#), Refused),
+        (Some(r#"{"force":false,"FOR\u0063E":true}"#), Refused),
     ] {
         let decision = ask(&policy, &intern, Act::CallTool("push"), arguments);
         assert_eq!(decision.outcome, expected, "{arguments:?}");
@@ -494,4 +498,46 @@ fn a_change_of_rules_has_another_revision() {
     };
     assert_eq!(revision(Tools::All), revision(Tools::All));
     assert_ne!(revision(Tools::All), revision(Tools::ReadOnly));
+}
+
+/// One rule that cannot be judged says nothing about the others.
+#[test]
+fn an_argument_that_is_missing_refuses_only_where_it_is_read() {
+    let mut by_owner = group("developers", matching(&["x"]));
+    by_owner.when.arguments = [("owner".to_owned(), ArgumentTest::OneOf(vec!["acme".to_owned()]))].into();
+    let mut by_network = group("developers", matching(&["x"]));
+    by_network.when.networks = vec!["10.0.0.0/8".parse().unwrap()];
+    let file = r#"
+        @id("late") forbid (principal, action == Action::"tools/call", resource) when { context.authenticated_ago > 3600 };
+        @id("nested") @reads("opts.force?: Bool")
+        forbid (principal in Group::"interns", action == Action::"tools/call", resource)
+        when { context.arguments has "opts.force" && context.arguments["opts.force"] };
+    "#;
+    let policy = house(&[by_owner, by_network], &[(file, false)]).unwrap();
+    let ana = Caller::new("ana", &["developers"]);
+    let decision = ask(&policy, &ana, Act::CallTool("x"), None);
+    assert_eq!(
+        (decision.outcome, decision.rule.as_deref()),
+        (Allowed, Some("gitea.allow[1]"))
+    );
+    let intern = Caller::new("ian", &["developers", "interns"]);
+    for (arguments, expected) in [
+        (r"{}", Allowed),
+        (r#"{"opts":{"force":false}}"#, Allowed),
+        (r#"{"opts":{"force":true}}"#, Refused),
+        // A text that some servers read an object out of.
+        (r#"{"opts":"{\"force\":true}"}"#, Refused),
+        (r#"{"opts":[{"force":true}]}"#, Refused),
+        (r#"{"Opts":{"force":true}}"#, Refused),
+    ] {
+        assert_eq!(
+            ask(&policy, &intern, Act::CallTool("x"), Some(arguments)).outcome,
+            expected,
+            "{arguments}"
+        );
+        assert_eq!(
+            ask(&policy, &ana, Act::CallTool("x"), Some(arguments)).outcome,
+            Allowed
+        );
+    }
 }

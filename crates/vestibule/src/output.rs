@@ -89,13 +89,29 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Array(values) if values.is_empty() => "–".to_owned(),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
+}
+
+/// A text as it may stand on a terminal. Much of what is shown was named by strangers.
+fn printable(text: &str) -> String {
+    let is_risky = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_risky) {
+        return text.to_owned();
+    }
+    let shown = text.chars().map(|c| {
+        if is_risky(c) {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    });
+    shown.collect::<Vec<_>>().concat()
 }
 
 fn table(columns: &[String], rows: &[Value]) -> String {
@@ -143,6 +159,12 @@ mod tests {
         ana       yes            –
         bob       no             2026-11-20T12:00:00Z
         ");
+    }
+
+    #[test]
+    fn what_strangers_named_does_not_steer_the_terminal() {
+        let item = json!({ "name": "a\u{1b}[2Jb\u{202e}c\nd" });
+        assert_eq!(facts(&item), "name  a\\u{1b}[2Jb\\u{202e}c\\nd");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use cedar_policy::{Authorizer, Decision as Verdict, Request};
 use proptest::prelude::*;
 
 use super::*;
+use crate::arguments::Arguments;
 use crate::entities;
 use crate::load;
-use crate::schema::Declarations;
 
 const GROUPS: [&str; 3] = ["developers", "admins", "interns"];
 const TOOLS: [&str; 5] = ["get_repo", "delete_repo", "get_", "x", "delete_*"];
@@ -90,13 +90,17 @@ fn whole(
     about: &Circumstances<'_>,
 ) -> Option<bool> {
     let mut set = cedar_policy::PolicySet::new();
-    let mut reads = Declarations::new();
+    let arguments = Arguments::read(about.arguments);
     for rule in rules {
         set.add(rule.policy.clone()).unwrap();
-        for (path, declared) in &rule.reads {
-            reads.entry(path.clone()).or_insert(*declared).optional &= declared.optional;
+        // What cannot be judged is another matter, and has tests of its own.
+        if !arguments.satisfy(&rule.reads) {
+            return None;
         }
     }
+    let record = arguments
+        .record(rules.iter().flat_map(|rule| rule.reads.keys()))
+        .unwrap();
     let server = "gitea".parse().unwrap();
     let base = crate::schema::plain().action_entities().unwrap();
     let person = entities::person(caller).unwrap();
@@ -105,7 +109,7 @@ fn whole(
         .principal(person.uid())
         .action(entities::action(act))
         .resource(entities::resource(&server, act))
-        .context(entities::context(about, &reads, &zones).unwrap())
+        .context(entities::context(about, record, &zones).unwrap())
         .build();
     let entities = entities::with_resource(&base, &server, act, annotations).unwrap();
     let entities = entities.add_entities([person], None).unwrap();

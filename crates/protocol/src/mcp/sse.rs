@@ -55,6 +55,23 @@ pub struct TooLarge(pub usize);
 pub struct Events {
     buffer: BytesMut,
     limit: usize,
+    seen: Seen,
+}
+
+/// How far the buffer was read, so that no byte is looked at twice however it is cut.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    at: usize,
+    line_is_empty: bool,
+    any: bool,
+}
+
+impl Seen {
+    const NOTHING: Self = Self {
+        at: 0,
+        line_is_empty: true,
+        any: false,
+    };
 }
 
 impl Events {
@@ -63,6 +80,7 @@ impl Events {
         Self {
             buffer: BytesMut::new(),
             limit,
+            seen: Seen::NOTHING,
         }
     }
 
@@ -74,7 +92,7 @@ impl Events {
     /// The next whole event with the bytes it came in; `None` if more is needed. An event without data, a
     /// lone comment for instance, is given too.
     pub fn next_event(&mut self) -> Result<Option<(Event, Bytes)>, TooLarge> {
-        let Some(end) = end_of_event(&self.buffer) else {
+        let Some(end) = end_of_event(&self.buffer, &mut self.seen) else {
             return if self.buffer.len() > self.limit {
                 Err(TooLarge(self.limit))
             } else {
@@ -84,6 +102,7 @@ impl Events {
         if end > self.limit {
             return Err(TooLarge(self.limit));
         }
+        self.seen = Seen::NOTHING;
         let raw = self.buffer.split_to(end).freeze();
         Ok(Some((read(&raw), raw)))
     }
@@ -95,22 +114,33 @@ impl Events {
 }
 
 /// The offset behind the blank line that ends the first event.
-fn end_of_event(buffer: &[u8]) -> Option<usize> {
-    let (mut at, mut line_is_empty, mut any) = (0, true, false);
-    while at < buffer.len() {
-        match buffer[at] {
-            b'\n' | b'\r' => {
-                // A carriage return at the very end may be half of a line end: wait for the rest.
-                if buffer[at] == b'\r' && at + 1 == buffer.len() {
-                    return None;
-                }
-                at += if buffer[at..].starts_with(b"\r\n") { 2 } else { 1 };
-                if line_is_empty && any {
-                    return Some(at);
-                }
-                (line_is_empty, any) = (true, true);
-            }
-            _ => (at, line_is_empty, any) = (at + 1, false, true),
+fn end_of_event(buffer: &[u8], seen: &mut Seen) -> Option<usize> {
+    while let Some(byte) = buffer.get(seen.at) {
+        if !matches!(byte, b'\n' | b'\r') {
+            *seen = Seen {
+                at: seen.at + 1,
+                line_is_empty: false,
+                any: true,
+            };
+            continue;
+        }
+        // A carriage return at the very end may be half of a line end: wait for the rest.
+        if *byte == b'\r' && seen.at + 1 == buffer.len() {
+            return None;
+        }
+        let length = if buffer[seen.at..].starts_with(b"\r\n") {
+            2
+        } else {
+            1
+        };
+        let ends = seen.line_is_empty && seen.any;
+        *seen = Seen {
+            at: seen.at + length,
+            line_is_empty: true,
+            any: true,
+        };
+        if ends {
+            return Some(seen.at);
         }
     }
     None

@@ -1,6 +1,7 @@
 //! `vestibule tool`: what servers say they have, and accepting what changed.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
+use data_encoding::HEXLOWER;
 use model::ServerName;
 use protocol::mcp::list::List;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub enum ToolCommand {
         server: ServerName,
         /// The tool or prompt
         name: String,
+        /// Which of several that have this name
+        #[arg(long)]
+        kind: Option<Kind>,
     },
     /// Accept the latest definition of a tool or prompt; with `pinning: hold` it is shown again
     Accept {
@@ -35,6 +39,12 @@ pub enum ToolCommand {
         /// The tool or prompt
         #[arg(required_unless_present = "all")]
         name: Option<String>,
+        /// Which of several that have this name
+        #[arg(long, requires = "name")]
+        kind: Option<Kind>,
+        /// Only if it is still the definition that `tool show` showed under this fingerprint
+        #[arg(long, requires = "name")]
+        fingerprint: Option<String>,
         /// Everything of the server that changed
         #[arg(long, conflicts_with = "name")]
         all: bool,
@@ -46,12 +56,35 @@ pub enum ToolCommand {
     },
 }
 
+/// What a server can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A tool
+    Tool,
+    /// A prompt
+    Prompt,
+    /// A resource
+    Resource,
+    /// A resource template
+    Template,
+}
+
 impl ToolCommand {
     pub(super) async fn run(self, operator: &Operator<'_>) -> Result<Answer, Failure> {
         match self {
             Self::List { server, changed } => list(operator, &server, changed).await,
-            Self::Show { server, name } => show(operator, &server, &name).await,
-            Self::Accept { server, name, all: _ } => accept(operator, &server, name.as_deref()).await,
+            Self::Show { server, name, kind } => show(operator, &server, &name, kind).await,
+            Self::Accept {
+                server,
+                name,
+                kind,
+                fingerprint,
+                all: _,
+            } => match name {
+                Some(name) => accept(operator, &server, &name, kind, fingerprint.as_deref()).await,
+                None => accept_all(operator, &server).await,
+            },
             Self::Forget { server } => forget(operator, &server).await,
         }
     }
@@ -65,14 +98,38 @@ async fn entries(operator: &Operator<'_>, server: &ServerName) -> Result<Vec<Cat
     Ok(entries)
 }
 
-fn kind(entry: &CatalogueEntry) -> &'static str {
-    match List::of_method(&entry.key.list) {
-        Some(List::Tools) => "tool",
-        Some(List::Prompts) => "prompt",
-        Some(List::Resources) => "resource",
-        Some(List::Templates) => "template",
-        None => "other",
+fn kind(entry: &CatalogueEntry) -> Option<Kind> {
+    Some(match List::of_method(&entry.key.list)? {
+        List::Tools => Kind::Tool,
+        List::Prompts => Kind::Prompt,
+        List::Resources => Kind::Resource,
+        List::Templates => Kind::Template,
+    })
+}
+
+/// The one of this name; if there are several it must be said which, so that nobody looks at one and accepts another.
+async fn named(
+    operator: &Operator<'_>,
+    server: &ServerName,
+    name: &str,
+    wanted: Option<Kind>,
+) -> Result<CatalogueEntry, Failure> {
+    let entries = entries(operator, server).await?.into_iter();
+    let fits = |entry: &CatalogueEntry| entry.key.name == name && (wanted.is_none() || kind(entry) == wanted);
+    let mut found: Vec<_> = entries.filter(fits).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(entry), true) => Ok(entry),
+        (None, _) => Err(Failure::NotFound(format!(
+            "{server} was not seen to have {name:?}"
+        ))),
+        (Some(_), false) => Err(Failure::Usage(format!(
+            "{server} has several things called {name:?}; say which with --kind"
+        ))),
     }
+}
+
+fn fingerprint(entry: &CatalogueEntry) -> String {
+    HEXLOWER.encode(&entry.fingerprint[..8])
 }
 
 fn facts(entry: &CatalogueEntry) -> Value {
@@ -103,13 +160,17 @@ async fn list(operator: &Operator<'_>, server: &ServerName, changed: bool) -> Re
     ))
 }
 
-async fn show(operator: &Operator<'_>, server: &ServerName, name: &str) -> Result<Answer, Failure> {
-    let entries = entries(operator, server).await?;
-    let entry = entries.iter().find(|entry| entry.key.name == name);
-    let entry = entry.ok_or_else(|| Failure::NotFound(format!("{server} was not seen to have {name:?}")))?;
+async fn show(
+    operator: &Operator<'_>,
+    server: &ServerName,
+    name: &str,
+    kind: Option<Kind>,
+) -> Result<Answer, Failure> {
+    let entry = named(operator, server, name, kind).await?;
     let read = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let (now, accepted): (Value, Value) = (read(&entry.definition), read(&entry.accepted_definition));
-    let mut item = facts(entry);
+    let mut item = facts(&entry);
+    item["fingerprint"] = json!(fingerprint(&entry));
     let mut differences = Vec::new();
     differ("", &accepted, &now, &mut differences);
     item["differences"] = json!(differences);
@@ -136,36 +197,52 @@ fn differ(at: &str, before: &Value, after: &Value, out: &mut Vec<String>) {
     }
 }
 
-async fn accept(operator: &Operator<'_>, server: &ServerName, name: Option<&str>) -> Result<Answer, Failure> {
-    let foundation = operator.foundation;
-    let entries = entries(operator, server).await?;
-    let named: Vec<_> = entries
-        .iter()
-        .filter(|entry| name.is_none_or(|name| entry.key.name == name))
-        .collect();
-    if let (Some(name), true) = (name, named.is_empty()) {
-        return Err(Failure::NotFound(format!(
-            "{server} was not seen to have {name:?}"
+async fn accept(
+    operator: &Operator<'_>,
+    server: &ServerName,
+    name: &str,
+    kind: Option<Kind>,
+    shown: Option<&str>,
+) -> Result<Answer, Failure> {
+    let entry = named(operator, server, name, kind).await?;
+    if let Some(shown) = shown.filter(|shown| **shown != fingerprint(&entry)) {
+        return Err(Failure::Conflict(format!(
+            "{name:?} is not what it was under {shown}: now it is {}",
+            fingerprint(&entry)
         )));
     }
+    accept_each(operator, server, vec![entry]).await
+}
+
+async fn accept_all(operator: &Operator<'_>, server: &ServerName) -> Result<Answer, Failure> {
+    let entries = entries(operator, server).await?;
+    accept_each(operator, server, entries).await
+}
+
+async fn accept_each(
+    operator: &Operator<'_>,
+    server: &ServerName,
+    entries: Vec<CatalogueEntry>,
+) -> Result<Answer, Failure> {
+    let foundation = operator.foundation;
     let mut accepted = Vec::new();
-    for entry in named
-        .into_iter()
-        .filter(|entry| entry.fingerprint != entry.accepted)
-    {
+    for entry in entries.iter().filter(|entry| entry.fingerprint != entry.accepted) {
         let now = foundation.world.now();
-        if !foundation
-            .store
+        let store = &foundation.store;
+        if !store
             .accept_definition(&entry.key, &entry.fingerprint, now)
             .await?
         {
             return Err(Failure::Conflict(format!(
-                "{} has changed again in this moment; look at it once more",
+                "{:?} has changed again in this moment; look at it once more",
                 entry.key.name
             )));
         }
         accepted.push(entry.key.name.clone());
-        operator.record("tool accept", &format!("{server} {}", entry.key.name));
+        operator.record(
+            "tool accept",
+            &format!("{server} {} {}", entry.key.name, fingerprint(entry)),
+        );
     }
     let text = match accepted.as_slice() {
         [] => "nothing has changed; it is as it was accepted".to_owned(),

@@ -11,7 +11,7 @@ const RULES: &str = r#"
       - groups: [developers]
         tools: [echo_headers, "test_simple_*"]
         prompts: [test_simple_prompt]
-        resources: ["test://static-text"]
+        resources: ["test://static-text", "test://x/public/*"]
       - groups: [developers]
         tools: [test_image_content]
         when: { networks: [192.0.2.0/24] }
@@ -538,4 +538,78 @@ async fn a_change_of_rules_counts_at_once() {
         door.call(&tokens.access, "echo_headers", json!({})).await.status,
         200
     );
+}
+
+/// What is beside the point of a message does not change what is decided about it; and what an upstream may read in
+/// another way than it is written is decided both ways.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_message_talks_its_way_past_the_decision() {
+    let (door, token) = limited().await;
+    let resources = json!({ "resourceSubscriptions": ["test://watched-resource"] });
+    let long = "x".repeat(5000);
+    let long_uri = format!("test://x/public/{long}");
+    door.upstream.take_requests();
+    for era in ERAS {
+        for (method, params) in [
+            (
+                "tools/call",
+                json!({ "name": "test_error_handling", "notifications": { "resourceSubscriptions": [] } }),
+            ),
+            (
+                "tools/call",
+                json!({ "name": "test_error_handling", "notifications": resources }),
+            ),
+            (
+                "prompts/get",
+                json!({ "name": "test_prompt_with_arguments", "notifications": resources }),
+            ),
+            (
+                "resources/read",
+                json!({ "uri": "test://static-binary", "notifications": resources }),
+            ),
+            ("tools/callEverything", json!({ "notifications": resources })),
+            ("notifications/message", json!({})),
+            ("tasks/list", json!({})),
+            ("completion/complete", json!({ "ref": { "type": "ref/prompt" } })),
+            (
+                "resources/read",
+                json!({ "uri": "test://x/public/../static-binary" }),
+            ),
+            (
+                "resources/read",
+                json!({ "uri": "test://x/public/%2e%2E/static-binary" }),
+            ),
+            ("resources/read", json!({ "uri": "test://x/public/../{" })),
+            (
+                "resources/subscribe",
+                json!({ "uri": "test://x/public/a/../../watched-resource" }),
+            ),
+            ("tools/call", json!({ "name": long })),
+            ("resources/read", json!({ "uri": long_uri })),
+        ] {
+            let answer = ask(&door, &token, era, method, params.clone()).await;
+            let told = answer["error"]["message"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{era} {params}: {answer}"));
+            assert!(told.starts_with("Unknown "), "{era}: {answer}");
+        }
+    }
+    let forwarded = door.upstream.take_requests();
+    assert!(
+        forwarded
+            .iter()
+            .all(|seen| seen.rpc_method().as_deref() == Some("initialize")),
+        "{forwarded:?}"
+    );
+    let (door, upstream, token) = scripted().await;
+    let listen = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": { "notifications": resources } });
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "b", "notifications": resources } });
+    upstream.says("");
+    let batch = Ask::json("/mcp/scripted", &json!([listen, call])).bearer(&token);
+    let answers = door.ask(batch).await.json();
+    assert_eq!(
+        answers[0]["error"]["message"], "Unknown resource: test://watched-resource",
+        "{answers}"
+    );
+    assert_eq!(answers[1]["error"]["message"], "Unknown tool: b", "{answers}");
 }
