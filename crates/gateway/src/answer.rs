@@ -202,6 +202,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
         first,
         rest,
         listening,
+        mailbox,
     } = passed;
     record.status = parts.status.as_u16();
     let incoming = match body {
@@ -225,6 +226,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
             first,
             rest,
             listening,
+            mailbox,
             is_sse,
         };
         stream::body(gateway, begun, filter, record)

@@ -17,6 +17,7 @@ use net::{Body, Tasks, body};
 use papaya::HashMap;
 use people::Directory;
 use protocol::Origin;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -24,12 +25,13 @@ use crate::authenticate::Caller;
 use crate::authorize::About;
 use crate::catalogue::Catalogue;
 use crate::exchange::{Exchange, user_agent};
+use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
 use crate::message::{Read, Unreadable, Waiting};
 use crate::record::Record;
 use crate::refusal::{Circumstances, HumanPages, Refusal};
 use crate::route::{Leg, Route, Routes, Transport};
-use crate::{answer, authorize, cors, credential, message, metadata};
+use crate::{answer, authorize, cors, credential, legacy_sse, message, metadata};
 
 /// What the gateway is built from.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub struct Gateway {
     pub(crate) directory: Arc<Directory>,
     /// The listening stream of each session, by server and upstream session id.
     pub(crate) listening: HashMap<String, Arc<CancellationToken>>,
+    /// Where answers of ours to a caller of the legacy transport go.
+    pub(crate) mailboxes: HashMap<String, mpsc::Sender<Bytes>>,
 }
 
 impl Gateway {
@@ -76,6 +80,7 @@ impl Gateway {
             parts,
             routes: ArcSwap::from_pointee(routes),
             listening: HashMap::new(),
+            mailboxes: HashMap::new(),
         })
     }
 
@@ -201,6 +206,10 @@ impl Gateway {
             bytes_in: 0,
         };
         let mut record = Record::new(exchange, self.parts.recorder.clone(), self.parts.world.clone());
+        let ticket = match leg {
+            Leg::Message(ticket) => Some(ticket),
+            Leg::Endpoint => None,
+        };
         match self.pass(routes, route, leg, request, &mut record).await {
             Ok(passed) => answer::answer(self, passed, record),
             Err(refusal) => {
@@ -219,7 +228,12 @@ impl Gateway {
                 let response = refusal.answer(&circumstances);
                 debug!(server = %route.name(), refusal = refusal.slug(), reference = ?circumstances.reference, "refused");
                 record.refused(&refusal, response.status().as_u16());
-                response
+                match (ticket, record.exchange()) {
+                    (Some(ticket), Some(exchange)) if response.status().is_success() => {
+                        legacy_sse::on_the_stream(self, route, &exchange.caller, ticket, response).await
+                    }
+                    _ => response,
+                }
             }
         }
     }
@@ -267,13 +281,18 @@ impl Gateway {
             }
         };
         record.ruling = verdict.ruling;
-        record.told = verdict.told;
+        let mut told = verdict.told;
         let read = verdict.read;
-        if let Some(read) = &read
-            && read.bytes.is_empty()
-        {
-            return Err(Refusal::Told(std::mem::take(&mut record.told)));
+        if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {
+            return Err(Refusal::Told(told));
         }
+        if let Leg::Message(ticket) = leg
+            && !told.is_empty()
+            && self.tell_on_stream(route, &caller, ticket, &told)
+        {
+            told.clear();
+        }
+        record.told = told;
         let journey = Journey {
             routes,
             route,
@@ -324,6 +343,8 @@ pub(crate) struct Passed {
     pub(crate) rest: Bytes,
     /// The place that a listening stream holds.
     pub(crate) listening: Option<Seat>,
+    /// What a stream of the legacy transport says besides what the upstream says.
+    pub(crate) mailbox: Option<Mailbox>,
 }
 
 /// The body of an answer.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use keys::Sealer;
-use net::body;
+use net::{Body, body};
 use protocol::mcp::sse::{Events, encode};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 use tracing::warn;
 use url::Url;
 
@@ -41,14 +43,17 @@ impl Gateway {
         let (mut parts, mut incoming) = response.into_parts();
         answer::judge(parts.status).map_err(Refusal::Upstream)?;
         let (mut first, mut rest) = (Bytes::new(), Bytes::new());
+        let mut mailbox = None;
         if parts.status.is_success() {
             if !answer::is_event_stream(&parts.headers) {
                 return Err(Refusal::Upstream(UpstreamTrouble::Broken));
             }
-            (first, rest) = begin(&mut incoming, journey.route, journey.caller, self.sealer())
+            let path;
+            (first, rest, path) = begin(&mut incoming, journey.route, journey.caller, self.sealer())
                 .await
                 .map_err(Refusal::Upstream)?;
             parts.headers.remove(header::CONTENT_LENGTH);
+            mailbox = Some(Mailbox::open(self, journey, &path));
         }
         answer::clean(&mut parts, None);
         Ok(Passed {
@@ -57,6 +62,7 @@ impl Gateway {
             first,
             rest,
             listening: None,
+            mailbox,
         })
     }
 
@@ -84,8 +90,109 @@ impl Gateway {
             first: Bytes::new(),
             rest: Bytes::new(),
             listening: None,
+            mailbox: None,
         })
     }
+}
+
+/// Answers that wait for a caller's stream; more than this and they are told in the answer to the POST.
+const WAITING: usize = 64;
+
+/// Where answers of ours go that a client of this transport looks for on its stream and nowhere else.
+pub(crate) struct Mailbox {
+    gateway: Arc<Gateway>,
+    key: String,
+    letters: mpsc::Receiver<Bytes>,
+}
+
+impl Mailbox {
+    fn open(gateway: &Arc<Gateway>, journey: &Journey<'_>, path: &str) -> Self {
+        let (sender, letters) = mpsc::channel(WAITING);
+        let key = mailbox_key(journey.route, journey.caller, path);
+        gateway.mailboxes.pin().insert(key.clone(), sender);
+        Self {
+            gateway: Arc::clone(gateway),
+            key,
+            letters,
+        }
+    }
+
+    /// The next event to be said. Never, once another stream has taken the place.
+    pub(crate) async fn next(&mut self) -> Bytes {
+        match self.letters.recv().await {
+            Some(letter) => letter,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // One that another stream has taken over is not ours to close.
+        self.letters.close();
+        let _ = self
+            .gateway
+            .mailboxes
+            .pin()
+            .remove_if(&self.key, |_, sender| sender.is_closed());
+    }
+}
+
+fn mailbox_key(route: &Route, caller: &Caller, path: &str) -> String {
+    let access = &caller.access;
+    format!("{}\0{}\0{}\0{path}", route.name(), access.account, access.client)
+}
+
+impl Gateway {
+    /// Says JSON-RPC answers on the stream that a message of the legacy transport belongs to. `false` if there is none,
+    /// or it does not read.
+    pub(crate) fn tell_on_stream(
+        &self,
+        route: &Route,
+        caller: &Caller,
+        ticket: &str,
+        answers: &[String],
+    ) -> bool {
+        let Some(path) = open_endpoint(self.sealer(), route, caller, ticket) else {
+            return false;
+        };
+        let sender = self
+            .mailboxes
+            .pin()
+            .get(&mailbox_key(route, caller, &path))
+            .cloned();
+        let events: String = answers.iter().map(|answer| encode("message", answer)).collect();
+        sender.is_some_and(|sender| sender.try_send(events.into()).is_ok())
+    }
+}
+
+/// Moves an answer of ours to the stream: of the answer to a POST, clients of this transport read nothing but whether
+/// it succeeded, and would wait for ever.
+pub(crate) async fn on_the_stream(
+    gateway: &Gateway,
+    route: &Route,
+    caller: &Caller,
+    ticket: &str,
+    response: Response<Body>,
+) -> Response<Body> {
+    let (mut parts, told) = response.into_parts();
+    let text = told
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let each: Result<Vec<&RawValue>, _> = serde_json::from_str(&text);
+    let answers = match each {
+        Ok(each) => each.iter().map(ToString::to_string).collect(),
+        Err(_) => vec![text.clone()],
+    };
+    if !gateway.tell_on_stream(route, caller, ticket, &answers) {
+        return Response::from_parts(parts, body::full(text));
+    }
+    parts.status = StatusCode::ACCEPTED;
+    parts.headers.remove(header::CONTENT_TYPE);
+    Response::from_parts(parts, body::empty())
 }
 
 /// Reads up to the `endpoint` event and gives what goes to the client in its place, and whatever came behind
@@ -95,7 +202,7 @@ async fn begin(
     route: &Route,
     caller: &Caller,
     sealer: &Sealer,
-) -> Result<(Bytes, Bytes), UpstreamTrouble> {
+) -> Result<(Bytes, Bytes, String), UpstreamTrouble> {
     match tokio::time::timeout(FIRST, rewrite(incoming, route, caller, sealer)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(UpstreamTrouble::Slow),
@@ -107,7 +214,7 @@ async fn rewrite(
     route: &Route,
     caller: &Caller,
     sealer: &Sealer,
-) -> Result<(Bytes, Bytes), UpstreamTrouble> {
+) -> Result<(Bytes, Bytes, String), UpstreamTrouble> {
     let mut events = Events::new(LARGEST);
     let mut out = Vec::new();
     loop {
@@ -125,7 +232,7 @@ async fn rewrite(
             out.extend_from_slice(
                 encode("endpoint", &format!("/mcp/{}/message/{ticket}", route.name())).as_bytes(),
             );
-            return Ok((out.into(), events.into_rest()));
+            return Ok((out.into(), events.into_rest(), path));
         }
         let frame = incoming
             .frame()

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::exchange::Exchange;
 use crate::filter::{Filter, Sieve, Unfit};
 use crate::gateway::Gateway;
+use crate::legacy_sse::Mailbox;
 use crate::linger;
 use crate::listening::Seat;
 use crate::message::Waiting;
@@ -30,6 +31,7 @@ pub(crate) struct Begun {
     /// What of the body has come already.
     pub(crate) rest: Bytes,
     pub(crate) listening: Option<Seat>,
+    pub(crate) mailbox: Option<Mailbox>,
     pub(crate) is_sse: bool,
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
         first,
         rest,
         listening,
+        mailbox,
         is_sse,
     } = begun;
     let mut sieve = filter.map(|filter| Sieve::new(filter, is_sse));
@@ -60,6 +63,7 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
         first: Some(first).filter(|first| !first.is_empty()),
         sieve,
         listening,
+        mailbox,
     };
     let steps = stream::unfold(streaming, |mut streaming| async move {
         let chunk = streaming.next().await?;
@@ -80,6 +84,7 @@ struct Streaming {
     first: Option<Bytes>,
     sieve: Option<Sieve>,
     listening: Option<Seat>,
+    mailbox: Option<Mailbox>,
 }
 
 /// What happened next on a stream.
@@ -93,6 +98,15 @@ enum Next {
     Replaced,
     /// The door is closing.
     Drain,
+    /// The door has an answer of its own for this stream.
+    Letter(Bytes),
+}
+
+async fn letter(mailbox: Option<&mut Mailbox>) -> Bytes {
+    match mailbox {
+        Some(mailbox) => mailbox.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn replaced(seat: Option<&Seat>) {
@@ -122,6 +136,8 @@ impl Streaming {
                 // An answer that is under way is finished; what has no end is ended.
                 () = &mut shutdown, if listens => Next::Drain,
                 () = replaced(self.listening.as_ref()) => Next::Replaced,
+                // The sieve lets whole events through, so there is always room for one more between two.
+                letter = letter(self.mailbox.as_mut()) => Next::Letter(letter),
                 frame = incoming.frame() => Next::Frame(frame),
                 () = tokio::time::sleep(pause) => {
                     quiet += pause;
@@ -159,6 +175,10 @@ impl Streaming {
                     if quiet > Duration::ZERO && self.is_sse && self.lines == Lines::BetweenEvents {
                         return Some(Ok(Bytes::from_static(KEEP_ALIVE)));
                     }
+                }
+                Next::Letter(letter) => {
+                    self.record.bytes_out += letter.len() as u64;
+                    return Some(Ok(letter));
                 }
                 Next::Late => return Some(self.give_up()),
                 Next::Replaced => return self.end(CallOutcome::Ended),

@@ -79,6 +79,7 @@ impl Gateway {
             first: Bytes::new(),
             rest: Bytes::new(),
             listening,
+            mailbox: None,
         })
     }
 }

@@ -138,8 +138,8 @@ fn facts(entry: &CatalogueEntry) -> Value {
         "name": entry.key.name,
         "kind": kind(entry),
         "state": if changed { "changed" } else { "accepted" },
-        "first_seen_at": entry.first_seen_at,
-        "changed_at": changed.then_some(entry.changed_at),
+        "first_seen_at": entry.first_seen_at.to_string(),
+        "changed_at": changed.then(|| entry.changed_at.to_string()),
     })
 }
 

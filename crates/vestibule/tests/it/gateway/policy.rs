@@ -273,7 +273,36 @@ async fn tp_101_the_oldest_transport_is_filtered_too() {
         ["echo_headers"]
     );
     let refused = post(json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": { "name": "test_simple_text" } })).await;
-    assert_eq!(refused.json()["error"]["code"], -32602);
+    // A client of this transport looks for answers on its stream and nowhere else.
+    assert_eq!((refused.status, refused.body.as_str()), (202, ""), "{refused:?}");
+    let told = stream.message().await.unwrap();
+    assert_eq!(
+        (&told["id"], &told["error"]["code"]),
+        (&json!(3), &json!(-32602)),
+        "{told}"
+    );
+    let batch = json!([
+        { "jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": { "name": "test_simple_text" } },
+        { "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": { "name": "b" } },
+    ]);
+    assert_eq!(post(batch).await.status, 202);
+    for id in [4, 5] {
+        assert_eq!(stream.message().await.unwrap()["id"], id);
+    }
+    // Without a stream that reads it, the answer comes where it was asked for.
+    drop(stream);
+    let mut patience = 500;
+    loop {
+        let call = json!({ "jsonrpc": "2.0", "id": 6, "method": "tools/call", "params": { "name": "b" } });
+        let reply = post(call).await;
+        if reply.status == 200 {
+            assert_eq!(reply.json()["id"], 6);
+            break;
+        }
+        patience -= 1;
+        assert!(patience > 0, "{reply:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 /// An upstream whose lists are written by the test.
