@@ -49,6 +49,8 @@ pub struct Catalogue {
     store: Arc<dyn Store>,
     recorder: Recorder,
     shelves: HashMap<ServerName, Arc<Shelf>>,
+    /// What was learned and is not written yet, with the fingerprint that was seen last.
+    unwritten: HashMap<CatalogueKey, [u8; 32]>,
     learned: mpsc::Sender<Listed>,
 }
 
@@ -82,7 +84,7 @@ impl Shelf {
 }
 
 /// An entry as it was last listed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Item {
     text: Box<str>,
     fingerprint: [u8; 32],
@@ -101,6 +103,10 @@ impl Item {
         }
     }
 
+    fn is_unknown(&self) -> bool {
+        self.fingerprint == [0; 32]
+    }
+
     /// Whether it is not what was accepted.
     pub(crate) fn is_changed(&self) -> bool {
         self.fingerprint != self.accepted
@@ -116,6 +122,7 @@ impl Catalogue {
             store,
             recorder,
             shelves: HashMap::new(),
+            unwritten: HashMap::new(),
             learned,
         });
         let learning = Learning {
@@ -125,26 +132,37 @@ impl Catalogue {
         (catalogue, learning)
     }
 
-    /// Reads again what the store knows of a server: at the start, and when it was changed here or elsewhere.
+    /// Reads again what the store knows of a server: at the start, and when it was changed here or elsewhere. What was
+    /// seen here later than that, or cannot be kept, stays as it was seen.
     ///
     /// # Errors
     /// If the store does not answer; what was known before stays.
     pub async fn load(&self, server: &ServerName) -> Result<(), StoreError> {
         let shelf = Shelf::default();
         for entry in self.store.catalogue(server).await? {
-            let Some(list) = List::of_method(&entry.key.list) else {
-                continue;
-            };
-            if !shelf.takes(entry.definition.len()) {
-                let item = Item::unknown(entry.accepted);
-                shelf
-                    .list(list)
-                    .pin()
-                    .insert(entry.key.name.into(), Arc::new(item));
-                continue;
+            if let Some(list) = List::of_method(&entry.key.list) {
+                let (name, item) = item(entry, list);
+                shelf.put(list, &name, item);
             }
-            let (name, item) = item(entry, list);
-            shelf.list(list).pin().insert(name, Arc::new(item));
+        }
+        let before = self.shelves.pin().get(server).cloned();
+        for list in List::ALL {
+            for (name, seen) in before.iter().flat_map(|before| before.copy(list)) {
+                let known = shelf.list(list).pin().get(&name).cloned();
+                let is_later = self.unwritten.pin().contains_key(&key(server, list, &name));
+                let accepted = known.map(|known| known.accepted);
+                if is_later || (seen.is_unknown() && accepted.is_some()) {
+                    let accepted = accepted.unwrap_or(seen.accepted);
+                    shelf.put(
+                        list,
+                        &name,
+                        Item {
+                            accepted,
+                            ..(*seen).clone()
+                        },
+                    );
+                }
+            }
         }
         self.shelves.pin().insert(server.clone(), Arc::new(shelf));
         Ok(())
@@ -207,16 +225,14 @@ impl Catalogue {
             .is_none_or(|before| before.fingerprint != fingerprint);
         if is_news {
             let listed = Listed {
-                key: CatalogueKey {
-                    server: server.clone(),
-                    credential: SHARED.to_owned(),
-                    list: list.method().to_owned(),
-                    name: entry.name.to_string(),
-                },
+                key: key(server, list, &entry.name),
                 definition: entry.text.to_owned(),
                 fingerprint,
             };
+            let key = listed.key.clone();
+            self.unwritten.pin().insert(key.clone(), fingerprint);
             if self.learned.try_send(listed).is_err() {
+                self.unwritten.pin().remove(&key);
                 shelf.bytes.fetch_sub(entry.text.len(), Ordering::Relaxed);
                 // It is kept when it is listed the next time. Until then it is not the accepted one.
                 return accepted.map(|_| item);
@@ -245,6 +261,14 @@ impl Catalogue {
         self.recorder.record(what, Person::default());
     }
 
+    /// What was seen again with another definition meanwhile is still to be written.
+    fn note_written(&self, batch: &[Listed]) {
+        let unwritten = self.unwritten.pin();
+        for Listed { key, fingerprint, .. } in batch {
+            let _ = unwritten.remove_if(key, |_, last| last == fingerprint);
+        }
+    }
+
     /// Writes what was learned. What a database that answers does not take is left out, so that it does not keep
     /// the rest from being written; in memory it is known until the next start.
     async fn keep(&self, batch: &[Listed]) {
@@ -266,6 +290,30 @@ impl Catalogue {
 }
 
 impl Shelf {
+    /// Everything of a list.
+    fn copy(&self, list: List) -> Vec<(Box<str>, Arc<Item>)> {
+        let items = self.list(list).pin();
+        items
+            .iter()
+            .map(|(name, item)| (name.clone(), Arc::clone(item)))
+            .collect()
+    }
+
+    /// Puts an entry in its place; of one for which there is no room nothing is known but that it was accepted.
+    fn put(&self, list: List, name: &str, item: Item) {
+        let item = if self.takes(item.text.len()) {
+            item
+        } else {
+            Item::unknown(item.accepted)
+        };
+        let replaced = self
+            .list(list)
+            .pin()
+            .insert(name.into(), Arc::new(item))
+            .map(|before| before.text.len());
+        self.bytes.fetch_sub(replaced.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Whether there is room for so many bytes more.
     fn takes(&self, bytes: usize) -> bool {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -289,11 +337,20 @@ impl Learning {
                 () = &mut stop => return,
             }
             tokio::select! {
-                () = self.catalogue.keep(&batch) => {}
+                () = self.catalogue.keep(&batch) => self.catalogue.note_written(&batch),
                 () = &mut stop => return,
             }
             batch.clear();
         }
+    }
+}
+
+fn key(server: &ServerName, list: List, name: &str) -> CatalogueKey {
+    CatalogueKey {
+        server: server.clone(),
+        credential: SHARED.to_owned(),
+        list: list.method().to_owned(),
+        name: name.to_owned(),
     }
 }
 

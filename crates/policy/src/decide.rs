@@ -1,5 +1,6 @@
 //! The one decision function, for lists and for calls.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -68,6 +69,9 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Policies {
     rules: Vec<Rule>,
+    /// Where the rules of each server stand among them, and those of files.
+    of_servers: HashMap<ServerName, Vec<usize>>,
+    of_files: Vec<usize>,
     base: Entities,
     zones: Vec<(String, TimeZone)>,
     revision: String,
@@ -114,7 +118,18 @@ impl Policies {
             .iter()
             .map(|rule| format!("{}{:?}{}", rule.name, rule.origin, rule.policy));
         let digest = keys::sha256(texts.collect::<Vec<_>>().concat().as_bytes());
+        let (mut of_servers, mut of_files) = (HashMap::<ServerName, Vec<usize>>::new(), Vec::new());
+        for (at, rule) in rules.iter().enumerate() {
+            match &rule.origin {
+                Origin::Allow(server) | Origin::ShadowAllow(server) => {
+                    of_servers.entry(server.clone()).or_default().push(at);
+                }
+                Origin::File { .. } => of_files.push(at),
+            }
+        }
         Ok(Arc::new(Self {
+            of_servers,
+            of_files,
             base: schema::plain()
                 .action_entities()
                 .unwrap_or_else(|_| Entities::empty()),
@@ -128,6 +143,8 @@ impl Policies {
     pub fn closed() -> Arc<Self> {
         Arc::new(Self {
             rules: Vec::new(),
+            of_servers: HashMap::new(),
+            of_files: Vec::new(),
             base: Entities::empty(),
             zones: Vec::new(),
             revision: "closed".to_owned(),
@@ -291,23 +308,29 @@ impl ServerPolicy {
 
     /// The rules that count here, and those that would if what is only tried did.
     pub(crate) fn rules(&self) -> (Vec<&Rule>, Option<Vec<&Rule>>) {
-        let rules = &self.policies.rules;
-        let proposes = rules
+        let Policies {
+            rules,
+            of_servers,
+            of_files,
+            ..
+        } = &*self.policies;
+        let own = of_servers
+            .get(&self.server)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let all: Vec<&Rule> = own
             .iter()
-            .any(|rule| rule.origin == Origin::ShadowAllow(self.server.clone()));
-        let tries = proposes
-            || rules
-                .iter()
-                .any(|rule| rule.origin == Origin::File { shadow: true });
-        let enforced = rules.iter().filter(|rule| match &rule.origin {
-            Origin::Allow(server) => *server == self.server,
-            Origin::ShadowAllow(_) => false,
-            Origin::File { shadow } => !shadow,
-        });
-        let tried = rules.iter().filter(|rule| match &rule.origin {
-            Origin::Allow(server) => *server == self.server && !proposes,
-            Origin::ShadowAllow(server) => *server == self.server,
-            Origin::File { .. } => true,
+            .chain(of_files)
+            .filter_map(|at| rules.get(*at))
+            .collect();
+        let proposes = all
+            .iter()
+            .any(|rule| matches!(rule.origin, Origin::ShadowAllow(_)));
+        let tries = proposes || all.iter().any(|rule| rule.is_tried());
+        let enforced = all.iter().copied().filter(|rule| !rule.is_tried());
+        let tried = all.iter().copied().filter(|rule| match rule.origin {
+            Origin::Allow(_) => !proposes,
+            Origin::ShadowAllow(_) | Origin::File { .. } => true,
         });
         (enforced.collect(), tries.then(|| tried.collect()))
     }

@@ -14,3 +14,17 @@ pub(crate) use wire::{Ask, Reply};
 
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// Looks again and again for what comes a moment after the answer that it follows from: what is written behind a call,
+/// or told to another task.
+pub(crate) async fn eventually<T>(mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let mut said = String::new();
+    for _ in 0..500 {
+        match look().await {
+            Ok(found) => return found,
+            Err(not_yet) => said = not_yet,
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never came: {said}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{Ask, Door, Plan, door, scripted::Scripted};
+use crate::rig::{Ask, Door, Plan, door, eventually, scripted::Scripted};
 
 const RULES: &str = r#"
   limited:
@@ -291,18 +291,16 @@ async fn tp_101_the_oldest_transport_is_filtered_too() {
     }
     // Without a stream that reads it, the answer comes where it was asked for.
     drop(stream);
-    let mut patience = 500;
-    loop {
+    eventually(async || {
         let call = json!({ "jsonrpc": "2.0", "id": 6, "method": "tools/call", "params": { "name": "b" } });
         let reply = post(call).await;
-        if reply.status == 200 {
-            assert_eq!(reply.json()["id"], 6);
-            break;
+        if reply.status == 200 && reply.json()["id"] == 6 {
+            Ok(())
+        } else {
+            Err(format!("{reply:?}"))
         }
-        patience -= 1;
-        assert!(patience > 0, "{reply:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    })
+    .await;
 }
 
 /// An upstream whose lists are written by the test.

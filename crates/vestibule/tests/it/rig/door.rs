@@ -357,15 +357,15 @@ servers:
     /// The calls that the record holds once `enough` of them are in it, latest first: a call is recorded when
     /// its answer has ended, which the caller may see a moment before.
     pub(crate) async fn calls_recorded(&self, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let mut rows = self.audit("call").await;
-        let mut patience = 500;
-        while !enough(&rows) {
-            patience -= 1;
-            assert!(patience > 0, "{rows:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            rows = self.audit("call").await;
-        }
-        rows
+        super::eventually(async || {
+            let rows = self.audit("call").await;
+            if enough(&rows) {
+                Ok(rows)
+            } else {
+                Err(format!("{rows:?}"))
+            }
+        })
+        .await
     }
 }
 
