@@ -114,6 +114,11 @@ impl Recorder {
         self.world.new_id()
     }
 
+    /// How many events wait to be written.
+    pub fn backlog(&self) -> usize {
+        self.backlog.events.load(Ordering::Relaxed)
+    }
+
     /// Waits while the writer is too far behind.
     pub async fn ready(&self) {
         while self.backlog.events.load(Ordering::Relaxed) >= BACKLOG {

@@ -125,7 +125,13 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Passed, Refusal> {
         let told = std::mem::take(&mut record.told);
-        let Some(exchange) = record.exchange().filter(|_| passed.parts.status.is_success()) else {
+        let status = passed.parts.status;
+        // Whoever begins a new session after a 404 asks everything again. After anything else each request still
+        // waits, those that were refused here too.
+        if !status.is_success() && status != StatusCode::NOT_FOUND && !told.is_empty() {
+            return Err(Refusal::Upstream(UpstreamTrouble::Broken));
+        }
+        let Some(exchange) = record.exchange().filter(|_| status.is_success()) else {
             return Ok(passed);
         };
         let listens = exchange.is_listening();

@@ -13,6 +13,7 @@ use url::Url;
 use crate::authenticate::Caller;
 use crate::catalogue::{Catalogue, Item, Pinning};
 use crate::message::{Asked, Element, Read};
+use crate::quota::Taking;
 use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
 
@@ -44,7 +45,13 @@ pub(crate) struct Verdict {
 }
 
 /// Decides. The scope is asked first: a person who could get it is told so (DEC-17).
-pub(crate) fn authorize(about: &About<'_>, read: Option<Read>) -> Result<Verdict, (Refusal, Ruling)> {
+///
+/// What is allowed takes of the quotas; what is refused takes nothing.
+pub(crate) fn authorize(
+    about: &About<'_>,
+    taking: &mut Taking<'_>,
+    read: Option<Read>,
+) -> Result<Verdict, (Refusal, Ruling)> {
     if !about.caller.access.scopes.contains(scope::MCP) {
         return Err((Refusal::Scope, Ruling::default()));
     }
@@ -62,15 +69,20 @@ pub(crate) fn authorize(about: &About<'_>, read: Option<Read>) -> Result<Verdict
         });
     };
     // In a batch there is no narrowing: one resource too many refuses the message.
-    let narrows = !read.is_batch && read.method.as_deref() == Some("subscriptions/listen");
+    let listens = read.method.as_deref() == Some("subscriptions/listen");
+    let narrows = listens && !read.is_batch;
     if narrows {
         read.bytes = about.narrow(&read, &mut ruling);
     }
     let mut refused = Vec::new();
     for (at, element) in read.elements.iter().enumerate() {
-        if !narrows && let Some(refusal) = about.judge(&read.bytes, element, &mut ruling) {
-            refused.push((at, refusal));
-        }
+        let judged = if narrows {
+            None
+        } else {
+            about.judge(&read.bytes, element, &mut ruling)
+        };
+        let refusal = judged.or_else(|| taking.message(about, element, listens).err());
+        refused.extend(refusal.map(|refusal| (at, refusal)));
     }
     if !read.is_batch {
         return match refused.pop() {

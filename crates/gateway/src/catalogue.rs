@@ -182,6 +182,16 @@ impl Catalogue {
         shelf.list(list).pin().get(name).cloned()
     }
 
+    /// Every entry of a list as the server wrote it, in the order of their names. None if nothing is known of it.
+    pub(crate) fn copy(&self, server: &ServerName, list: List) -> Option<Vec<String>> {
+        let shelf = self.shelves.pin().get(server).cloned()?;
+        let mut items = shelf.copy(list);
+        items.retain(|(_, item)| !item.is_unknown());
+        items.sort_by(|one, other| one.0.cmp(&other.0));
+        let texts: Vec<_> = items.iter().map(|(_, item)| item.text.to_string()).collect();
+        (!texts.is_empty()).then_some(texts)
+    }
+
     /// Takes note of an entry that a server lists. None if it cannot be kept, so that nobody can say later whether it
     /// has changed.
     pub(crate) fn learn(

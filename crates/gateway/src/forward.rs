@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
+use model::World;
 use net::Body;
 use net::operators::CallError;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::gateway::{Gateway, Journey};
+use crate::health::Turn;
 use crate::linger::{Linger, drain};
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;
@@ -29,11 +31,28 @@ pub(crate) fn request(method: Method, uri: Uri, headers: HeaderMap, body: Body) 
 }
 
 /// Sends it and waits for the answer's head. The log names the address; the answer to the caller never
-/// does (TP-16).
+/// does (TP-16). Nobody waits for an upstream that is known to be gone.
 pub(crate) async fn forward(
+    world: &World,
     route: &Route,
     request: Request<Body>,
 ) -> Result<Response<Incoming>, UpstreamTrouble> {
+    if !route.health.admits(world.elapsed()) {
+        return Err(UpstreamTrouble::Unreachable);
+    }
+    let outcome = send(route, request).await;
+    let shown = outcome.as_ref().map(Response::status).map_err(|trouble| *trouble);
+    match route.health.note(shown, world.elapsed()) {
+        Some(Turn::Gone) => {
+            warn!(server = %route.name(), "the server counts as gone; it is tried now and then");
+        }
+        Some(Turn::Back) => info!(server = %route.name(), "the server is back"),
+        None => {}
+    }
+    outcome
+}
+
+async fn send(route: &Route, request: Request<Body>) -> Result<Response<Incoming>, UpstreamTrouble> {
     let trouble = match tokio::time::timeout(route.timeouts.first_byte, route.client.call(request)).await {
         Ok(Ok(response)) => return Ok(response),
         Ok(Err(error)) => {
@@ -61,11 +80,12 @@ impl Gateway {
     ) -> Result<Response<Incoming>, Refusal> {
         let route = journey.route;
         if !lingers {
-            let work = forward(route, request);
+            let work = forward(self.world(), route, request);
             return self.while_it_counts(journey, work).await;
         }
         let route = Arc::clone(route);
-        let work = async move { forward(&route, request).await };
+        let world = self.world().clone();
+        let work = async move { forward(&world, &route, request).await };
         let abandoned = |outcome: Result<Response<Incoming>, UpstreamTrouble>| -> Pin<Box<dyn Future<Output = ()> + Send>> {
             Box::pin(async move {
                 if let Ok(response) = outcome {

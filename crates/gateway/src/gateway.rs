@@ -28,10 +28,12 @@ use crate::exchange::{Exchange, user_agent};
 use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
 use crate::message::{Read, Unreadable, Waiting};
+use crate::metrics::Refusals;
+use crate::quota::{Quotas, Taking};
 use crate::record::Record;
-use crate::refusal::{Circumstances, HumanPages, Refusal};
+use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
-use crate::{answer, authorize, cors, credential, legacy_sse, message, metadata};
+use crate::{answer, authorize, cors, credential, last_known, legacy_sse, message, metadata};
 
 /// What the gateway is built from.
 #[derive(Debug)]
@@ -69,6 +71,8 @@ pub struct Gateway {
     pub(crate) listening: HashMap<String, Arc<CancellationToken>>,
     /// Where answers of ours to a caller of the legacy transport go.
     pub(crate) mailboxes: HashMap<String, mpsc::Sender<Bytes>>,
+    quotas: Quotas,
+    refusals: Refusals,
 }
 
 impl Gateway {
@@ -81,6 +85,8 @@ impl Gateway {
             routes: ArcSwap::from_pointee(routes),
             listening: HashMap::new(),
             mailboxes: HashMap::new(),
+            quotas: Quotas::default(),
+            refusals: Refusals::default(),
         })
     }
 
@@ -97,6 +103,26 @@ impl Gateway {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.parts.world.now()
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.parts.world
+    }
+
+    /// How often each refusal was said.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// An answer to a request of which nobody knows yet whose it is.
+    fn refuse(&self, refusal: &Refusal, circumstances: &Circumstances<'_>) -> Response<Body> {
+        self.refusals.count(refusal.slug());
+        refusal.answer(circumstances)
+    }
+
+    /// Forgets what quotas do not need any more.
+    pub fn sweep(&self) {
+        self.quotas.sweep(self.elapsed());
     }
 
     /// Since the program began; measures how long things take.
@@ -138,11 +164,11 @@ impl Gateway {
             return metadata::answer(&routes, origin, &request);
         }
         if let Err(refusal) = check_origin(&routes, request.headers()) {
-            return refusal.answer(&Circumstances::default());
+            return self.refuse(&refusal, &Circumstances::default());
         }
         let path = request.uri().path().to_owned();
         let Some((route, leg)) = routes.find(&path) else {
-            return Refusal::UnknownRoute.answer(&Circumstances::default());
+            return self.refuse(&Refusal::UnknownRoute, &Circumstances::default());
         };
         if request.method() == Method::OPTIONS {
             return cors::preflight(request.headers());
@@ -165,10 +191,11 @@ impl Gateway {
         origin: &Origin,
     ) -> Response<Body> {
         let url = metadata::url_for(origin, request.uri().path(), request.uri().query());
-        let mut response = refusal.answer(&Circumstances {
+        let circumstances = Circumstances {
             resource_metadata: Some(&url),
             ..Circumstances::default()
-        });
+        };
+        let mut response = self.refuse(refusal, &circumstances);
         // A person with a browser gets a page; status and header stay (CC-2).
         if request.method() == Method::GET && wants_html(request.headers()) {
             let endpoint = route.resource.uri.as_str();
@@ -225,7 +252,7 @@ impl Gateway {
                     resource_metadata: Some(&resource_metadata),
                     reference: record.exchange().map(|exchange| exchange.reference),
                 };
-                let response = refusal.answer(&circumstances);
+                let response = self.refuse(&refusal, &circumstances);
                 debug!(server = %route.name(), refusal = refusal.slug(), reference = ?circumstances.reference, "refused");
                 record.refused(&refusal, response.status().as_u16());
                 match (ticket, record.exchange()) {
@@ -270,7 +297,19 @@ impl Gateway {
             address: exchange.address,
             now: self.now(),
         };
-        let verdict = match authorize::authorize(&about, read) {
+        let mut taking = Taking {
+            quotas: &self.quotas,
+            now: self.elapsed(),
+            held: Vec::new(),
+        };
+        let listens = head.method == Method::GET;
+        let verdict = authorize::authorize(&about, &mut taking, read).and_then(|verdict| {
+            let stream = if listens { taking.stream(&about) } else { Ok(()) };
+            stream.map_err(|refusal| (refusal, verdict.ruling.clone()))?;
+            Ok(verdict)
+        });
+        record.held = taking.held;
+        let verdict = match verdict {
             Ok(verdict) => verdict,
             Err((refusal, ruling)) => {
                 record.ruling = ruling;
@@ -293,6 +332,14 @@ impl Gateway {
             told.clear();
         }
         record.told = told;
+        if let Some(limit) = route.concurrency
+            && read.as_ref().is_some_and(Read::asks)
+            && !record.exchange().is_none_or(Exchange::is_listening)
+        {
+            let place = route.share.enter(caller.access.account, limit).await;
+            record.place = Some(place.ok_or(Refusal::Busy)?);
+        }
+        let wanted = last_known::wanted(read.as_ref());
         let journey = Journey {
             routes,
             route,
@@ -303,7 +350,14 @@ impl Gateway {
         let passed = match leg {
             Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
             Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
-            Leg::Endpoint => self.streamable(&journey, read).await?,
+            Leg::Endpoint => match self.streamable(&journey, read).await {
+                Err(Refusal::Upstream(trouble)) => {
+                    let copy = wanted.filter(|_| trouble == UpstreamTrouble::Unreachable);
+                    let copy = copy.and_then(|list| self.last_known(list, record));
+                    return copy.ok_or(Refusal::Upstream(trouble));
+                }
+                outcome => outcome?,
+            },
         };
         self.hold_back(&journey, passed, record).await
     }
@@ -369,6 +423,7 @@ async fn read(
     match outcome {
         Ok(read) => {
             exchange.say(&read);
+            record.note_kind();
             Ok(read)
         }
         Err(Unreadable { refusal, id, modern }) => {

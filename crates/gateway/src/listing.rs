@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use model::World;
 use net::body;
 use protocol::mcp::list::{self, Expected, List};
 use protocol::mcp::revision::Revision;
@@ -74,7 +75,7 @@ impl Gateway {
     }
 
     async fn ask_one(&self, route: &Route) -> Result<(), Silence> {
-        let mut conversation = Conversation::new(route);
+        let mut conversation = Conversation::new(self.world(), route);
         match self.learn_list(&conversation, List::Tools).await {
             Ok(()) => {}
             Err(Silence::Status(400..=499) | Silence::Error(_)) => {
@@ -142,6 +143,7 @@ fn answer(headers: &HeaderMap, body: &Bytes) -> Result<String, Silence> {
 
 /// A conversation with a server, in the stateless era until a session is begun.
 struct Conversation<'a> {
+    world: &'a World,
     route: &'a Route,
     session: Option<HeaderValue>,
     /// The revision of the session; none in the stateless era.
@@ -149,8 +151,9 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(route: &'a Route) -> Self {
+    fn new(world: &'a World, route: &'a Route) -> Self {
         Self {
+            world,
             route,
             session: None,
             version: None,
@@ -191,7 +194,7 @@ impl<'a> Conversation<'a> {
         }
         let uri = self.route.uri.clone();
         let request = forward::request(Method::POST, uri, headers, body::full(message.to_string()));
-        let response = forward::forward(self.route, request)
+        let response = forward::forward(self.world, self.route, request)
             .await
             .map_err(Silence::Trouble)?;
         let (parts, incoming) = response.into_parts();
@@ -228,7 +231,7 @@ impl<'a> Conversation<'a> {
         let mut headers = credential::outgoing(&HeaderMap::new(), self.route);
         headers.insert("mcp-session-id", session.clone());
         let request = forward::request(Method::DELETE, self.route.uri.clone(), headers, body::empty());
-        let _ = forward::forward(self.route, request).await;
+        let _ = forward::forward(self.world, self.route, request).await;
     }
 }
 

@@ -5,12 +5,16 @@ use model::World;
 
 use crate::authorize::Ruling;
 use crate::exchange::Exchange;
+use crate::quota::Held;
 use crate::refusal::Refusal;
+use crate::share::Place;
 
 /// Records an exchange when it is dropped, whatever ended it.
 #[derive(Debug)]
 pub(crate) struct Record {
     exchange: Option<Exchange>,
+    /// As what it is counted while it is under way.
+    listens: bool,
     recorder: Recorder,
     world: World,
     pub(crate) outcome: CallOutcome,
@@ -21,12 +25,18 @@ pub(crate) struct Record {
     pub(crate) ruling: Ruling,
     /// Answers to messages of a batch that were refused while others went through.
     pub(crate) told: Vec<String>,
+    /// What counts against quotas for as long as this is under way.
+    pub(crate) held: Vec<Held>,
+    /// Its place at an upstream that takes only so many.
+    pub(crate) place: Option<Place>,
 }
 
 impl Record {
     /// Of an exchange that is under way; until told otherwise, its caller has gone away.
     pub(crate) fn new(exchange: Exchange, recorder: Recorder, world: World) -> Self {
+        exchange.route.metrics.under_way(exchange.is_listening(), 1);
         Self {
+            listens: exchange.is_listening(),
             exchange: Some(exchange),
             recorder,
             world,
@@ -36,6 +46,8 @@ impl Record {
             bytes_out: 0,
             ruling: Ruling::default(),
             told: Vec::new(),
+            held: Vec::new(),
+            place: None,
         }
     }
 
@@ -47,6 +59,20 @@ impl Record {
     /// The exchange, before anything went through.
     pub(crate) fn exchange_mut(&mut self) -> Option<&mut Exchange> {
         self.exchange.as_mut()
+    }
+
+    /// Takes note that it turned out to be one that listens.
+    pub(crate) fn note_kind(&mut self) {
+        let Some(exchange) = self
+            .exchange
+            .as_ref()
+            .filter(|exchange| exchange.is_listening() != self.listens)
+        else {
+            return;
+        };
+        exchange.route.metrics.under_way(self.listens, -1);
+        self.listens = !self.listens;
+        exchange.route.metrics.under_way(self.listens, 1);
     }
 
     /// Notes that it ended with a refusal.
@@ -66,6 +92,10 @@ impl Drop for Record {
             return;
         };
         let took = self.world.elapsed().saturating_sub(exchange.started);
+        let metrics = &exchange.route.metrics;
+        metrics.under_way(self.listens, -1);
+        let counted = Some(took).filter(|_| !self.listens);
+        metrics.ended(self.outcome, counted, exchange.bytes_in, self.bytes_out);
         let access = &exchange.caller.access;
         let what = What::Call {
             server: exchange.route.name().clone(),

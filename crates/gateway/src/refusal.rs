@@ -4,6 +4,8 @@
 //! another site called, and nothing else (CC-4, CC-5). Whatever is wrong with a message or an upstream is
 //! said in JSON-RPC (DEC-16, DEC-18).
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use model::EventId;
 use net::{Body, body};
@@ -88,6 +90,17 @@ pub enum Refusal {
         /// Whom to ask.
         contact: Option<String>,
     },
+    /// More than a quota allows.
+    #[error("this is more than the quota {quota} allows; {}", again(*.wait))]
+    Quota {
+        /// What the operator calls it.
+        quota: String,
+        /// Until when; none if something that is under way must end first.
+        wait: Option<Duration>,
+    },
+    /// The server takes no more calls at once, and no place came free in time.
+    #[error("the server is busy; {}", again(Some(AGAIN)))]
+    Busy,
     /// Every message of a batch was refused; these are the answers.
     #[error("nothing in this batch is allowed")]
     Told(Vec<String>),
@@ -229,6 +242,8 @@ impl Refusal {
             Self::Absent(..) => "hidden",
             Self::Held(..) => "definition_changed",
             Self::NotNow { .. } | Self::Told(_) => "policy",
+            Self::Quota { .. } => "quota",
+            Self::Busy => "busy",
             Self::Session => "session",
             Self::Upstream(UpstreamTrouble::Unreachable) => "upstream_unreachable",
             Self::Upstream(UpstreamTrouble::Slow) => "upstream_slow",
@@ -280,6 +295,7 @@ impl Refusal {
                     None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
                 }
             }
+            Self::Quota { .. } | Self::Busy => too_much(self, circumstances),
             Self::Told(answers) if answers.is_empty() => {
                 json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED))
             }
@@ -328,6 +344,13 @@ impl Refusal {
             Self::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
+            Self::Quota { wait, .. } => {
+                let seconds = in_seconds(wait.unwrap_or(AGAIN));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Busy => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(in_seconds(AGAIN)));
+            }
             _ => {}
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -336,6 +359,35 @@ impl Refusal {
         {
             headers.insert("x-reference", value);
         }
+    }
+}
+
+/// When to try again, where nothing says it better.
+const AGAIN: Duration = Duration::from_secs(1);
+
+fn in_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn again(wait: Option<Duration>) -> String {
+    match wait.map(in_seconds) {
+        None => "try again when something that is under way has ended".to_owned(),
+        Some(0 | 1) => "try again in a second".to_owned(),
+        Some(seconds) => format!("try again in {seconds} seconds"),
+    }
+}
+
+/// DEC-16: a tool call gets a result that a model can act on, as do messages of a batch; anything else is 429.
+fn too_much(refusal: &Refusal, circumstances: &Circumstances<'_>) -> Response<Body> {
+    let text = circumstances.answer_each(|waiting| tell(refusal, waiting, circumstances.modern));
+    let calls = circumstances.waiting.iter().any(|waiting| waiting.is_tool_call);
+    match text {
+        Some(text) if calls || circumstances.is_batch => json(StatusCode::OK, text),
+        Some(text) => json(StatusCode::TOO_MANY_REQUESTS, text),
+        None => json(
+            StatusCode::TOO_MANY_REQUESTS,
+            plain("too_many_requests", &refusal.to_string()),
+        ),
     }
 }
 
@@ -360,7 +412,10 @@ pub(crate) fn tell(refusal: &Refusal, waiting: &Waiting, modern: bool) -> String
         Refusal::Absent(what, _) | Refusal::Held(what, _) => {
             answer::error(Some(&waiting.id), what.code(modern), &text)
         }
-        Refusal::NotNow { .. } if waiting.is_tool_call => answer::tool_error(&waiting.id, &text, modern),
+        Refusal::NotNow { .. } | Refusal::Quota { .. } | Refusal::Busy if waiting.is_tool_call => {
+            answer::tool_error(&waiting.id, &text, modern)
+        }
+        Refusal::Quota { .. } | Refusal::Busy => answer::error(Some(&waiting.id), answer::TOO_MANY, &text),
         _ => answer::error(Some(&waiting.id), answer::NOT_ALLOWED, &text),
     }
 }

@@ -13,6 +13,10 @@ use url::Url;
 use vault::SharedCredential;
 
 use crate::catalogue::Pinning;
+use crate::health::Health;
+use crate::metrics::ServerMetrics;
+use crate::quota::Quota;
+use crate::share::{Concurrency, Share};
 
 /// How an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,16 @@ pub struct Route {
     pub trust_annotations: bool,
     /// What is done when a definition changes (TP-119).
     pub pinning: Pinning,
+    /// How much somebody may do here.
+    pub quotas: Vec<Quota>,
+    /// How many calls it takes at once; any number if none.
+    pub concurrency: Option<Concurrency>,
+    /// Their places; outlive a change of the configuration.
+    pub share: Arc<Share>,
+    /// Whether it answers; outlives a change of the configuration that leaves the way there as it was.
+    pub health: Arc<Health>,
+    /// What is counted of it; outlives a change of the configuration.
+    pub metrics: Arc<ServerMetrics>,
     /// Whom a caller who is not allowed should ask.
     pub contact: Option<String>,
 }

@@ -5,8 +5,8 @@ use std::hash::Hash;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use model::World;
 use model::bucket::Rate;
-use model::{Timestamp, World};
 use quick_cache::unsync::Cache;
 
 /// Most sources that are remembered; the least active are forgotten first.
@@ -18,7 +18,7 @@ pub struct Limit<K> {
     world: World,
     rate: Rate,
     // Not on the way of a call; held for a look-up and an insert.
-    buckets: Mutex<Cache<K, Timestamp>>,
+    buckets: Mutex<Cache<K, Duration>>,
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {
@@ -37,8 +37,8 @@ impl<K: Hash + Eq + Clone> Limit<K> {
             .buckets
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let full_at = buckets.get(source).copied().unwrap_or(Timestamp::EPOCH);
-        let next = self.rate.take(full_at, self.world.now())?;
+        let full_at = buckets.get(source).copied().unwrap_or_default();
+        let next = self.rate.take(full_at, self.world.elapsed())?;
         buckets.insert(source.clone(), next);
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Token buckets, as the generic cell rate algorithm: one timestamp per bucket and no timer.
 //!
 //! A bucket holds up to `burst` tokens and gains one each `every`. The state is the "theoretical arrival
-//! time": the moment at which the bucket will be full again.
+//! time": the moment at which the bucket will be full again, on a clock that only goes forward
+//! ([`World::elapsed`](crate::World::elapsed)).
 
 use std::time::Duration;
-
-use crate::time::Timestamp;
 
 /// How much and how fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +28,13 @@ impl Rate {
     /// Takes one token at `now` from a bucket that will be full at `full_at`.
     ///
     /// Returns the new `full_at`, or how long to wait for a token.
-    pub fn take(self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, Duration> {
-        let next = full_at.max(now) + self.every;
-        let limit = now + self.every * self.burst;
+    pub fn take(self, full_at: Duration, now: Duration) -> Result<Duration, Duration> {
+        let next = full_at.max(now).saturating_add(self.every);
+        let limit = now.saturating_add(self.every.saturating_mul(self.burst));
         if next <= limit {
             Ok(next)
         } else {
-            Err(next.since(limit))
+            Err(next.saturating_sub(limit))
         }
     }
 }
@@ -47,8 +46,8 @@ mod tests {
     #[test]
     fn lets_a_burst_through_then_one_at_a_time() {
         let rate = Rate::per(3, Duration::from_secs(30));
-        let mut full_at = Timestamp::EPOCH;
-        let now = Timestamp::from_seconds(1000);
+        let mut full_at = Duration::ZERO;
+        let now = Duration::from_secs(1000);
         for _ in 0..3 {
             full_at = rate.take(full_at, now).unwrap();
         }

@@ -18,6 +18,7 @@ use crate::config::{Config, Iss, RegistrationMode};
 
 mod clients;
 mod policies;
+mod quotas;
 mod servers;
 
 pub use policies::policies_of;
@@ -125,6 +126,7 @@ pub fn compose(
         files: loaded.path.iter().cloned().collect(),
     };
     let policies = policies::policies(&mut sources, &mut problems);
+    quotas::check(config, &mut problems);
     let mut resources = Vec::new();
     let mut servers = HashMap::new();
     for (name, server) in &config.servers {

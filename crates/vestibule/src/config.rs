@@ -20,10 +20,12 @@ use values::{Size, Span};
 pub mod environment;
 pub mod file;
 pub mod policy;
+pub mod quota;
 pub mod server;
 pub mod values;
 
 pub use policy::Policy;
+pub use quota::{Counted, Quota};
 pub use server::{Assertion, Pinning, Server, Transport};
 
 /// The configuration file.
@@ -65,6 +67,8 @@ pub struct Config {
     pub older_master_key_files: Vec<PathBuf>,
     /// What is logged.
     pub log: Log,
+    /// Metrics for Prometheus.
+    pub metrics: Metrics,
     /// How long things live.
     pub lifetimes: Lifetimes,
     /// How forgiving refreshing is.
@@ -100,6 +104,9 @@ pub struct Config {
     pub default_server: Option<ServerName>,
     /// What one connection may cost.
     pub limits: Limits,
+    /// How much somebody may do, by a name of your choosing. Without any, a person has at most 200 listening
+    /// streams open.
+    pub quotas: BTreeMap<String, Quota>,
     /// Signing keys are replaced this often.
     pub rotate_keys_every: Span,
     /// How long what has ended is kept.
@@ -127,6 +134,7 @@ impl Default for Config {
             master_key_file: None,
             older_master_key_files: Vec::new(),
             log: Log::default(),
+            metrics: Metrics::default(),
             lifetimes: Lifetimes::default(),
             refresh: Refresh::default(),
             sessions: Sessions::default(),
@@ -141,6 +149,7 @@ impl Default for Config {
             iss: Iss::Auto,
             default_server: None,
             limits: Limits::default(),
+            quotas: BTreeMap::from([("streams".to_owned(), Quota::usual())]),
             rotate_keys_every: days(90),
             retention: Retention::default(),
             policy: Policy::default(),
@@ -198,6 +207,16 @@ impl Default for Log {
             format: LogFormat::Text,
         }
     }
+}
+
+/// Metrics for Prometheus.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Where `/metrics` is answered, as `127.0.0.1:9464`; nowhere if not given. It asks for no password: let nobody
+    /// but the machine that collects reach it.
+    #[schemars(with = "Option<String>")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// How log lines look.

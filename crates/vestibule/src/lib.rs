@@ -23,6 +23,7 @@ pub mod first_administrator;
 pub mod health;
 pub mod house;
 pub mod master_key;
+pub mod metrics;
 pub mod operator;
 pub mod output;
 pub mod private_file;

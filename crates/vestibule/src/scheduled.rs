@@ -41,6 +41,7 @@ pub fn start(house: &Arc<House>, health: &Health, uses: mpsc::UnboundedReceiver<
     });
     every(house, "sweep", SWEEP, |house| async move {
         house.standing.sweep();
+        house.gateway.sweep();
     });
 }
 

@@ -18,6 +18,7 @@ use crate::door::Door;
 use crate::first_administrator::{self, Hand};
 use crate::health::Health;
 use crate::house::House;
+use crate::metrics::Metrics;
 use crate::{control, reload, scheduled};
 
 /// A server that takes requests.
@@ -30,11 +31,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Begins to take requests on `listener`.
+    /// Begins to take requests on `listener`, and asks for metrics on the other one.
     pub fn start(
         house: Arc<House>,
         uses: tokio::sync::mpsc::UnboundedReceiver<issuer::verify::Use>,
         listener: TcpListener,
+        for_metrics: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
         let health = Health::new(house.tasks.clone());
         let current = house.current.load_full();
@@ -64,6 +66,10 @@ impl Running {
             certificates,
             Door::new(Arc::clone(&house), health.clone()),
         );
+        if let Some(listener) = for_metrics {
+            let metrics = Metrics::of(Arc::clone(&house), health.clone());
+            Server::new(Limits::default(), house.tasks.clone()).serve(listener, None, metrics);
+        }
         Ok(Self { house, health })
     }
 
@@ -88,11 +94,18 @@ pub async fn serve(loaded: Loaded, environment: Environment, world: World) -> an
     let listener = net::listener::bind(address)
         .await
         .with_context(|| format!("listen: {address}"))?;
+    let for_metrics = match loaded.config.metrics.listen {
+        Some(address) => {
+            let bound = net::listener::bind(address).await;
+            Some(bound.with_context(|| format!("metrics.listen: {address}"))?)
+        }
+        None => None,
+    };
     let (house, uses) = House::open(loaded, environment, world).await?;
     let current = house.current.load_full();
     let public = current.origins.public().as_str();
     first_administrator::invite(&house.foundation, public, &Hand::here()).await?;
-    let running = Running::start(house, uses, listener)?;
+    let running = Running::start(house, uses, listener, for_metrics)?;
     info!(
         %address,
         public_url = public,

@@ -21,6 +21,8 @@ pub const INTERNAL_ERROR: i64 = -32603;
 pub const HEADER_MISMATCH: i64 = -32020;
 /// The caller may not use this server; our own code.
 pub const NOT_ALLOWED: i64 = 40_300;
+/// More than a quota allows; our own code.
+pub const TOO_MANY: i64 = 42_900;
 
 /// A JSON-RPC error; without `id` where it could not be read.
 pub fn error(id: Option<&str>, code: i64, message: &str) -> String {

@@ -36,6 +36,16 @@ impl List {
         }
     }
 
+    /// The member of the result that holds it.
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+
     /// The list that a method asks for.
     pub fn of_method(method: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|list| list.method() == method)

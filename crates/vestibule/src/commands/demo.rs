@@ -51,7 +51,7 @@ impl Demo {
         crate::telemetry::start(&loaded.config.log)?;
         let (house, uses) = House::open(loaded, environment, world).await?;
         let password = account(&house.foundation, &self.dir).await?;
-        let running = Running::start(house, uses, listener)?;
+        let running = Running::start(house, uses, listener, None)?;
         announce(&running.house, &self.dir, &password);
         told.to_stop().await;
         running.stop().await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::{Assertion, Pinning, Route, Timeouts, Transport};
+use gateway::{Assertion, Concurrency, Pinning, Route, Timeouts, Transport};
 use http::{HeaderName, Uri};
 use issuer::Resource;
 use model::ServerName;
@@ -11,7 +11,7 @@ use policy::Policies;
 use protocol::Origin;
 use vault::{SharedCredential, Template};
 
-use super::{Problems, Sources};
+use super::{Problems, Sources, quotas};
 use crate::config;
 
 /// Idle connections that are kept to one upstream.
@@ -47,6 +47,7 @@ pub(super) fn route(
         None => None,
     };
     let (uri, credential, egress) = (uri?, credential?, egress?);
+    let unchanged = before.filter(|before| before.egress == egress && before.upstream == server.upstream);
     let client = match before.filter(|before| before.egress == egress) {
         Some(before) => before.client.clone(),
         None => problems.take(format!("servers.{name}"), Operators::new(&egress))?,
@@ -77,6 +78,18 @@ pub(super) fn route(
             config::Pinning::Warn => Pinning::Warn,
             config::Pinning::Hold => Pinning::Hold,
         },
+        quotas: quotas::of(name, &sources.loaded.config.quotas),
+        concurrency: server.concurrency.as_ref().map(|limit| Concurrency {
+            calls: limit.calls.get() as usize,
+            wait: limit.wait.0,
+        }),
+        share: before.map(|before| Arc::clone(&before.share)).unwrap_or_default(),
+        health: unchanged
+            .map(|before| Arc::clone(&before.health))
+            .unwrap_or_default(),
+        metrics: before
+            .map(|before| Arc::clone(&before.metrics))
+            .unwrap_or_default(),
         contact: sources.loaded.config.contact.clone(),
     })
 }

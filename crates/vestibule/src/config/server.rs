@@ -12,6 +12,7 @@ use url::Url;
 
 use super::Tls;
 use super::policy::Allow;
+use super::quota::Concurrency;
 use super::values::{Size, Span};
 
 /// An MCP server behind the door.
@@ -62,6 +63,9 @@ pub struct Server {
     /// How long it may take.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// How many calls it takes at once, if it has a limit.
+    #[serde(default)]
+    pub concurrency: Option<Concurrency>,
     /// PEM file of the authorities to trust instead of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,

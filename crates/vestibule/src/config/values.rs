@@ -4,8 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// A text that is no value of its kind.
@@ -17,6 +15,9 @@ pub enum BadValue {
     /// No size.
     #[error("{0:?} is no size; write one like 512KiB or 4MiB")]
     Size(String),
+    /// No number of times.
+    #[error("{0:?} is no rate; write one like 600/1m, which is 600 in a minute")]
+    Frequency(String),
 }
 
 /// A span of time: `90s`, `15m`, `1h 30m`, `30d`.
@@ -83,15 +84,15 @@ impl fmt::Display for Size {
 
 macro_rules! written {
     ($name:ident, $pattern:literal) => {
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
@@ -102,7 +103,7 @@ macro_rules! written {
             }
         }
 
-        impl JsonSchema for $name {
+        impl schemars::JsonSchema for $name {
             fn inline_schema() -> bool {
                 true
             }
@@ -115,6 +116,8 @@ macro_rules! written {
         }
     };
 }
+
+pub(crate) use written;
 
 written!(Span, "^[0-9]+(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*$");
 written!(Size, "^[0-9]+ ?(KiB|MiB|GiB)?$");

@@ -2,8 +2,10 @@
 
 mod catalogue;
 mod egress;
+mod gone;
 mod passing;
 mod policy;
+mod quotas;
 mod sessions;
 mod streams;
 mod taken_back;

@@ -161,7 +161,7 @@ impl Door {
                 self.configuration()
             )
         });
-        self.running = Some(Running::start(house, uses, listener).unwrap());
+        self.running = Some(Running::start(house, uses, listener, None).unwrap());
     }
 
     /// Another replica on the same database and the same data, with a clock of its own that shows the same.
@@ -261,10 +261,19 @@ servers:
 
     /// Writes another configuration and waits until it counts.
     pub(crate) async fn reconfigure(&mut self, change: impl FnOnce(&str) -> String) {
+        self.try_reconfigure(change).await.unwrap();
+    }
+
+    /// The same where the configuration may be wrong.
+    pub(crate) async fn try_reconfigure(
+        &mut self,
+        change: impl FnOnce(&str) -> String,
+    ) -> Result<(), String> {
         let text = change(&self.configuration());
         std::fs::write(self.config_file(), &text).unwrap();
         let loaded = file::load(&self.config_file(), &Environment::default()).unwrap();
-        self.running().house.reconfigure(loaded).await.unwrap();
+        let outcome = self.running().house.reconfigure(loaded).await;
+        outcome.map_err(|error| error.to_string())
     }
 
     pub(crate) fn endpoint(&self) -> String {

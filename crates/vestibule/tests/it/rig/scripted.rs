@@ -25,19 +25,39 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let says = Arc::new(Mutex::new(Vec::new()));
-        let script = Arc::clone(&says);
-        let task = tokio::task::spawn(async move {
+        let task = Self::answers_on(listener, Arc::clone(&says));
+        Self { address, says, task }
+    }
+
+    /// Nobody is there any more.
+    pub(crate) async fn goes(&self) {
+        self.task.abort();
+        // The listener goes with the task, a moment later.
+        super::eventually(async || match TcpStream::connect(self.address).await {
+            Ok(_) => Err("somebody still answers".to_owned()),
+            Err(_) => Ok(()),
+        })
+        .await;
+    }
+
+    /// It is there again.
+    pub(crate) async fn returns(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.task = Self::answers_on(listener, Arc::clone(&self.says));
+    }
+
+    fn answers_on(listener: TcpListener, script: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+        tokio::task::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let text = script.lock().unwrap().clone();
                 tokio::task::spawn(answer(stream, text));
             }
-        });
-        Self { address, says, task }
+        })
     }
 
-    /// From now on it says this.
-    pub(crate) fn says(&self, text: impl Into<Vec<u8>>) {
-        *self.says.lock().unwrap() = text.into();
+    /// From now on it says this. Gives what it said before.
+    pub(crate) fn says(&self, text: impl Into<Vec<u8>>) -> Vec<u8> {
+        std::mem::replace(&mut *self.says.lock().unwrap(), text.into())
     }
 
     /// A whole answer with this status line, these header lines and this body.
