@@ -125,6 +125,7 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Passed, Refusal> {
         let told = std::mem::take(&mut record.told);
+        record.ids = std::mem::take(&mut passed.ids);
         let status = passed.parts.status;
         // Whoever begins a new session after a 404 asks everything again. After anything else each request still
         // waits, those that were refused here too.
@@ -209,6 +210,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
         rest,
         listening,
         mailbox,
+        ids: _,
     } = passed;
     record.status = parts.status.as_u16();
     let incoming = match body {

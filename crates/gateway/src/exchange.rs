@@ -35,11 +35,7 @@ impl Exchange {
     pub(crate) fn say(&mut self, read: &Read) {
         self.method.clone_from(&read.method);
         self.target.clone_from(&read.target);
-        self.waiting = read
-            .elements
-            .iter()
-            .filter_map(|element| element.waiting.clone())
-            .collect();
+        self.waiting = read.waiting().cloned().collect();
         self.is_batch = read.is_batch;
         self.modern = read.modern;
         self.bytes_in = read.bytes.len() as u64;

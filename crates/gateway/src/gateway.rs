@@ -25,6 +25,7 @@ use crate::authenticate::Caller;
 use crate::authorize::About;
 use crate::catalogue::Catalogue;
 use crate::exchange::{Exchange, user_agent};
+use crate::in_flight::{Ids, InFlight};
 use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
 use crate::message::{Read, Unreadable, Waiting};
@@ -71,6 +72,8 @@ pub struct Gateway {
     pub(crate) listening: HashMap<String, Arc<CancellationToken>>,
     /// Where answers of ours to a caller of the legacy transport go.
     pub(crate) mailboxes: HashMap<String, mpsc::Sender<Bytes>>,
+    /// What is asked in each session.
+    pub(crate) ids: Arc<Ids>,
     quotas: Quotas,
     refusals: Refusals,
 }
@@ -85,6 +88,7 @@ impl Gateway {
             routes: ArcSwap::from_pointee(routes),
             listening: HashMap::new(),
             mailboxes: HashMap::new(),
+            ids: Arc::default(),
             quotas: Quotas::default(),
             refusals: Refusals::default(),
         })
@@ -399,6 +403,8 @@ pub(crate) struct Passed {
     pub(crate) listening: Option<Seat>,
     /// What a stream of the legacy transport says besides what the upstream says.
     pub(crate) mailbox: Option<Mailbox>,
+    /// The ids under which its session asks.
+    pub(crate) ids: Vec<InFlight>,
 }
 
 /// The body of an answer.

@@ -54,6 +54,7 @@ impl Gateway {
             rest: Bytes::new(),
             listening: None,
             mailbox: None,
+            ids: Vec::new(),
         })
     }
 }

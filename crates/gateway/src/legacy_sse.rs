@@ -63,6 +63,7 @@ impl Gateway {
             rest,
             listening: None,
             mailbox,
+            ids: Vec::new(),
         })
     }
 
@@ -91,6 +92,7 @@ impl Gateway {
             rest: Bytes::new(),
             listening: None,
             mailbox: None,
+            ids: Vec::new(),
         })
     }
 }

@@ -22,6 +22,7 @@ mod filter;
 pub mod forward;
 pub mod gateway;
 pub mod health;
+mod in_flight;
 pub mod last_known;
 pub mod legacy_sse;
 pub mod linger;

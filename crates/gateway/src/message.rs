@@ -97,9 +97,16 @@ impl Waiting {
 }
 
 impl Read {
+    /// The requests that wait for an answer.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        self.elements
+            .iter()
+            .filter_map(|element| element.waiting.as_ref())
+    }
+
     /// Whether somebody waits for an answer.
     pub(crate) fn asks(&self) -> bool {
-        self.elements.iter().any(|element| element.waiting.is_some())
+        self.waiting().next().is_some()
     }
 
     /// Whether it begins a session.

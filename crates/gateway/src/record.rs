@@ -5,6 +5,7 @@ use model::World;
 
 use crate::authorize::Ruling;
 use crate::exchange::Exchange;
+use crate::in_flight::InFlight;
 use crate::quota::Held;
 use crate::refusal::Refusal;
 use crate::share::Place;
@@ -27,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) told: Vec<String>,
     /// What counts against quotas for as long as this is under way.
     pub(crate) held: Vec<Held>,
+    /// Its ids, which its session must not use for something else meanwhile.
+    pub(crate) ids: Vec<InFlight>,
     /// Its place at an upstream that takes only so many.
     pub(crate) place: Option<Place>,
 }
@@ -47,6 +50,7 @@ impl Record {
             ruling: Ruling::default(),
             told: Vec::new(),
             held: Vec::new(),
+            ids: Vec::new(),
             place: None,
         }
     }

@@ -104,6 +104,9 @@ pub enum Refusal {
     /// Every message of a batch was refused; these are the answers.
     #[error("nothing in this batch is allowed")]
     Told(Vec<String>),
+    /// A session asks for a list and for something else under one id.
+    #[error("this request id is in use; an id must not be used twice in a session")]
+    IdInUse,
     /// The session is unknown, ended, or somebody else's (TP-40, TP-42).
     #[error("the session is unknown or has ended")]
     Session,
@@ -244,6 +247,7 @@ impl Refusal {
             Self::NotNow { .. } | Self::Told(_) => "policy",
             Self::Quota { .. } => "quota",
             Self::Busy => "busy",
+            Self::IdInUse => "id_in_use",
             Self::Session => "session",
             Self::Upstream(UpstreamTrouble::Unreachable) => "upstream_unreachable",
             Self::Upstream(UpstreamTrouble::Slow) => "upstream_slow",
@@ -286,12 +290,17 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 answer::error(id.as_deref(), answer::INVALID_REQUEST, &text),
             ),
-            Self::Batch => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
+            Self::Batch | Self::IdInUse => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
             Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
             Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
             Self::NotAllowed(_) | Self::Absent(..) | Self::Held(..) | Self::NotNow { .. } => {
+                // TP-54: a method that is not there is not found in the stateless era.
+                let status = match self {
+                    Self::Absent(Absent::Method, _) if circumstances.modern => StatusCode::NOT_FOUND,
+                    _ => StatusCode::OK,
+                };
                 match circumstances.answer_each(|waiting| tell(self, waiting, circumstances.modern)) {
-                    Some(text) => json(StatusCode::OK, text),
+                    Some(text) => json(status, text),
                     None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
                 }
             }

@@ -36,6 +36,13 @@ impl Gateway {
                 Some(id)
             }
         };
+        let ids = match &upstream_session {
+            Some(session) => self
+                .ids
+                .enter((route.name(), session), read.iter().flat_map(Read::waiting)),
+            None => Some(Vec::new()),
+        };
+        let ids = ids.ok_or(Refusal::IdInUse)?;
         self.dress(&mut headers, journey)?;
         let begins = read.as_ref().is_some_and(Read::is_initialize);
         let mut listening = None;
@@ -80,6 +87,7 @@ impl Gateway {
             rest: Bytes::new(),
             listening,
             mailbox: None,
+            ids,
         })
     }
 }

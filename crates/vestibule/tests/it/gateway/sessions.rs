@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{Ask, Door, Plan, Reply};
+use crate::rig::{Ask, Door, Plan, Reply, eventually};
 
 /// Begins a session of 2025-11-25 and gives what the client is told is its id.
 pub(super) async fn begin(door: &Door, token: &str, server: &str) -> String {
@@ -280,4 +280,44 @@ async fn a_message_endpoint_elsewhere_is_not_followed() {
         assert_eq!(reply.status, 502, "{endpoint}: {reply:?}");
         assert!(!reply.body.contains("evil"));
     }
+}
+
+/// TP-102: a list that is asked under the id of a call that is under way would be answered where nobody filters it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_cannot_hide_behind_the_id_of_a_call() {
+    let door = Door::open().await;
+    let (_, tokens) = door.signed_in("ana").await;
+    let session = begin(&door, &tokens.access, "fixture").await;
+    let ask = async |body: Value| post(&door, &tokens.access, "fixture", Some(&session), &body).await;
+    let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": { "name": "hold", "arguments": {} } });
+    let held = Ask::json("/mcp/fixture", &call)
+        .bearer(&tokens.access)
+        .with("accept", "application/json, text/event-stream")
+        .with("mcp-session-id", session.clone())
+        .with("mcp-protocol-version", "2025-11-25")
+        .open(door.address)
+        .await;
+    door.upstream.until(|seen| seen.holds == 1).await;
+    let reply = ask(list()).await;
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["code"]),
+        (400, &json!(-32600)),
+        "{reply:?}"
+    );
+    let mut other = list();
+    other["id"] = json!(4);
+    assert_eq!(ask(other).await.status, 200);
+    let elsewhere = begin(&door, &tokens.access, "fixture").await;
+    assert_eq!(
+        post(&door, &tokens.access, "fixture", Some(&elsewhere), &list())
+            .await
+            .status,
+        200
+    );
+    drop(held);
+    eventually(async || match ask(list()).await.status {
+        200 => Ok(()),
+        status => Err(status.to_string()),
+    })
+    .await;
 }
