@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, header};
 use model::EventId;
+use protocol::mcp::list::List;
 use std::time::Duration;
 
 use crate::authenticate::Caller;
@@ -27,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) is_batch: bool,
     pub(crate) modern: bool,
+    /// The lists of whose changes a subscription wants to be told.
+    pub(crate) watches: Vec<List>,
     pub(crate) bytes_in: u64,
 }
 
@@ -38,6 +41,7 @@ impl Exchange {
         self.waiting = read.waiting().cloned().collect();
         self.is_batch = read.is_batch;
         self.modern = read.modern;
+        self.watches.clone_from(&read.watches);
         self.bytes_in = read.bytes.len() as u64;
     }
 

@@ -234,6 +234,7 @@ impl Gateway {
             waiting: Vec::new(),
             is_batch: false,
             modern: false,
+            watches: Vec::new(),
             bytes_in: 0,
         };
         let mut record = Record::new(exchange, self.parts.recorder.clone(), self.parts.world.clone());

@@ -26,6 +26,7 @@ mod in_flight;
 pub mod last_known;
 pub mod legacy_sse;
 pub mod linger;
+mod list_changed;
 pub mod listening;
 pub mod listing;
 pub mod message;

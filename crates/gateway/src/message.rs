@@ -42,6 +42,8 @@ pub(crate) struct Read {
     pub(crate) modern: bool,
     /// Whether it is an array.
     pub(crate) is_batch: bool,
+    /// The lists of whose changes it wants to be told; only of `subscriptions/listen`.
+    pub(crate) watches: Vec<List>,
     /// The message, or those of a batch.
     pub(crate) elements: Vec<Element>,
 }
@@ -184,6 +186,19 @@ fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
     }
 }
 
+/// The lists of whose changes a subscription wants to be told (TP-77).
+fn watches(message: &Message<'_>) -> Vec<List> {
+    let wants = &message.params.notifications;
+    let all = [
+        (List::Tools, wants.tools_list_changed),
+        (List::Prompts, wants.prompts_list_changed),
+        (List::Resources, wants.resources_list_changed),
+    ];
+    let listens = message.method() == Some("subscriptions/listen");
+    let wanted = all.into_iter().filter(|(_, wanted)| listens && *wanted);
+    wanted.map(|(list, _)| list).collect()
+}
+
 fn is_notification(message: &Message<'_>, method: &str) -> bool {
     message.request_id().is_none() && method.starts_with("notifications/")
 }
@@ -249,6 +264,7 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                     target: message.target().map(str::to_owned),
                     modern,
                     is_batch: false,
+                    watches: watches(&message),
                     elements: vec![element(&message, "", bytes)],
                 }),
                 Err(refusal) => Err(unreadable(refusal, &message, modern)),
@@ -279,6 +295,7 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                 target: Some(named.join(", ")),
                 modern: false,
                 is_batch: true,
+                watches: Vec::new(),
                 elements: messages
                     .iter()
                     .map(|(message, text)| element(message, text, bytes))

@@ -10,7 +10,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
 use net::{Body, BodyError};
-use protocol::mcp::sse::{KEEP_ALIVE, Lines};
+use protocol::mcp::sse::{KEEP_ALIVE, Lines, encode};
 use tokio::sync::watch;
 
 use crate::exchange::Exchange;
@@ -18,6 +18,7 @@ use crate::filter::{Filter, Sieve, Unfit};
 use crate::gateway::Gateway;
 use crate::legacy_sse::Mailbox;
 use crate::linger;
+use crate::list_changed::{self, View};
 use crate::listening::Seat;
 use crate::message::Waiting;
 use crate::record::Record;
@@ -54,6 +55,7 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
     let first = Bytes::from([first, rest].concat());
     let streaming = Streaming {
         standing: gateway.standing().watch(),
+        view: record.exchange().and_then(|exchange| View::of(gateway, exchange)),
         keep_alive: gateway.routes().keep_alive,
         gateway: Arc::clone(gateway),
         incoming: Some(incoming),
@@ -78,6 +80,8 @@ struct Streaming {
     incoming: Option<Incoming>,
     record: Record,
     standing: watch::Receiver<u64>,
+    /// What decided of what the caller sees, when they were last told.
+    view: Option<View>,
     keep_alive: Duration,
     is_sse: bool,
     lines: Lines,
@@ -172,6 +176,10 @@ impl Streaming {
                     if !self.still_counts().await {
                         return self.farewell(CallOutcome::Ended);
                     }
+                    if let Some(notices) = self.list_changed() {
+                        self.record.bytes_out += notices.len() as u64;
+                        return Some(Ok(notices));
+                    }
                     if quiet > Duration::ZERO && self.is_sse && self.lines == Lines::BetweenEvents {
                         return Some(Ok(Bytes::from_static(KEEP_ALIVE)));
                     }
@@ -185,6 +193,32 @@ impl Streaming {
                 Next::Drain => return self.farewell(CallOutcome::Ended),
             }
         }
+    }
+
+    /// What is said when the caller's lists have changed, where something can be said.
+    fn list_changed(&mut self) -> Option<Bytes> {
+        let has_room = match self.lines {
+            Lines::BetweenEvents => true,
+            Lines::InEvent => !self.is_sse,
+            Lines::InLine => false,
+        };
+        let exchange = self.record.exchange().filter(|_| has_room)?;
+        let view = View::of(&self.gateway, exchange);
+        if view == self.view {
+            return None;
+        }
+        let notices = list_changed::notices(exchange);
+        self.view = view;
+        let is_sse = self.is_sse;
+        let framed = notices.iter().map(|notice| {
+            if is_sse {
+                encode("message", notice)
+            } else {
+                format!("{notice}\n")
+            }
+        });
+        let framed: String = framed.collect();
+        Some(framed.into()).filter(|framed: &Bytes| !framed.is_empty())
     }
 
     /// Ends the stream with what was still held back; breaks it off if that may not be passed on.

@@ -14,6 +14,10 @@ use thiserror::Error as ThisError;
 use super::json::{Key, Seen, Strict};
 
 /// A request body: one message, or a batch (2025-03-26 alone).
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all bodies are single messages, and a box would be an allocation in each call"
+)]
 #[derive(Debug)]
 pub enum Body<'a> {
     /// One message.
@@ -86,6 +90,12 @@ pub struct Reference<'a> {
 pub struct Notifications<'a> {
     /// `resourceSubscriptions`, as JSON text.
     pub resources: Option<&'a str>,
+    /// `toolsListChanged`.
+    pub tools_list_changed: bool,
+    /// `promptsListChanged`.
+    pub prompts_list_changed: bool,
+    /// `resourcesListChanged`.
+    pub resources_list_changed: bool,
 }
 
 impl Notifications<'_> {
@@ -347,9 +357,18 @@ object_seed!(
     NotificationsSeed,
     Notifications,
     "an object",
-    ["resourceSubscriptions"],
+    [
+        "resourceSubscriptions",
+        "toolsListChanged",
+        "promptsListChanged",
+        "resourcesListChanged"
+    ],
     |notifications, key, members| {
+        let mut is_true = || Ok(strict_text(&mut members, 3)? == "true");
         match key.as_ref() {
+            "toolsListChanged" => notifications.tools_list_changed = is_true()?,
+            "promptsListChanged" => notifications.prompts_list_changed = is_true()?,
+            "resourcesListChanged" => notifications.resources_list_changed = is_true()?,
             "resourceSubscriptions" => notifications.resources = Some(strict_text(&mut members, 3)?),
             _ => {
                 members.next_value_seed(Strict)?;

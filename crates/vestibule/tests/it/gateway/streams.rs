@@ -131,6 +131,51 @@ async fn listening_streams_through_and_ends_in_good_order() {
     assert!(stream.ends_within(SECOND).await);
 }
 
+/// TP-79: rules and groups change what is listed, which the upstream cannot know. Whoever asked is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_listens_is_told_that_the_rules_have_changed() {
+    let (mut door, token) = open().await;
+    let filter = json!({ "notifications": { "toolsListChanged": true } });
+    let mut stream = door::modern("fixture", "subscriptions/listen", filter)
+        .bearer(&token)
+        .open(door.address)
+        .await;
+    let _acknowledged = next(&mut stream).await;
+    let session = super::sessions::begin(&door, &token, "fixture").await;
+    let mut legacy = Ask::get("/mcp/fixture")
+        .bearer(&token)
+        .with("accept", "text/event-stream")
+        .with("mcp-session-id", session)
+        .open(door.address)
+        .await;
+    let silent = json!({ "notifications": { "resourceSubscriptions": [] } });
+    let silent = door::modern("fixture", "subscriptions/listen", silent).bearer(&token);
+    let mut silent = silent.open(door.address).await;
+    let _acknowledged = next(&mut silent).await;
+
+    door.reconfigure(|text| text.replace("tools: all", "tools: [echo_headers]"))
+        .await;
+    let told = next(&mut stream).await;
+    assert_eq!(told["method"], "notifications/tools/list_changed", "{told}");
+    assert_eq!(
+        told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
+        7
+    );
+    for list in ["tools", "prompts", "resources"] {
+        let told = next(&mut legacy).await;
+        assert_eq!(told["method"], format!("notifications/{list}/list_changed"));
+    }
+    door.operate(&["group", "add", "night-shift"]).await.unwrap();
+    door.operate(&["group", "add-member", "night-shift", "ana"])
+        .await
+        .unwrap();
+    let told = next(&mut stream).await;
+    assert_eq!(told["method"], "notifications/tools/list_changed", "{told}");
+    door.upstream.announce(&fixture::Change::Tools);
+    assert!(!silent.ends_within(Duration::from_millis(300)).await);
+    assert!(!silent.text().contains("list_changed"), "{}", silent.text());
+}
+
 /// The next message, in whichever framing it comes.
 async fn next(stream: &mut crate::rig::wire::Stream) -> Value {
     if stream.header("content-type") == Some("text/event-stream") {

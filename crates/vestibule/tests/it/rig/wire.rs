@@ -176,6 +176,11 @@ impl Stream {
             .is_ok()
     }
 
+    /// What has come and was not read yet.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     async fn chunk(&mut self) -> Option<()> {
         let frame = tokio::time::timeout(PATIENCE, self.response.body_mut().frame()).await;
         let frame = frame.expect("the body stopped coming")?;
