@@ -337,13 +337,6 @@ impl Gateway {
             told.clear();
         }
         record.told = told;
-        if let Some(limit) = route.concurrency
-            && read.as_ref().is_some_and(Read::asks)
-            && !record.exchange().is_none_or(Exchange::is_listening)
-        {
-            let place = route.share.enter(caller.access.account, limit).await;
-            record.place = Some(place.ok_or(Refusal::Busy)?);
-        }
         let wanted = last_known::wanted(read.as_ref());
         let journey = Journey {
             routes,
@@ -352,6 +345,14 @@ impl Gateway {
             method: &head.method,
             headers: &head.headers,
         };
+        if let Some(limit) = route.concurrency
+            && read.as_ref().is_some_and(Read::asks)
+            && !record.exchange().is_none_or(Exchange::is_listening)
+        {
+            let waits = async { Ok(route.share.enter(caller.access.account, limit).await) };
+            let place = self.while_it_counts(&journey, waits).await?;
+            record.place = Some(place.ok_or(Refusal::Busy)?);
+        }
         let passed = match leg {
             Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
             Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,

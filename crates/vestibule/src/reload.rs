@@ -156,6 +156,7 @@ fn keep_until_restart(before: &Config, after: &mut Config) -> Vec<&'static str> 
         master_key_file,
         older_master_key_files,
         log,
+        metrics,
         sessions,
         client_document_networks
     );
