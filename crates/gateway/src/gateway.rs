@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use audit::Recorder;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use issuer::{KeyRing, Standing, Verifier};
 use keys::Sealer;
@@ -16,7 +16,7 @@ use model::{Timestamp, World};
 use net::{Body, Tasks, body};
 use papaya::HashMap;
 use people::Directory;
-use protocol::Origin;
+use protocol::{Origin, TraceParent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -34,6 +34,7 @@ use crate::quota::{Quotas, Taking};
 use crate::record::Record;
 use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
+use crate::trace::{self, Tracing};
 use crate::{answer, authorize, cors, credential, last_known, legacy_sse, message, metadata};
 
 /// What the gateway is built from.
@@ -59,6 +60,8 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// Pages for people who open an endpoint in a browser.
     pub pages: Arc<dyn HumanPages>,
+    /// Who collects spans, if anybody does.
+    pub tracing: Option<Arc<dyn Tracing>>,
 }
 
 /// The data plane.
@@ -291,6 +294,9 @@ impl Gateway {
             Method::POST => Some(read(route, &head.headers, incoming, record).await?),
             _ => None,
         };
+        if let Some(tracing) = &self.parts.tracing {
+            record.span = Some(tracing.begin(trace::parent(&head.headers, read.as_ref())));
+        }
         let Some(exchange) = record.exchange() else {
             return Err(Refusal::Unavailable);
         };
@@ -344,6 +350,7 @@ impl Gateway {
             caller: &caller,
             method: &head.method,
             headers: &head.headers,
+            trace: record.span.as_ref().map(|span| span.context()),
         };
         if let Some(limit) = route.concurrency
             && read.as_ref().is_some_and(Read::asks)
@@ -368,9 +375,14 @@ impl Gateway {
         self.hold_back(&journey, passed, record).await
     }
 
-    /// Names the caller to the upstream.
+    /// Names the caller to the upstream, and the span that calls.
     pub(crate) fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
         credential::identify(headers, journey.route, journey.caller, &journey.routes.issuer);
+        if let Some(trace) = journey.trace
+            && let Ok(value) = HeaderValue::from_str(&trace.to_string())
+        {
+            headers.insert("traceparent", value);
+        }
         if let Some(assertion) = &journey.route.assertion {
             let (issuer, keys, world) = (&journey.routes.issuer, &self.parts.key_ring, &self.parts.world);
             credential::assert(headers, assertion, journey.caller, issuer, keys, world).map_err(|error| {
@@ -389,6 +401,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
+    /// Our span, if somebody collects them.
+    trace: Option<TraceParent>,
 }
 
 /// A request that came through, with the upstream's answer.

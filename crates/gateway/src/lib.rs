@@ -40,6 +40,7 @@ pub mod session;
 pub mod share;
 pub mod stream;
 pub mod streamable;
+pub mod trace;
 
 pub use catalogue::{Catalogue, Pinning};
 pub use gateway::{Gateway, Parts};

@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use net::body::{self, ReadError};
 use policy::Act;
+use protocol::TraceParent;
 use protocol::mcp::list::List;
 use protocol::mcp::message::{self, Body, Kind, Message};
 use protocol::mcp::{mirror, revision};
@@ -44,6 +45,8 @@ pub(crate) struct Read {
     pub(crate) is_batch: bool,
     /// The lists of whose changes it wants to be told; only of `subscriptions/listen`.
     pub(crate) watches: Vec<List>,
+    /// The trace that it says it belongs to.
+    pub(crate) trace: Option<TraceParent>,
     /// The message, or those of a batch.
     pub(crate) elements: Vec<Element>,
 }
@@ -186,6 +189,11 @@ fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
     }
 }
 
+fn trace(message: &Message<'_>) -> Option<TraceParent> {
+    let text: String = serde_json::from_str(message.params.meta.trace_parent?).ok()?;
+    text.parse().ok()
+}
+
 /// The lists of whose changes a subscription wants to be told (TP-77).
 fn watches(message: &Message<'_>) -> Vec<List> {
     let wants = &message.params.notifications;
@@ -265,6 +273,7 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                     modern,
                     is_batch: false,
                     watches: watches(&message),
+                    trace: trace(&message),
                     elements: vec![element(&message, "", bytes)],
                 }),
                 Err(refusal) => Err(unreadable(refusal, &message, modern)),
@@ -296,6 +305,7 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                 modern: false,
                 is_batch: true,
                 watches: Vec::new(),
+                trace: messages.iter().find_map(|(message, _)| trace(message)),
                 elements: messages
                     .iter()
                     .map(|(message, text)| element(message, text, bytes))

@@ -6,9 +6,11 @@ use model::World;
 use crate::authorize::Ruling;
 use crate::exchange::Exchange;
 use crate::in_flight::InFlight;
+use crate::metrics::OUTCOMES;
 use crate::quota::Held;
 use crate::refusal::Refusal;
 use crate::share::Place;
+use crate::trace::{Call, Span};
 
 /// Records an exchange when it is dropped, whatever ended it.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) held: Vec<Held>,
     /// Its ids, which its session must not use for something else meanwhile.
     pub(crate) ids: Vec<InFlight>,
+    /// Its span, if somebody collects them.
+    pub(crate) span: Option<Box<dyn Span>>,
     /// Its place at an upstream that takes only so many.
     pub(crate) place: Option<Place>,
 }
@@ -51,6 +55,7 @@ impl Record {
             told: Vec::new(),
             held: Vec::new(),
             ids: Vec::new(),
+            span: None,
             place: None,
         }
     }
@@ -100,6 +105,9 @@ impl Drop for Record {
         metrics.under_way(self.listens, -1);
         let counted = Some(took).filter(|_| !self.listens);
         metrics.ended(self.outcome, counted, exchange.bytes_in, self.bytes_out);
+        if let Some(span) = self.span.take() {
+            span.end(&call(&exchange, self));
+        }
         let access = &exchange.caller.access;
         let what = What::Call {
             server: exchange.route.name().clone(),
@@ -125,5 +133,19 @@ impl Drop for Record {
             user_agent: exchange.user_agent,
         };
         self.recorder.record_as(exchange.reference, what, person);
+    }
+}
+
+fn call<'a>(exchange: &'a Exchange, record: &'a Record) -> Call<'a> {
+    let known = OUTCOMES.iter().find(|(outcome, _)| *outcome == record.outcome);
+    Call {
+        server: exchange.route.name().as_str(),
+        method: exchange.method.as_deref().unwrap_or_default(),
+        target: exchange.target.as_deref(),
+        outcome: known.map_or("", |(_, word)| *word),
+        failed: record.outcome == CallOutcome::UpstreamFailed,
+        status: record.status,
+        reason: record.reason.as_deref(),
+        reference: exchange.reference,
     }
 }

@@ -19,6 +19,7 @@ pub mod redirect;
 pub mod resource;
 pub mod scope;
 pub mod text;
+pub mod trace_parent;
 
 pub use client_metadata::{AuthMethod, ClientKeys, ClientMetadata};
 pub use error::{ErrorCode, OAuthError};
@@ -27,3 +28,4 @@ pub use origin::{Origin, Origins};
 pub use params::Params;
 pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
+pub use trace_parent::TraceParent;

@@ -77,8 +77,10 @@ impl Cli {
                 Command::Check => commands::check::run(load(), &environment, &world, output).await,
                 Command::Serve => {
                     let loaded = load()?;
-                    crate::telemetry::start(&loaded.config.log)?;
-                    Box::pin(crate::serve::serve(loaded, environment.clone(), world)).await
+                    let log = crate::telemetry::start(&loaded)?;
+                    let served = Box::pin(crate::serve::serve(loaded, environment.clone(), world)).await;
+                    log.close().await;
+                    served
                 }
                 Command::Operate(operator::Command::Key(operator::key::KeyCommand::Master)) => {
                     output.answer(&operator::key::master(&world));

@@ -14,6 +14,7 @@ use model::{ClientId, ServerName};
 use protocol::Origin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use values::{Size, Span};
 
@@ -69,6 +70,8 @@ pub struct Config {
     pub log: Log,
     /// Metrics for Prometheus.
     pub metrics: Metrics,
+    /// Traces and logs for an OpenTelemetry collector.
+    pub otlp: Option<Otlp>,
     /// How long things live.
     pub lifetimes: Lifetimes,
     /// How forgiving refreshing is.
@@ -135,6 +138,7 @@ impl Default for Config {
             older_master_key_files: Vec::new(),
             log: Log::default(),
             metrics: Metrics::default(),
+            otlp: None,
             lifetimes: Lifetimes::default(),
             refresh: Refresh::default(),
             sessions: Sessions::default(),
@@ -217,6 +221,39 @@ pub struct Metrics {
     /// but the machine that collects reach it.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
+}
+
+/// Traces and logs for an OpenTelemetry collector, by OTLP over HTTP.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// The collector, as `http://127.0.0.1:4318`; `/v1/traces` and `/v1/logs` are added.
+    #[schemars(with = "String")]
+    pub endpoint: Url,
+    /// A file of headers that it wants, `name: value` in each line.
+    #[serde(default)]
+    pub headers_file: Option<PathBuf>,
+    /// PEM file of the authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Send a span for each call.
+    #[serde(default = "yes")]
+    pub traces: bool,
+    /// Send log lines, those that `log.level` lets through.
+    #[serde(default)]
+    pub logs: bool,
+    /// The part of the traces that begin here that is kept, from 0 to 1. A trace that a client began is kept if the
+    /// client keeps it.
+    #[serde(default = "all")]
+    pub sample: f64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn all() -> f64 {
+    1.0
 }
 
 /// How log lines look.

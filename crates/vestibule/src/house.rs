@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::{Person, Recorder, Recording, What};
+use gateway::trace::Tracing;
 use gateway::{Catalogue, Gateway, HumanPages};
 use http::{HeaderMap, header};
 use issuer::documents::Fetch;
@@ -27,6 +28,7 @@ use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::master_key::MasterKeyError;
 use crate::storage::{Storage, StorageError};
+use crate::telemetry::otlp::Spans;
 use crate::{master_key, private_file};
 
 /// Passwords that are hashed at the same moment; each takes 19 MiB and a core.
@@ -57,6 +59,9 @@ pub enum OpenError {
     /// The system's trusted authorities cannot be read.
     #[error("{0}")]
     Tls(#[from] net::tls::TlsError),
+    /// The collector's settings are wrong.
+    #[error("{0}")]
+    Otlp(String),
     /// A file in the data directory cannot be read or made.
     #[error("{0}: {1}")]
     File(String, std::io::Error),
@@ -180,6 +185,8 @@ pub struct House {
     pub web: Arc<Web>,
     /// What servers say they have.
     pub catalogue: Arc<Catalogue>,
+    /// Who collects spans of calls.
+    spans: Option<Arc<Spans>>,
     /// What is decided by at this moment.
     pub current: ArcSwap<Current>,
 }
@@ -262,6 +269,7 @@ impl House {
             },
             snapshot.settings,
         );
+        let spans = Spans::open(&current.loaded).map_err(|error| OpenError::Otlp(format!("{error:#}")))?;
         let web = pages(&foundation, &current, &directory, &server, snapshot.site);
         let (catalogue, learning) =
             Catalogue::new(world.clone(), Arc::clone(store), foundation.recorder.clone());
@@ -284,6 +292,7 @@ impl House {
                 tasks: tasks.clone(),
                 pages: Arc::new(Pages(Arc::clone(&web))),
                 catalogue: Arc::clone(&catalogue),
+                tracing: spans.clone().map(|spans| spans as Arc<dyn Tracing>),
             },
             snapshot.routes,
         );
@@ -297,6 +306,7 @@ impl House {
             gateway,
             web,
             catalogue,
+            spans,
             current: ArcSwap::from_pointee(current),
         };
         Ok((Arc::new(house), uses))
@@ -338,6 +348,9 @@ impl House {
     pub async fn close(&self) -> bool {
         let drain = self.current.load().loaded.config.limits.drain.0;
         let ended = self.tasks.shut_down(drain + LAST_TASKS).await;
+        if let Some(spans) = &self.spans {
+            spans.close().await;
+        }
         self.record(What::Stopped);
         self.foundation.close().await;
         ended

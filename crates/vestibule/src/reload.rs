@@ -157,6 +157,7 @@ fn keep_until_restart(before: &Config, after: &mut Config) -> Vec<&'static str> 
         older_master_key_files,
         log,
         metrics,
+        otlp,
         sessions,
         client_document_networks
     );

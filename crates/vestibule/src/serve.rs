@@ -101,7 +101,7 @@ pub async fn serve(loaded: Loaded, environment: Environment, world: World) -> an
         }
         None => None,
     };
-    let (house, uses) = House::open(loaded, environment, world).await?;
+    let (house, uses) = Box::pin(House::open(loaded, environment, world)).await?;
     let current = house.current.load_full();
     let public = current.origins.public().as_str();
     first_administrator::invite(&house.foundation, public, &Hand::here()).await?;

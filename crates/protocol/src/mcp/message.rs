@@ -115,6 +115,8 @@ pub struct Meta<'a> {
     pub protocol_version: Option<Cow<'a, str>>,
     /// Whether `io.modelcontextprotocol/clientCapabilities` is there.
     pub client_capabilities: bool,
+    /// `traceparent`, as JSON text.
+    pub trace_parent: Option<&'a str>,
 }
 
 impl Message<'_> {
@@ -400,10 +402,13 @@ object_seed!(
     "an object",
     [
         "io.modelcontextprotocol/protocolVersion",
-        "io.modelcontextprotocol/clientCapabilities"
+        "io.modelcontextprotocol/clientCapabilities",
+        "traceparent"
     ],
     |meta, key, members| {
         match key.as_ref() {
+            // Whatever it is, it is no reason to refuse a message.
+            "traceparent" => meta.trace_parent = Some(strict_text(&mut members, 3)?),
             "io.modelcontextprotocol/protocolVersion" => {
                 meta.protocol_version = Some(members.next_value::<Key<'_>>()?.0);
             }

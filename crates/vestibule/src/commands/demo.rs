@@ -48,14 +48,15 @@ impl Demo {
         let tasks = Tasks::new();
         let upstream = sample_server(&self.dir, &world, &tasks).await?;
         let loaded = configuration(&self.dir, address, upstream, &environment)?;
-        crate::telemetry::start(&loaded.config.log)?;
-        let (house, uses) = House::open(loaded, environment, world).await?;
+        let log = crate::telemetry::start(&loaded)?;
+        let (house, uses) = Box::pin(House::open(loaded, environment, world)).await?;
         let password = account(&house.foundation, &self.dir).await?;
         let running = Running::start(house, uses, listener, None)?;
         announce(&running.house, &self.dir, &password);
         told.to_stop().await;
         running.stop().await;
         let _ = tasks.shut_down(std::time::Duration::from_secs(5)).await;
+        log.close().await;
         Ok(())
     }
 }

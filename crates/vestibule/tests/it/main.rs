@@ -38,4 +38,6 @@ mod refusals;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod transport;
