@@ -6,10 +6,13 @@
 //! can guess what it was of without the salt.
 //!
 //! ```text
-//! hash = SHA-256( "vestibule audit block 1\0" | chain (16) | number (8) | previous (32) | SHA-256(body) )
+//! hash      = SHA-256( "vestibule audit block 2\0" | chain (16) | number (8) | previous (32) | first_at (8)
+//!                      | last_at (8) | events (8) | sequence (8) | reserved (8) | SHA-256(body) )
+//! signature = Ed25519( "vestibule audit signature 2\0" | hash )
 //! ```
 //!
-//! The first block of a chain has 32 zero bytes as `previous`.
+//! The first block of a chain has 32 zero bytes as `previous`. Blocks of the first format have no signature, and
+//! their hash leaves out what lies between `previous` and the body.
 
 use std::fmt::Write as _;
 
@@ -17,10 +20,11 @@ use data_encoding::{BASE64, HEXLOWER};
 use keys::sha256;
 use model::World;
 use serde::{Deserialize, Serialize};
-use store::AuditBlock;
+use store::{AuditBlock, AuditSignature};
 use uuid::Uuid;
 
 use crate::event::{Event, Person, What};
+use crate::signer::{Signer, Trusted};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Line {
@@ -38,11 +42,38 @@ pub(crate) struct PersonalLine {
     pub(crate) person: Person,
 }
 
-/// Writes events as the block that follows `previous`. `None` without events.
+/// The end of a chain, as the next block needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Number of the last block.
+    pub number: i64,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// How many signed events the chain has.
+    pub sequence: i64,
+    /// How many events may come after it, at most, before the next block.
+    pub reserved: i64,
+}
+
+impl From<&AuditBlock> for Tip {
+    fn from(block: &AuditBlock) -> Self {
+        let signed = i64::from(block.signature.is_some());
+        Self {
+            number: block.number,
+            hash: block.hash,
+            sequence: block.sequence + signed * block.events,
+            reserved: block.reserved,
+        }
+    }
+}
+
+/// Writes events as the block that follows `tip`. `None` without events.
 pub(crate) fn write(
     world: &World,
+    signer: &Signer,
     chain: Uuid,
-    previous: Option<&AuditBlock>,
+    tip: Option<&Tip>,
+    reserved: i64,
     events: &[Event],
 ) -> Option<AuditBlock> {
     let (first, last) = (events.first()?, events.last()?);
@@ -63,29 +94,99 @@ pub(crate) fn write(
         let _ = writeln!(body, "{}", serde_json::to_string(&line).unwrap_or_default());
         let _ = writeln!(personal, "{salted}");
     }
-    let number = previous.map_or(0, |block| block.number + 1);
-    let previous = previous.map_or([0; 32], |block| block.hash);
-    Some(AuditBlock {
+    let block = AuditBlock {
         chain,
-        number,
+        number: 0,
         first_at: first.at,
         last_at: last.at,
         events: i64::try_from(events.len()).unwrap_or(i64::MAX),
-        previous,
-        hash: hash(chain, number, &previous, &body),
+        sequence: 0,
+        reserved,
+        previous: [0; 32],
+        hash: [0; 32],
+        signature: None,
         body,
         personal,
+    };
+    Some(follow(block, signer, tip))
+}
+
+/// The same events as the block that follows `tip`, signed.
+pub(crate) fn follow(block: AuditBlock, signer: &Signer, tip: Option<&Tip>) -> AuditBlock {
+    let mut block = AuditBlock {
+        number: tip.map_or(0, |tip| tip.number + 1),
+        sequence: tip.map_or(0, |tip| tip.sequence),
+        previous: tip.map_or([0; 32], |tip| tip.hash),
+        ..block
+    };
+    block.hash = signed_hash(&block);
+    sign(block, signer)
+}
+
+/// A block with a signature of its hash.
+pub(crate) fn sign(block: AuditBlock, signer: &Signer) -> AuditBlock {
+    let signature = AuditSignature {
+        kid: signer.kid().to_owned(),
+        bytes: signer.sign(&signed_bytes(&block.hash)),
+    };
+    AuditBlock {
+        signature: Some(signature),
+        ..block
+    }
+}
+
+/// The hash that a block must have.
+pub fn hash(block: &AuditBlock) -> [u8; 32] {
+    if block.signature.is_some() {
+        return signed_hash(block);
+    }
+    let mut bytes = b"vestibule audit block 1\0".to_vec();
+    bytes.extend_from_slice(block.chain.as_bytes());
+    bytes.extend_from_slice(&block.number.to_be_bytes());
+    bytes.extend_from_slice(&block.previous);
+    bytes.extend_from_slice(&sha256(block.body.as_bytes()));
+    sha256(&bytes)
+}
+
+fn signed_hash(block: &AuditBlock) -> [u8; 32] {
+    let mut bytes = b"vestibule audit block 2\0".to_vec();
+    bytes.extend_from_slice(block.chain.as_bytes());
+    bytes.extend_from_slice(&block.number.to_be_bytes());
+    bytes.extend_from_slice(&block.previous);
+    for number in [
+        block.first_at.as_millis(),
+        block.last_at.as_millis(),
+        block.events,
+        block.sequence,
+        block.reserved,
+    ] {
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    bytes.extend_from_slice(&sha256(block.body.as_bytes()));
+    sha256(&bytes)
+}
+
+fn signed_bytes(hash: &[u8; 32]) -> Vec<u8> {
+    [b"vestibule audit signature 2\0".as_slice(), hash].concat()
+}
+
+/// Whether a block carries a signature of its hash by one of these keys. Says nothing of whether the hash is right.
+pub fn is_signed_by(block: &AuditBlock, trusted: &Trusted) -> bool {
+    block.signature.as_ref().is_some_and(|signature| {
+        trusted
+            .find(&signature.kid)
+            .is_some_and(|key| key.verifies(&signed_bytes(&block.hash), &signature.bytes))
     })
 }
 
-/// The hash of a block.
-pub fn hash(chain: Uuid, number: i64, previous: &[u8; 32], body: &str) -> [u8; 32] {
-    let mut bytes = b"vestibule audit block 1\0".to_vec();
-    bytes.extend_from_slice(chain.as_bytes());
-    bytes.extend_from_slice(&number.to_be_bytes());
-    bytes.extend_from_slice(previous);
-    bytes.extend_from_slice(&sha256(body.as_bytes()));
-    sha256(&bytes)
+/// Whether a personal line is the one that its line in the body was written with.
+pub(crate) fn is_of(personal: &str, line: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Digest {
+        person: String,
+    }
+    serde_json::from_str::<Digest>(line)
+        .is_ok_and(|line| line.person == HEXLOWER.encode(&sha256(personal.as_bytes())))
 }
 
 /// Whether a block is what its hash says, and every untouched personal line what its digest says.
@@ -94,10 +195,6 @@ pub fn is_sound(block: &AuditBlock) -> bool {
         .body
         .lines()
         .zip(block.personal.lines())
-        .all(|(line, personal)| {
-            personal.is_empty()
-                || serde_json::from_str::<Line>(line)
-                    .is_ok_and(|line| line.person == HEXLOWER.encode(&sha256(personal.as_bytes())))
-        });
-    personal_fits && block.hash == hash(block.chain, block.number, &block.previous, &block.body)
+        .all(|(line, personal)| personal.is_empty() || is_of(personal, line));
+    personal_fits && block.hash == hash(block)
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use model::{AccountId, ClientId, EventId, GrantId, GroupName, ServerName, SessionId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -156,6 +157,14 @@ pub enum What {
         method: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        messages: Vec<Judged>,
         outcome: CallOutcome,
         status: u16,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,6 +178,26 @@ pub enum What {
         policy: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shadow: Option<String>,
+    },
+    /// A call was let through and is about to go to its server; `call` is the event that says how it ended. Recorded
+    /// only if nothing may happen before it is on disk.
+    CallAdmitted {
+        call: EventId,
+        server: ServerName,
+        account: Option<AccountId>,
+        client: Option<ClientId>,
+        grant: Option<GrantId>,
+        token: Option<TokenId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
     },
     /// A server lists something under a name with another definition than was accepted.
     DefinitionChanged {
@@ -194,4 +223,79 @@ pub enum What {
         algorithm: String,
         action: String,
     },
+    /// What the other chains end with, so that none can lose its end, or vanish, unseen.
+    Checkpoint { heads: Vec<Head> },
+    /// The process ended without saying so; this many events at most were not written any more.
+    EventsLost { chain: Uuid, after: i64, at_most: i64 },
+    /// The database does not hold the end of a chain that this process had written.
+    RecordCut {
+        chain: Uuid,
+        number: i64,
+        hash: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<i64>,
+    },
+    /// Blocks that were kept long enough are deleted.
+    RecordTrimmed { until: Timestamp, chains: Vec<Trim> },
+    /// What identifies a person is taken out of these lines.
+    PersonErased {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<AccountId>,
+        lines: Vec<Lines>,
+    },
+    /// Blocks are signed with a key from here on.
+    AuditKey {
+        kid: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+    },
+}
+
+/// What was decided about one message of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Its method and target.
+    pub message: String,
+    /// Why it was refused, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// The rule that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// SHA-256 of its arguments, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+}
+
+/// The end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Which chain.
+    pub chain: Uuid,
+    /// Number of its last block.
+    pub number: i64,
+    /// Its hash, in hex.
+    pub hash: String,
+}
+
+/// Up to where a chain is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trim {
+    /// Which chain.
+    pub chain: Uuid,
+    /// Number of the last block that goes, or went before.
+    pub through: i64,
+    /// Its hash, in hex.
+    pub hash: String,
+}
+
+/// Some lines of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    /// The block's chain.
+    pub chain: Uuid,
+    /// Its number.
+    pub number: i64,
+    /// Which lines, from 0.
+    pub lines: Vec<usize>,
 }

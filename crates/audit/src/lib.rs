@@ -6,10 +6,26 @@
 //! that erasing a person keeps the chain whole.
 
 pub mod block;
+pub mod erasure;
 pub mod event;
+pub mod export;
+pub mod head;
+mod ocsf;
+pub mod proof;
+pub mod readable;
 pub mod reading;
 pub mod recorder;
+pub mod retention;
+pub mod signer;
+mod spill;
+#[cfg(test)]
+mod testing;
+pub mod verify;
+mod writer;
 
 pub use event::{CallOutcome, Event, Issue, Person, What};
-pub use reading::Entry;
-pub use recorder::{Recorder, Recording};
+pub use reading::{Entry, Filter};
+pub use recorder::{Durability, Full, Home, OpenError, Opening, Recorder, Seat};
+pub use signer::{Signer, Trusted};
+pub use spill::ROOM;
+pub use writer::Recording;

@@ -1,11 +1,18 @@
 //! Reading the record back.
 
 use model::{EventId, Timestamp};
-use serde::Serialize;
-use store::{AuditBlock, Store, StoreError};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::time::Duration;
+use store::{AuditBlock, AuditCursor, Store, StoreError};
 
 use crate::block::{self, Line, PersonalLine};
 use crate::event::{Person, What};
+
+/// Blocks that are read at once.
+const PAGE: i64 = 32;
+/// Events of a block lie this close together.
+const SPREAD: Duration = Duration::from_mins(10);
 
 /// An event as it is shown.
 #[derive(Clone, Debug, Serialize)]
@@ -24,16 +31,135 @@ pub struct Entry {
     pub sound: bool,
 }
 
-/// The latest events before `before`, latest first, at most `limit`.
-pub async fn latest(store: &dyn Store, before: Timestamp, limit: usize) -> Result<Vec<Entry>, StoreError> {
-    // Every block holds at least one event, so this many blocks are enough.
-    let blocks = store
-        .audit_blocks(before, i64::try_from(limit).unwrap_or(i64::MAX))
-        .await?;
-    let mut entries: Vec<_> = blocks.iter().flat_map(entries_of).collect();
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
-    entries.truncate(limit);
-    Ok(entries)
+/// Which events are looked for. All that is said must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// At this time or later.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    #[serde(default)]
+    pub to: Option<Timestamp>,
+    /// Members that must have one of these values, as `server` or `event`.
+    #[serde(default)]
+    pub members: Vec<(String, Vec<String>)>,
+    /// The person: an event is theirs if their account is in it, or their name.
+    #[serde(default)]
+    pub person: Option<Whom>,
+    /// Kinds of events that are left out.
+    #[serde(default)]
+    pub without: Vec<String>,
+}
+
+/// A person who is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whom {
+    /// The account, if there is one.
+    pub account: Option<String>,
+    /// The name.
+    pub username: String,
+}
+
+impl Filter {
+    /// Whether a block may hold something that fits.
+    fn may_fit(&self, block: &AuditBlock) -> bool {
+        if self.from.is_some_and(|from| block.last_at < from) {
+            return false;
+        }
+        let holds = |text: &str, value: &str| text.contains(Value::from(value).to_string().as_str());
+        let members = self
+            .members
+            .iter()
+            .all(|(_, values)| values.iter().any(|value| holds(&block.body, value)));
+        let person = self.person.as_ref().is_none_or(|whom| {
+            let account = whom.account.as_ref();
+            account.is_some_and(|account| holds(&block.body, account))
+                || holds(&block.personal, &whom.username)
+        });
+        members && person
+    }
+
+    fn fits(&self, entry: &Entry) -> bool {
+        if self.from.is_some_and(|from| entry.at < from) || self.to.is_some_and(|to| entry.at >= to) {
+            return false;
+        }
+        let row = row(entry);
+        let is = |member: &str, value: &str| row.get(member).and_then(Value::as_str) == Some(value);
+        let members = self
+            .members
+            .iter()
+            .all(|(member, values)| values.iter().any(|value| is(member, value)));
+        let person = self.person.as_ref().is_none_or(|whom| {
+            let account = whom.account.as_ref();
+            account.is_some_and(|account| is("account", account)) || is("username", &whom.username)
+        });
+        members && person && !self.without.iter().any(|event| is("event", event))
+    }
+}
+
+/// An event as an object.
+pub fn row(entry: &Entry) -> Map<String, Value> {
+    match serde_json::to_value(entry) {
+        Ok(Value::Object(row)) => row,
+        _ => Map::new(),
+    }
+}
+
+/// Reads back in time, page by page.
+#[derive(Debug)]
+pub struct Search {
+    filter: Filter,
+    cursor: AuditCursor,
+    is_over: bool,
+}
+
+impl Search {
+    /// For what this filter says.
+    pub fn new(filter: Filter) -> Self {
+        let end = filter.to.map_or(Timestamp::NEVER, |to| to + SPREAD);
+        Self {
+            filter,
+            cursor: AuditCursor::before(end),
+            is_over: false,
+        }
+    }
+
+    /// The next events that fit, latest first, some of them; `None` when there are no more.
+    pub async fn next(&mut self, store: &dyn Store) -> Result<Option<Vec<Entry>>, StoreError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let blocks = store.audit_blocks(self.cursor, PAGE).await?;
+        let Some(last) = blocks.last() else {
+            return Ok(None);
+        };
+        self.cursor = AuditCursor {
+            last_at: last.last_at,
+            chain: last.chain,
+            number: last.number,
+        };
+        self.is_over = self.filter.from.is_some_and(|from| last.last_at < from);
+        let fitting = blocks.iter().filter(|block| self.filter.may_fit(block));
+        let mut entries: Vec<_> = fitting
+            .flat_map(entries_of)
+            .filter(|entry| self.filter.fits(entry))
+            .collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
+        Ok(Some(entries))
+    }
+}
+
+/// The latest events that fit, latest first, at most `limit`.
+pub async fn latest(store: &dyn Store, filter: Filter, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    let (mut search, mut found) = (Search::new(filter), Vec::new());
+    while found.len() < limit
+        && let Some(mut entries) = search.next(store).await?
+    {
+        found.append(&mut entries);
+    }
+    found.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// The events of one block.
@@ -58,105 +184,4 @@ pub fn entries_of(block: &AuditBlock) -> Vec<Entry> {
             })
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recorder::Recorder;
-    use net::Tasks;
-    use std::sync::Arc;
-    use std::time::Duration;
-    use testkit::databases;
-    use uuid::Uuid;
-
-    fn somebody(name: &str) -> Person {
-        Person {
-            username: Some(name.to_owned()),
-            address: "203.0.113.7".parse().ok(),
-            user_agent: None,
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_recorded_is_read_back_in_a_sound_chain() {
-        for database in databases().await {
-            let (world, clock) = testkit::world();
-            let chain = Uuid::from_u128(7);
-            let tasks = Tasks::new();
-            let (recorder, recording) = Recorder::open(world.clone(), Arc::clone(&database.store), chain)
-                .await
-                .unwrap();
-            recording.start(&tasks);
-            for round in 0..3 {
-                for n in 0..5 {
-                    let what = What::Started {
-                        version: format!("{round}.{n}"),
-                    };
-                    recorder.record(what, somebody("ana"));
-                    clock.advance(Duration::from_millis(1));
-                }
-                recorder.flush().await;
-            }
-            drop(recorder);
-            assert!(tasks.shut_down(Duration::from_secs(5)).await);
-
-            let entries = latest(&*database.store, Timestamp::NEVER, 100).await.unwrap();
-            assert_eq!(entries.len(), 15, "{}", database.engine);
-            assert!(
-                entries
-                    .iter()
-                    .all(|entry| entry.sound && entry.person.username.as_deref() == Some("ana"))
-            );
-            assert_eq!(
-                entries[0].what,
-                What::Started {
-                    version: "2.4".into()
-                }
-            );
-
-            let mut blocks = database.store.audit_blocks(Timestamp::NEVER, 100).await.unwrap();
-            blocks.reverse();
-            assert_eq!(blocks[0].previous, [0; 32]);
-            assert!(
-                blocks
-                    .windows(2)
-                    .all(|pair| pair[1].previous == pair[0].hash && pair[1].number == pair[0].number + 1)
-            );
-
-            let mut erased = blocks[1].clone();
-            erased.personal = "\n".repeat(erased.personal.lines().count());
-            assert!(block::is_sound(&erased), "erasing people keeps the chain whole");
-            let mut forged = blocks[1].clone();
-            forged.personal = forged.personal.replace("ana", "bob");
-            assert!(!block::is_sound(&forged));
-            let mut edited = blocks[1].clone();
-            edited.body = edited.body.replace("1.0", "9.9");
-            assert!(!block::is_sound(&edited));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_restart_continues_the_chain() {
-        for database in databases().await {
-            let (world, _) = testkit::world();
-            for number in 0..2 {
-                let tasks = Tasks::new();
-                let (recorder, recording) =
-                    Recorder::open(world.clone(), Arc::clone(&database.store), Uuid::from_u128(7))
-                        .await
-                        .unwrap();
-                recording.start(&tasks);
-                recorder.record(What::Stopped, Person::default());
-                recorder.flush().await;
-                let last = database
-                    .store
-                    .last_audit_block(Uuid::from_u128(7))
-                    .await
-                    .unwrap()
-                    .unwrap();
-                assert_eq!(last.number, number);
-            }
-        }
-    }
 }

@@ -1,31 +1,104 @@
-//! Handing events over, and writing them.
+//! Handing events over.
 //!
 //! [`Recorder::record`] never waits. The backlog is bounded at the door: whoever is about to do something
-//! that will be recorded asks [`Recorder::ready`] first, and waits there while the writer is behind. So
-//! nothing is dropped, and what is under way always finds room.
+//! that will be recorded asks for a [`Seat`] first ([`Recorder::ready`]), and waits there while the writer is
+//! behind. So nothing is dropped, and what is under way always finds room.
+//!
+//! Each block says how many events may follow it before the next one ([`store::AuditBlock::reserved`]), and no more
+//! seats are given out than that. So whoever finds the last block after a crash knows how much was lost at most.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use keys::Sealer;
 use model::{EventId, World};
-use net::Tasks;
-use store::{AuditBlock, Store, StoreError};
+use store::{Store, StoreError};
+use thiserror::Error;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tracing::{error, warn};
+use tracing::error;
 use uuid::Uuid;
 
-use crate::block;
 use crate::event::{Event, Person, What};
+use crate::signer::{Signer, SignerError};
+use crate::writer::Recording;
 
 /// How far the writer may be behind before new work waits.
-const BACKLOG: usize = 8192;
-/// How long events wait for company.
-const GATHER: Duration = Duration::from_millis(100);
-/// Most events of one block.
-const LARGEST_BLOCK: usize = 1000;
-/// How long to wait before trying a failed write again.
-const RETRY: Duration = Duration::from_millis(500);
+const BACKLOG: i64 = 8192;
+
+/// When an event has to be durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A moment after what it is about; a crash may lose the last ones, and the next start says how many at most.
+    #[default]
+    Grouped,
+    /// Before what it is about goes on.
+    Strict,
+}
+
+/// Where the end of the chain is kept besides the database, and where blocks wait while that is away.
+#[derive(Debug)]
+pub enum Home {
+    /// In this folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Seals what waits.
+        sealer: Sealer,
+        /// How many bytes may wait; usually [`ROOM`](crate::ROOM).
+        room: u64,
+    },
+    /// Nowhere; for tests. The chain is this one.
+    Nowhere(Uuid),
+}
+
+/// What a recorder needs.
+#[derive(Debug)]
+pub struct Opening {
+    /// Clock and dice.
+    pub world: World,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Signs blocks.
+    pub signer: Arc<Signer>,
+    /// What is kept outside the database.
+    pub home: Home,
+    /// When an event has to be durable.
+    pub durability: Durability,
+}
+
+impl Opening {
+    /// A record with a key of its own and nothing outside the database, for tests.
+    pub fn alone(world: World, store: Arc<dyn Store>, chain: Uuid) -> Result<Self, SignerError> {
+        Ok(Self {
+            world,
+            store,
+            signer: Arc::new(Signer::generate()?),
+            home: Home::Nowhere(chain),
+            durability: Durability::Grouped,
+        })
+    }
+}
+
+/// A record that cannot be gone on with.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The database does not answer.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The files beside the database cannot be used.
+    #[error("audit record: {0}")]
+    File(#[from] io::Error),
+}
+
+/// The database is away and there is no room left for what happens meanwhile.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the audit record has no room left until the database is back")]
+pub struct Full;
 
 /// The writing end; cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,57 +106,110 @@ pub struct Recorder {
     world: World,
     queue: mpsc::UnboundedSender<Message>,
     backlog: Arc<Backlog>,
+    durability: Durability,
 }
 
 #[derive(Debug)]
-enum Message {
+pub(crate) enum Message {
     Event(Box<Event>),
+    /// Somebody waits until all events before are durable.
     Flush(oneshot::Sender<()>),
+    /// From here on blocks reserve what may follow.
+    Begin(oneshot::Sender<()>),
+    /// Nothing follows.
+    Close(oneshot::Sender<()>),
 }
 
-#[derive(Debug, Default)]
-struct Backlog {
-    events: AtomicUsize,
-    shrunk: Notify,
-}
-
-/// The task that writes; run it with [`Recording::start`].
+/// What recorders and writer know of each other. Counts are of events since the start.
 #[derive(Debug)]
-pub struct Recording {
-    world: World,
-    store: Arc<dyn Store>,
-    chain: Uuid,
-    last: Option<AuditBlock>,
-    queue: mpsc::UnboundedReceiver<Message>,
+pub(crate) struct Backlog {
+    /// Handed over.
+    pub(crate) recorded: AtomicI64,
+    /// Promised room: events that will come.
+    pub(crate) seats: AtomicI64,
+    /// Durable.
+    pub(crate) written: AtomicI64,
+    /// So many may be handed over before the next block is durable.
+    pub(crate) allowed: AtomicI64,
+    /// From so many on the writer is woken, to reserve more.
+    pub(crate) low: AtomicI64,
+    pub(crate) full: AtomicBool,
+    pub(crate) shrunk: Notify,
+    pub(crate) hungry: Notify,
+}
+
+impl Backlog {
+    /// How many events are promised or handed over, and not yet written.
+    pub(crate) fn outstanding(&self) -> i64 {
+        let handed = self.recorded.load(Ordering::SeqCst) - self.written.load(Ordering::SeqCst);
+        handed + self.seats.load(Ordering::SeqCst)
+    }
+
+    fn take_seats(&self, count: i64) -> bool {
+        let seats = self.seats.fetch_add(count, Ordering::SeqCst) + count;
+        let recorded = self.recorded.load(Ordering::SeqCst);
+        if recorded + seats > self.low.load(Ordering::SeqCst) {
+            self.hungry.notify_one();
+        }
+        let fits = recorded + seats <= self.allowed.load(Ordering::SeqCst)
+            && recorded - self.written.load(Ordering::SeqCst) < BACKLOG;
+        if !fits {
+            self.seats.fetch_sub(count, Ordering::SeqCst);
+        }
+        fits
+    }
+}
+
+/// Room for events that are about to come. Give it back after they were handed over.
+#[derive(Debug)]
+#[must_use = "the room is given back when it is dropped"]
+pub struct Seat {
     backlog: Arc<Backlog>,
+    count: i64,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.backlog.seats.fetch_sub(self.count, Ordering::SeqCst);
+    }
 }
 
 impl Recorder {
-    /// A recorder that continues the chain `chain`, and the task that writes for it.
-    pub async fn open(
-        world: World,
-        store: Arc<dyn Store>,
-        chain: Uuid,
-    ) -> Result<(Self, Recording), StoreError> {
-        let last = store.last_audit_block(chain).await?;
+    /// A recorder that continues the chain of `home`, and the task that writes for it.
+    pub async fn open(opening: Opening) -> Result<(Self, Recording), OpenError> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let backlog = Arc::new(Backlog::default());
+        let backlog = Arc::new(Backlog {
+            recorded: AtomicI64::new(0),
+            seats: AtomicI64::new(0),
+            written: AtomicI64::new(0),
+            allowed: AtomicI64::new(i64::MAX),
+            low: AtomicI64::new(i64::MAX),
+            full: AtomicBool::new(false),
+            shrunk: Notify::new(),
+            hungry: Notify::new(),
+        });
         let recorder = Self {
-            world: world.clone(),
+            world: opening.world.clone(),
             queue: sender,
             backlog: Arc::clone(&backlog),
+            durability: opening.durability,
         };
-        Ok((
-            recorder,
-            Recording {
-                world,
-                store,
-                chain,
-                last,
-                queue: receiver,
-                backlog,
-            },
-        ))
+        let (recording, found) = Recording::open(opening, receiver, backlog).await?;
+        for what in found {
+            recorder.record(what, Person::default());
+        }
+        Ok((recorder, recording))
+    }
+
+    /// From here on blocks say how many events may follow them, for a server that may be killed. Waits until the
+    /// first that does is durable.
+    pub async fn begin(&self) {
+        self.wait_for(Message::Begin).await;
+    }
+
+    /// Waits until everything is durable; nothing may follow.
+    pub async fn close(&self) {
+        self.wait_for(Message::Close).await;
     }
 
     /// Hands an event over; gives its id, the reference that an error shows.
@@ -101,7 +227,7 @@ impl Recorder {
             what,
             person,
         };
-        self.backlog.events.fetch_add(1, Ordering::Relaxed);
+        self.backlog.recorded.fetch_add(1, Ordering::SeqCst);
         if let Err(mpsc::error::SendError(Message::Event(event))) =
             self.queue.send(Message::Event(Box::new(event)))
         {
@@ -116,113 +242,64 @@ impl Recorder {
 
     /// How many events wait to be written.
     pub fn backlog(&self) -> usize {
-        self.backlog.events.load(Ordering::Relaxed)
+        let backlog = &self.backlog;
+        let waiting = backlog.recorded.load(Ordering::SeqCst) - backlog.written.load(Ordering::SeqCst);
+        usize::try_from(waiting).unwrap_or(0)
     }
 
-    /// Waits while the writer is too far behind.
-    pub async fn ready(&self) {
-        while self.backlog.events.load(Ordering::Relaxed) >= BACKLOG {
+    /// Room for `count` events. Waits while the writer is too far behind.
+    pub async fn ready(&self, count: u16) -> Result<Seat, Full> {
+        let count = i64::from(count);
+        loop {
             let shrunk = self.backlog.shrunk.notified();
-            if self.backlog.events.load(Ordering::Relaxed) < BACKLOG {
+            tokio::pin!(shrunk);
+            // Heard from here on, so that what changes in between is not missed.
+            shrunk.as_mut().enable();
+            if self.backlog.full.load(Ordering::SeqCst) {
+                return Err(Full);
+            }
+            if self.backlog.take_seats(count) {
+                return Ok(Seat {
+                    backlog: Arc::clone(&self.backlog),
+                    count,
+                });
+            }
+            shrunk.await;
+        }
+    }
+
+    /// Whether what happens waits until it is on record.
+    pub fn is_strict(&self) -> bool {
+        self.durability == Durability::Strict
+    }
+
+    /// Waits until everything handed over so far is durable. An error if there is no room for it.
+    pub async fn flush(&self) -> Result<(), Full> {
+        tokio::select! {
+            true = self.wait_for(Message::Flush) => Ok(()),
+            () = self.full() => Err(Full),
+            else => Err(Full),
+        }
+    }
+
+    /// Resolves once there is no room.
+    async fn full(&self) {
+        loop {
+            let shrunk = self.backlog.shrunk.notified();
+            tokio::pin!(shrunk);
+            shrunk.as_mut().enable();
+            if self.backlog.full.load(Ordering::SeqCst) {
                 return;
             }
             shrunk.await;
         }
     }
 
-    /// Waits until everything handed over so far is durable.
-    pub async fn flush(&self) {
+    async fn wait_for(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) -> bool {
         let (sender, receiver) = oneshot::channel();
-        if self.queue.send(Message::Flush(sender)).is_ok() {
-            let _ = receiver.await;
-        }
+        self.queue.send(message(sender)).is_ok() && receiver.await.is_ok()
     }
 }
 
-impl Recording {
-    /// Writes until every recorder is gone.
-    pub fn start(self, tasks: &Tasks) {
-        tasks.spawn("audit", self.run());
-    }
-
-    async fn run(mut self) {
-        while let Some(first) = self.queue.recv().await {
-            let (mut events, mut waiting) = (Vec::new(), Vec::new());
-            sort(first, &mut events, &mut waiting);
-            if waiting.is_empty() {
-                self.gather(&mut events, &mut waiting).await;
-            }
-            while let Ok(message) = self.queue.try_recv() {
-                sort(message, &mut events, &mut waiting);
-                if events.len() >= LARGEST_BLOCK {
-                    break;
-                }
-            }
-            self.write(&events).await;
-            self.backlog.events.fetch_sub(events.len(), Ordering::Relaxed);
-            self.backlog.shrunk.notify_waiters();
-            for waiter in waiting {
-                let _ = waiter.send(());
-            }
-        }
-    }
-
-    /// Waits for company, until somebody waits for us.
-    async fn gather(&mut self, events: &mut Vec<Event>, waiting: &mut Vec<oneshot::Sender<()>>) {
-        let enough = tokio::time::sleep(GATHER);
-        tokio::pin!(enough);
-        while events.len() < LARGEST_BLOCK && waiting.is_empty() {
-            tokio::select! {
-                () = &mut enough => return,
-                message = self.queue.recv() => match message {
-                    Some(message) => sort(message, events, waiting),
-                    None => return,
-                },
-            }
-        }
-    }
-
-    /// Appends a block, again and again until the database takes it.
-    async fn write(&mut self, events: &[Event]) {
-        let Some(mut block) = block::write(&self.world, self.chain, self.last.as_ref(), events) else {
-            return;
-        };
-        loop {
-            match self.store.append_audit_block(&block).await {
-                Ok(true) => {
-                    self.last = Some(AuditBlock {
-                        body: String::new(),
-                        personal: String::new(),
-                        ..block
-                    });
-                    return;
-                }
-                // Its place is taken: by itself, if an answer was lost, or by somebody who used our chain.
-                Ok(false) => match self.store.last_audit_block(self.chain).await {
-                    Ok(Some(last)) if last.hash == block.hash => {
-                        self.last = Some(last);
-                        return;
-                    }
-                    Ok(last) => {
-                        error!(chain = %self.chain, "another process writes to this audit chain");
-                        self.last = last;
-                        if let Some(next) = block::write(&self.world, self.chain, self.last.as_ref(), events)
-                        {
-                            block = next;
-                        }
-                    }
-                    Err(error) => warn!(%error, "audit record not written yet"),
-                },
-                Err(error) => warn!(%error, waiting = events.len(), "audit record not written yet"),
-            }
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-}
-
-fn sort(message: Message, events: &mut Vec<Event>, waiting: &mut Vec<oneshot::Sender<()>>) {
-    match message {
-        Message::Event(event) => events.push(*event),
-        Message::Flush(sender) => waiting.push(sender),
-    }
-}
+#[cfg(test)]
+mod tests;

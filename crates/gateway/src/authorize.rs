@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use audit::event::Judged;
 use bytes::Bytes;
 use model::Timestamp;
 use policy::{Act, Annotations, Circumstances, Client, Decision, Outcome, Principal};
@@ -33,6 +34,8 @@ pub(crate) struct Ruling {
     pub(crate) rule: Option<String>,
     /// What rules that are only tried would have refused, and which.
     pub(crate) shadow: Option<String>,
+    /// What was decided about each message of a batch.
+    pub(crate) messages: Vec<Judged>,
 }
 
 /// What goes on.
@@ -76,12 +79,19 @@ pub(crate) fn authorize(
     }
     let mut refused = Vec::new();
     for (at, element) in read.elements.iter().enumerate() {
+        if read.is_batch {
+            ruling.rule = None;
+        }
         let judged = if narrows {
             None
         } else {
             about.judge(&read.bytes, element, &mut ruling)
         };
         let refusal = judged.or_else(|| taking.message(about, element, listens).err());
+        if read.is_batch {
+            let judged = noted(&read, element, refusal.as_ref(), &ruling);
+            ruling.messages.push(judged);
+        }
         refused.extend(refusal.map(|refusal| (at, refusal)));
     }
     if !read.is_batch {
@@ -108,6 +118,17 @@ pub(crate) fn authorize(
         told,
         ruling,
     })
+}
+
+/// What was decided about a message of a batch.
+fn noted(read: &Read, element: &Element, refusal: Option<&Refusal>, ruling: &Ruling) -> Judged {
+    let name = element.named.as_deref().unwrap_or_default();
+    Judged {
+        message: name.chars().take(LONGEST_NOTED).collect(),
+        refused: refusal.map(|refusal| refusal.slug().to_owned()),
+        rule: ruling.rule.clone(),
+        arguments: element.digest(&read.bytes),
+    }
 }
 
 /// A batch without some of its messages; the others stay as they came. Nothing if none is left.
@@ -290,6 +311,8 @@ impl About<'_> {
 /// Names longer than this are nobody's, and are not worth remembering.
 const LONGEST_NAME: usize = 1024;
 const LONGEST_URI: usize = 4096;
+/// So much of a message's name joins the record.
+const LONGEST_NOTED: usize = 200;
 
 fn is_too_long(act: Act<'_>) -> bool {
     match act {

@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 use crate::authenticate::Caller;
 use crate::authorize::About;
 use crate::catalogue::Catalogue;
-use crate::exchange::{Exchange, user_agent};
+use crate::exchange::{Exchange, trace, user_agent};
 use crate::in_flight::{Ids, InFlight};
 use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
@@ -224,7 +224,11 @@ impl Gateway {
         caller: Caller,
         address: IpAddr,
     ) -> Response<Body> {
-        self.parts.recorder.ready().await;
+        // One event for the call, and before it, if it must be durable first, that it was let through.
+        let events = if self.parts.recorder.is_strict() { 2 } else { 1 };
+        let Ok(seat) = self.parts.recorder.ready(events).await else {
+            return self.refuse(&Refusal::Unavailable, &Circumstances::default());
+        };
         let exchange = Exchange {
             route: Arc::clone(route),
             caller,
@@ -239,8 +243,16 @@ impl Gateway {
             modern: false,
             watches: Vec::new(),
             bytes_in: 0,
+            agent: None,
+            arguments: None,
+            trace: trace(request.headers()),
         };
-        let mut record = Record::new(exchange, self.parts.recorder.clone(), self.parts.world.clone());
+        let mut record = Record::new(
+            exchange,
+            self.parts.recorder.clone(),
+            seat,
+            self.parts.world.clone(),
+        );
         let ticket = match leg {
             Leg::Message(ticket) => Some(ticket),
             Leg::Endpoint => None,
@@ -263,14 +275,25 @@ impl Gateway {
                 let response = self.refuse(&refusal, &circumstances);
                 debug!(server = %route.name(), refusal = refusal.slug(), reference = ?circumstances.reference, "refused");
                 record.refused(&refusal, response.status().as_u16());
-                match (ticket, record.exchange()) {
+                let response = match (ticket, record.exchange()) {
                     (Some(ticket), Some(exchange)) if response.status().is_success() => {
                         legacy_sse::on_the_stream(self, route, &exchange.caller, ticket, response).await
                     }
                     _ => response,
-                }
+                };
+                drop(record);
+                self.settled(response).await
             }
         }
+    }
+
+    /// Lets a refusal out, once it is on record if that must be first.
+    async fn settled(&self, response: Response<Body>) -> Response<Body> {
+        let recorder = &self.parts.recorder;
+        if recorder.is_strict() && recorder.flush().await.is_err() {
+            return self.refuse(&Refusal::Unavailable, &Circumstances::default());
+        }
+        response
     }
 
     async fn pass(
@@ -336,6 +359,8 @@ impl Gateway {
         if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {
             return Err(Refusal::Told(told));
         }
+        // Nothing reaches a server, and nobody is told anything, that is not on record, if it must be.
+        record.admitted().await?;
         if let Leg::Message(ticket) = leg
             && !told.is_empty()
             && self.tell_on_stream(route, &caller, ticket, &told)

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use net::body::{self, ReadError};
@@ -30,6 +31,9 @@ const NAMED: [&str; 6] = [
     "tasks/cancel",
 ];
 
+/// Longest name of a program that is kept.
+const LONGEST_AGENT: usize = 100;
+
 /// A body that was read, with what later steps need of it.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -39,6 +43,8 @@ pub(crate) struct Read {
     pub(crate) method: Option<String>,
     /// What it is aimed at.
     pub(crate) target: Option<String>,
+    /// What the program calls itself, shortened.
+    pub(crate) agent: Option<String>,
     /// Whether it is of the stateless era.
     pub(crate) modern: bool,
     /// Whether it is an array.
@@ -54,6 +60,8 @@ pub(crate) struct Read {
 /// One message of a body.
 #[derive(Debug)]
 pub(crate) struct Element {
+    /// Method and target, of a message of a batch.
+    pub(crate) named: Option<String>,
     /// The request that waits for an answer; none for notifications and responses.
     pub(crate) waiting: Option<Waiting>,
     /// What it asks the policy for.
@@ -62,6 +70,17 @@ pub(crate) struct Element {
     pub(crate) span: Range<usize>,
     /// Where a subscription lists the resources that it is about; only of `subscriptions/listen`.
     pub(crate) subscriptions: Option<Range<usize>>,
+}
+
+impl Element {
+    /// SHA-256 of the arguments of a tool call, in hex, as they came.
+    pub(crate) fn digest(&self, body: &Bytes) -> Option<String> {
+        let span = self.asked.iter().find_map(|asked| match asked.act() {
+            Act::CallTool(_) => asked.arguments.clone(),
+            _ => None,
+        });
+        Some(HEXLOWER.encode(&keys::sha256(body.get(span?)?)))
+    }
 }
 
 /// Something that a message asks for and that the policy decides about.
@@ -176,6 +195,7 @@ fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
         _ => {}
     }
     Element {
+        named: None,
         waiting: message.request_id().map(|id| Waiting::new(id, message.method())),
         asked,
         span: place(text)
@@ -270,6 +290,9 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                     bytes: bytes.clone(),
                     method: message.method().map(str::to_owned),
                     target: message.target().map(str::to_owned),
+                    agent: message
+                        .agent()
+                        .map(|name| name.chars().take(LONGEST_AGENT).collect()),
                     modern,
                     is_batch: false,
                     watches: watches(&message),
@@ -294,22 +317,25 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                 let target = message.target().map(|target| format!(" {target}"));
                 Some(format!("{}{}", message.method()?, target.unwrap_or_default()))
             };
-            let named: Vec<_> = messages
+            let elements = messages.iter().map(|(message, text)| Element {
+                named: named(message),
+                ..element(message, text, bytes)
+            });
+            let elements: Vec<_> = elements.collect();
+            let all: Vec<_> = elements
                 .iter()
-                .filter_map(|(message, _)| named(message))
+                .filter_map(|element| element.named.as_deref())
                 .collect();
             Ok(Read {
                 bytes: bytes.clone(),
                 method: Some("batch".to_owned()),
-                target: Some(named.join(", ")),
+                target: Some(all.join(", ")),
+                agent: None,
                 modern: false,
                 is_batch: true,
                 watches: Vec::new(),
                 trace: messages.iter().find_map(|(message, _)| trace(message)),
-                elements: messages
-                    .iter()
-                    .map(|(message, text)| element(message, text, bytes))
-                    .collect(),
+                elements,
             })
         }
     }

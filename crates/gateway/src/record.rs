@@ -1,6 +1,6 @@
 //! The last step: what went through, or did not, joins the audit record when the answer has ended.
 
-use audit::{CallOutcome, Person, Recorder, What};
+use audit::{CallOutcome, Person, Recorder, Seat, What};
 use model::World;
 
 use crate::authorize::Ruling;
@@ -19,6 +19,8 @@ pub(crate) struct Record {
     /// As what it is counted while it is under way.
     listens: bool,
     recorder: Recorder,
+    /// Room for the event; given back once that was handed over.
+    _seat: Seat,
     world: World,
     pub(crate) outcome: CallOutcome,
     pub(crate) status: u16,
@@ -40,12 +42,13 @@ pub(crate) struct Record {
 
 impl Record {
     /// Of an exchange that is under way; until told otherwise, its caller has gone away.
-    pub(crate) fn new(exchange: Exchange, recorder: Recorder, world: World) -> Self {
+    pub(crate) fn new(exchange: Exchange, recorder: Recorder, seat: Seat, world: World) -> Self {
         exchange.route.metrics.under_way(exchange.is_listening(), 1);
         Self {
             listens: exchange.is_listening(),
             exchange: Some(exchange),
             recorder,
+            _seat: seat,
             world,
             outcome: CallOutcome::Abandoned,
             status: 0,
@@ -95,6 +98,43 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Makes durable that a call was let through, if that must be before it goes on.
+    pub(crate) async fn admitted(&self) -> Result<(), Refusal> {
+        let Some(exchange) = self.exchange.as_ref().filter(|_| self.recorder.is_strict()) else {
+            return Ok(());
+        };
+        let access = &exchange.caller.access;
+        let what = What::CallAdmitted {
+            call: exchange.reference,
+            server: exchange.route.name().clone(),
+            account: Some(access.account),
+            client: Some(access.client.clone()),
+            grant: Some(access.grant),
+            token: Some(access.token),
+            method: exchange.method.clone(),
+            target: exchange.target.as_deref().map(shortened),
+            arguments: exchange.arguments.clone(),
+            rule: self.ruling.rule.clone(),
+            policy: Some(exchange.route.resource.policy.revision().to_owned()),
+        };
+        self.recorder.record(what, person(exchange));
+        self.recorder.flush().await.map_err(|_| Refusal::Unavailable)
+    }
+}
+
+fn shortened(target: &str) -> String {
+    target.chars().take(500).collect()
+}
+
+fn person(exchange: &Exchange) -> Person {
+    Person {
+        username: Some(exchange.caller.account.username.to_string()),
+        address: Some(exchange.address),
+        user_agent: exchange.user_agent.clone(),
+    }
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         let Some(exchange) = self.exchange.take() else {
@@ -108,6 +148,7 @@ impl Drop for Record {
         if let Some(span) = self.span.take() {
             span.end(&call(&exchange, self));
         }
+        let person = person(&exchange);
         let access = &exchange.caller.access;
         let what = What::Call {
             server: exchange.route.name().clone(),
@@ -116,7 +157,11 @@ impl Drop for Record {
             grant: Some(access.grant),
             token: Some(access.token),
             method: exchange.method,
-            target: exchange.target.map(|target| target.chars().take(500).collect()),
+            target: exchange.target.as_deref().map(shortened),
+            agent: exchange.agent,
+            arguments: exchange.arguments,
+            trace: exchange.trace,
+            messages: std::mem::take(&mut self.ruling.messages),
             outcome: self.outcome,
             status: self.status,
             reason: self.reason.take(),
@@ -126,11 +171,6 @@ impl Drop for Record {
             rule: self.ruling.rule.take(),
             policy: Some(exchange.route.resource.policy.revision().to_owned()),
             shadow: self.ruling.shadow.take(),
-        };
-        let person = Person {
-            username: Some(exchange.caller.account.username.to_string()),
-            address: Some(exchange.address),
-            user_agent: exchange.user_agent,
         };
         self.recorder.record_as(exchange.reference, what, person);
     }

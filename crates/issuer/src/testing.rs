@@ -130,9 +130,8 @@ pub(crate) fn settings() -> Settings {
 pub(crate) async fn house(database: &Database) -> House {
     let (world, clock) = testkit::world();
     let store = Arc::clone(&database.store);
-    let (recorder, recording) = Recorder::open(world.clone(), Arc::clone(&store), Uuid::from_u128(1))
-        .await
-        .unwrap();
+    let opening = audit::Opening::alone(world.clone(), Arc::clone(&store), Uuid::from_u128(1)).unwrap();
+    let (recorder, recording) = Recorder::open(opening).await.unwrap();
     recording.start(&Tasks::new());
     let master = MasterKey::new(std::array::from_fn(|at| u8::try_from(at).unwrap()));
     let sealer = Sealer::new(MasterKeys::new(master, vec![]), world.clone());

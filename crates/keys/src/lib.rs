@@ -12,6 +12,7 @@ pub mod password;
 pub mod seal;
 pub mod signing;
 pub mod succession;
+pub mod verifying;
 
 pub use digest::{digest_of, same, sha256};
 pub use entropy::SystemEntropy;
@@ -19,3 +20,4 @@ pub use jwk::PublicKeys;
 pub use master::{MasterKey, MasterKeyId, MasterKeys};
 pub use seal::{Purpose, Sealed, Sealer};
 pub use signing::{Algorithm, SigningKey};
+pub use verifying::VerifyingKey;

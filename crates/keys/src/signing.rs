@@ -202,7 +202,7 @@ impl fmt::Debug for SigningKey {
 }
 
 /// RFC 7638: SHA-256 over the required members in lexical order without blanks.
-fn thumbprint(public: &Map<String, Value>) -> String {
+pub(crate) fn thumbprint(public: &Map<String, Value>) -> String {
     let canonical = serde_json::to_string(&public.iter().collect::<BTreeMap<_, _>>()).unwrap_or_default();
     BASE64URL_NOPAD.encode(&sha256(canonical.as_bytes()))
 }

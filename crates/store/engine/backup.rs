@@ -53,6 +53,10 @@ impl Backup for Engine {
             .execute(tx.conn())
             .await
             .map_err(failed)?;
+        sqlx::query!("DELETE FROM audit_key")
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
         let mut count = 0;
         for line in rows {
             let line = line.map_err(|error| StoreError::Backup(error.to_string()))?;
@@ -105,7 +109,14 @@ async fn put(tx: &mut Tx<'_>, line: &str) -> Result<()> {
         .find(|table| table.name == name)
         .ok_or_else(|| unreadable("unknown table"))?;
     let row = entry["row"].as_object().ok_or_else(|| unreadable("no row"))?;
-    let columns: Vec<_> = table.columns.iter().map(|(name, _)| *name).collect();
+    // A backup of an older version lacks columns that came later; they have their defaults.
+    let known: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|(name, _)| row.contains_key(*name))
+        .copied()
+        .collect();
+    let columns: Vec<_> = known.iter().map(|(name, _)| *name).collect();
     let places: Vec<_> = (1..=columns.len()).map(|at| format!("${at}")).collect();
     let sql = format!(
         "INSERT INTO {} ({}) VALUES ({})",
@@ -113,17 +124,23 @@ async fn put(tx: &mut Tx<'_>, line: &str) -> Result<()> {
         columns.join(", "),
         places.join(", ")
     );
-    insert(tx, sql, table, row).await
+    insert(tx, sql, table.name, &known, row).await
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "built from the constant column list alone; values are bound"
 )]
-async fn insert(tx: &mut Tx<'_>, sql: String, table: &Table, row: &Map<String, Value>) -> Result<()> {
-    let unreadable = |column: &str| StoreError::Backup(format!("unreadable {}.{column}", table.name));
+async fn insert(
+    tx: &mut Tx<'_>,
+    sql: String,
+    table: &str,
+    columns: &[(&str, Kind)],
+    row: &Map<String, Value>,
+) -> Result<()> {
+    let unreadable = |column: &str| StoreError::Backup(format!("unreadable {table}.{column}"));
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    for (name, kind) in table.columns {
+    for (name, kind) in columns {
         let value = row.get(*name).ok_or_else(|| unreadable(name))?;
         let text = value.as_str();
         query = match (kind, value.is_null()) {

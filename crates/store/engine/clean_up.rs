@@ -124,11 +124,6 @@ impl CleanUp for Engine {
             "DELETE FROM signing_keys WHERE published_until <= $1",
             now
         );
-        delete!(
-            "audit_blocks",
-            "DELETE FROM audit_blocks WHERE last_at <= $1",
-            now - keep.audit
-        );
         // What is listed again is learned again. Tools and prompts stay, so that one that comes back is compared.
         delete!(
             "catalogue",

@@ -32,7 +32,9 @@ pub mod signing_keys;
 pub mod transactions;
 
 pub use accounts::{Account, AccountView, Accounts, NewAccount};
-pub use audit::{AuditBlock, AuditBlocks};
+pub use audit::{
+    AuditBlock, AuditBlocks, AuditChain, AuditCursor, AuditKeyRecord, AuditKeys, AuditSignature,
+};
 pub use backup::Backup;
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKey, Listed};
 pub use changes::{Changes, Listener};
@@ -55,6 +57,7 @@ pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
 pub trait Store:
     Accounts
     + AuditBlocks
+    + AuditKeys
     + Backup
     + Catalogue
     + Changes

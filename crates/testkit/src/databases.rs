@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use store::Store;
 use store_postgres::PostgresStore;
 use store_sqlite::SqliteStore;
@@ -26,6 +27,26 @@ pub struct Database {
     pub url: Option<String>,
     /// The folder of a SQLite file; it goes when the last holder does.
     pub folder: Option<Arc<TempDir>>,
+}
+
+impl Database {
+    /// Runs a statement behind the store's back, as somebody would who can write the database.
+    #[expect(clippy::disallowed_methods, reason = "a test says what is run")]
+    pub async fn execute(&self, sql: &'static str) {
+        let sql = sqlx::raw_sql(sql);
+        if let Some(url) = &self.url {
+            let mut conn = PgConnection::connect(url).await.expect("a connection");
+            sql.execute(&mut conn).await.expect("it is run");
+            return;
+        }
+        let folder = self.folder.as_ref().expect("a folder");
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("vestibule.db"))
+            .busy_timeout(std::time::Duration::from_secs(5));
+        let mut conn = options.connect().await.expect("a connection");
+        sql.execute(&mut conn).await.expect("it is run");
+        conn.close().await.expect("closed");
+    }
 }
 
 /// One fresh database per engine.

@@ -75,7 +75,7 @@ pub async fn make(foundation: &Foundation, operator: &str) -> Result<NamedTempFi
         Person::default(),
     );
     // What was just recorded is in it too.
-    foundation.recorder.flush().await;
+    let _ = foundation.recorder.flush().await;
     let mut out = Hashing {
         inner: BufWriter::new(draft.reopen()?),
         digest: Sha256::new(),

@@ -86,6 +86,10 @@ impl Cli {
                     output.answer(&operator::key::master(&world));
                     Ok(())
                 }
+                Command::Operate(operator::Command::Audit(command)) => {
+                    let config = &self.options.config;
+                    commands::audit::run(command, config, environment.clone(), world, output).await
+                }
                 Command::Operate(command) => {
                     commands::operate::run(command, load()?, environment.clone(), world, output).await
                 }

@@ -114,6 +114,8 @@ pub struct Config {
     pub rotate_keys_every: Span,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// The audit record.
+    pub audit: Audit,
     /// Rules beyond those of the servers.
     pub policy: Policy,
     /// The MCP servers behind this door, by name: `gitea` is served at `/mcp/gitea`.
@@ -156,6 +158,7 @@ impl Default for Config {
             quotas: BTreeMap::from([("streams".to_owned(), Quota::usual())]),
             rotate_keys_every: days(90),
             retention: Retention::default(),
+            audit: Audit::default(),
             policy: Policy::default(),
             servers: BTreeMap::new(),
         }
@@ -445,6 +448,27 @@ impl Default for Retention {
             audit: Span(usual.audit),
         }
     }
+}
+
+/// The audit record.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// When an event has to be on disk: `grouped`, at most 100 ms after what it is about, so that a crash may lose
+    /// the last ones, and the next start says how many at most; or `strict`, before a call goes to its server and
+    /// before a refusal is answered. Counts after a restart.
+    pub durability: Durability,
+}
+
+/// When an event has to be on disk.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// A moment later.
+    #[default]
+    Grouped,
+    /// Before a call goes on.
+    Strict,
 }
 
 /// The configuration file as a JSON Schema.

@@ -18,7 +18,9 @@ use tracing::{debug, warn};
 
 use crate::archive;
 use crate::house::House;
+use crate::operator::audit_record::{Format, Wanted};
 use crate::operator::{Answer, Command, Failure, Operator};
+use crate::outgoing::Outgoing;
 
 /// Its name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -35,6 +37,13 @@ pub enum Request {
     Operate(Box<Command>),
     /// The whole database.
     Backup,
+    /// The audit record.
+    AuditExport {
+        /// What of it.
+        wanted: Box<Wanted>,
+        /// In which form.
+        format: Format,
+    },
 }
 
 /// What is answered first.
@@ -45,6 +54,8 @@ pub enum Reply {
     Answer(Answer),
     /// An archive of so many bytes follows.
     Archive(u64),
+    /// Pieces follow, each with its length in four bytes before it; one without length is the end.
+    Stream,
     /// It was not done.
     Failure(Failure),
 }
@@ -128,7 +139,39 @@ async fn converse(house: &House, stream: UnixStream) -> io::Result<()> {
             send(&mut writer, &reply).await
         }
         Request::Backup => send_archive(house, &user_name(caller), &mut writer).await,
+        Request::AuditExport { wanted, format } => {
+            let current = house.current.load_full();
+            let operator = Operator {
+                name: user_name(caller),
+                loaded: &current.loaded,
+                foundation: &house.foundation,
+            };
+            send_record(&operator, &wanted, format, &mut writer).await
+        }
     }
+}
+
+async fn send_record(
+    operator: &Operator<'_>,
+    wanted: &Wanted,
+    format: Format,
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let mut outgoing = match Outgoing::begin(operator, wanted, format).await {
+        Ok(outgoing) => outgoing,
+        Err(failure) => return send(writer, &Reply::Failure(failure)).await,
+    };
+    send(writer, &Reply::Stream).await?;
+    let broken = |failure: Failure| io::Error::other(failure.to_string());
+    while let Some(text) = outgoing.next(operator).await.map_err(broken)? {
+        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+        if length > 0 {
+            writer.write_u32(length).await?;
+            writer.write_all(text.as_bytes()).await?;
+        }
+    }
+    writer.write_u32(0).await?;
+    writer.shutdown().await
 }
 
 async fn send_archive(house: &House, caller: &str, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {

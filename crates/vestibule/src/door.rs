@@ -17,6 +17,9 @@ use tracing::{debug, error};
 use crate::health::{Health, json_answer};
 use crate::house::{Current, House};
 
+/// Events that one request to a page may cause.
+const EVENTS: u16 = 4;
+
 /// Takes requests from the listener.
 #[derive(Clone, Debug)]
 pub struct Door {
@@ -33,6 +36,10 @@ impl Door {
     }
 
     async fn pages(&self, mut request: Request<Incoming>, caller: Caller) -> Response<Body> {
+        let Ok(_seat) = self.house.foundation.recorder.ready(EVENTS).await else {
+            let why = "the audit record has no room left; try again soon";
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", why);
+        };
         request.extensions_mut().insert(caller);
         let answered = self
             .pages

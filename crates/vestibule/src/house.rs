@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use audit::{Person, Recorder, Recording, What};
+use audit::{Durability, Home, Opening, Person, Recorder, Recording, Signer, What};
 use gateway::trace::Tracing;
 use gateway::{Catalogue, Gateway, HumanPages};
 use http::{HeaderMap, header};
@@ -20,7 +20,6 @@ use store::Store;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::error;
-use uuid::Uuid;
 use web::Web;
 
 use crate::compose::{Problems, Snapshot, compose};
@@ -29,7 +28,7 @@ use crate::config::file::Loaded;
 use crate::master_key::MasterKeyError;
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::otlp::Spans;
-use crate::{master_key, private_file};
+use crate::{config, master_key};
 
 /// Passwords that are hashed at the same moment; each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 4;
@@ -50,6 +49,12 @@ pub enum OpenError {
     /// The master key cannot be used.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    /// The audit record cannot be gone on with.
+    #[error(transparent)]
+    Audit(#[from] audit::OpenError),
+    /// The key of the audit record cannot be used.
+    #[error(transparent)]
+    AuditKey(#[from] audit::signer::SignerError),
     /// The signing keys cannot be used.
     #[error(transparent)]
     KeyRing(#[from] issuer::key_ring::KeyRingError),
@@ -62,9 +67,6 @@ pub enum OpenError {
     /// The collector's settings are wrong.
     #[error("{0}")]
     Otlp(String),
-    /// A file in the data directory cannot be read or made.
-    #[error("{0}: {1}")]
-    File(String, std::io::Error),
 }
 
 /// What commands and the server need of persistence, without the server itself.
@@ -84,6 +86,8 @@ pub struct Foundation {
     pub sealer: Sealer,
     /// The audit record.
     pub recorder: Recorder,
+    /// Signs it.
+    pub signer: Arc<Signer>,
     /// The signing keys.
     pub key_ring: Arc<KeyRing>,
     /// Accounts and their links.
@@ -102,15 +106,29 @@ impl Foundation {
         let is_first = store.signing_keys().await?.is_empty();
         let masters = master_key::open(&loaded, &environment, &world, is_first)?;
         let sealer = Sealer::new(masters, world.clone());
-        let chain = chain(&loaded, &world)?;
-        let (recorder, recording): (Recorder, Recording) =
-            Recorder::open(world.clone(), Arc::clone(&store), chain).await?;
-        let writing = Tasks::new();
-        recording.start(&writing);
         let key_ring = KeyRing::open(world.clone(), Arc::clone(&store), sealer.clone()).await?;
+        let signer = Arc::new(Signer::open(&world, &*store, &sealer).await?);
         if !loaded.config.older_master_key_files.is_empty() {
             key_ring.reseal().await?;
+            Signer::reseal(&*store, &sealer).await?;
         }
+        let (recorder, recording): (Recorder, Recording) = Recorder::open(Opening {
+            world: world.clone(),
+            store: Arc::clone(&store),
+            signer: Arc::clone(&signer),
+            home: Home::Folder {
+                path: loaded.data_dir(),
+                sealer: sealer.clone(),
+                room: audit::ROOM,
+            },
+            durability: match loaded.config.audit.durability {
+                config::Durability::Grouped => Durability::Grouped,
+                config::Durability::Strict => Durability::Strict,
+            },
+        })
+        .await?;
+        let writing = Tasks::new();
+        recording.start(&writing);
         let passwords = Passwords::new(world.clone(), HASHES_AT_ONCE);
         let accounts = Accounts::new(
             world.clone(),
@@ -126,6 +144,7 @@ impl Foundation {
             store,
             sealer,
             recorder,
+            signer,
             key_ring,
             accounts,
             passwords,
@@ -137,7 +156,7 @@ impl Foundation {
     /// the process alive.
     pub async fn close(&self) {
         let closing = async {
-            self.recorder.flush().await;
+            self.recorder.close().await;
             self.storage.close().await;
         };
         if tokio::time::timeout(LAST_WRITES, closing).await.is_err() {
@@ -145,23 +164,6 @@ impl Foundation {
         }
         let _ = self.writing.shut_down(Duration::ZERO).await;
     }
-}
-
-/// The chain of audit blocks that this data directory writes.
-fn chain(loaded: &Loaded, world: &World) -> Result<Uuid, OpenError> {
-    let path = loaded.data_dir().join("audit-chain");
-    let failed = |error| OpenError::File(path.display().to_string(), error);
-    if !path.exists() {
-        let id: model::EventId = world.new_id();
-        match private_file::write_new(&path, &id.to_string()) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            _ => {}
-        }
-    }
-    let text = std::fs::read_to_string(&path).map_err(failed)?;
-    text.trim()
-        .parse()
-        .map_err(|_| failed(std::io::Error::other("holds no UUID")))
 }
 
 /// A running server, but for its listener.
@@ -241,6 +243,7 @@ impl House {
     ) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<Use>), OpenError> {
         let snapshot = compose(&loaded, &environment, None)?;
         let foundation = Foundation::open(loaded.clone(), environment, world.clone()).await?;
+        foundation.recorder.begin().await;
         let store = &foundation.store;
         store.configure_clients(&snapshot.clients, world.now()).await?;
         let current = Current::of(loaded, &snapshot);

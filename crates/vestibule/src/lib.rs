@@ -25,6 +25,7 @@ pub mod house;
 pub mod master_key;
 pub mod metrics;
 pub mod operator;
+pub mod outgoing;
 pub mod output;
 pub mod private_file;
 pub mod reload;

@@ -44,6 +44,17 @@ impl Output {
         self.print(&text);
     }
 
+    /// Prints one row of a list by itself, while others are still to come.
+    pub fn line(self, columns: &[String], row: &Value) {
+        let text = if self.json {
+            row.to_string()
+        } else {
+            let cells: Vec<_> = columns.iter().map(|column| cell(&row[column.as_str()])).collect();
+            cells.join("  ")
+        };
+        self.print(&text);
+    }
+
     /// Prints why a command was not done, and gives its exit code.
     pub fn failed(self, error: &anyhow::Error) -> u8 {
         let code = exit_code(error);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -22,6 +22,15 @@ pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
         .persist_noclobber(path)
         .map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
+}
+
+/// Makes a file with mode 0600 for somebody to write into; it must not exist.
+pub fn create(path: &Path) -> io::Result<File> {
+    File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -149,6 +149,7 @@ fn keep_until_restart(before: &Config, after: &mut Config) -> Vec<&'static str> 
     }
     keep!(
         public_url,
+        audit,
         data_dir,
         listen,
         tls,

@@ -226,6 +226,13 @@ async fn clean_up(house: Arc<House>, holder: Uuid) {
             .for_each(|swept| info!(table = swept.table, rows = swept.rows, "cleaned up")),
         Err(error) => warn!(%error, "clean-up failed"),
     }
+    let foundation = &house.foundation;
+    let trimmed = audit::retention::trim(&*foundation.store, &foundation.recorder, retention.audit, now);
+    match trimmed.await {
+        Ok(0) => {}
+        Ok(blocks) => info!(blocks, "old blocks of the audit record deleted"),
+        Err(error) => warn!(%error, "old blocks of the audit record not deleted"),
+    }
 }
 
 async fn look_at_keys(house: Arc<House>, holder: Uuid) {

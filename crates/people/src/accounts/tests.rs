@@ -23,9 +23,8 @@ struct Rooms {
 async fn rooms(database: &Database) -> Rooms {
     let (world, clock) = testkit::world();
     let store = Arc::clone(&database.store);
-    let (recorder, recording) = Recorder::open(world.clone(), Arc::clone(&store), Uuid::from_u128(1))
-        .await
-        .unwrap();
+    let opening = audit::Opening::alone(world.clone(), Arc::clone(&store), Uuid::from_u128(1)).unwrap();
+    let (recorder, recording) = Recorder::open(opening).await.unwrap();
     recording.start(&Tasks::new());
     let passwords = Passwords::new(world.clone(), 2);
     let directory = Directory::new(&store);

@@ -72,6 +72,8 @@ pub struct Params<'a> {
     pub reference: Reference<'a>,
     /// `params.notifications` of `subscriptions/listen`.
     pub notifications: Notifications<'a>,
+    /// `params.clientInfo` of `initialize`, as JSON text.
+    pub client_info: Option<&'a str>,
     /// `params._meta`.
     pub meta: Meta<'a>,
 }
@@ -117,9 +119,21 @@ pub struct Meta<'a> {
     pub client_capabilities: bool,
     /// `traceparent`, as JSON text.
     pub trace_parent: Option<&'a str>,
+    /// `io.modelcontextprotocol/clientInfo`, as JSON text.
+    pub client_info: Option<&'a str>,
 }
 
 impl Message<'_> {
+    /// What the program calls itself: the `name` of the client's implementation, in either era.
+    pub fn agent(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Info {
+            name: String,
+        }
+        let text = self.params.client_info.or(self.params.meta.client_info)?;
+        serde_json::from_str::<Info>(text).ok().map(|info| info.name)
+    }
+
     /// The id of a request, as JSON text.
     pub fn request_id(&self) -> Option<&str> {
         match &self.kind {
@@ -311,6 +325,7 @@ object_seed!(
         "arguments",
         "ref",
         "notifications",
+        "clientInfo",
         "_meta",
         "cursor"
     ],
@@ -328,6 +343,7 @@ object_seed!(
                 let text = strict_text(&mut members, 2)?;
                 object(text, NotificationsSeed(&mut params.notifications))?;
             }
+            "clientInfo" => params.client_info = Some(strict_text(&mut members, 2)?),
             "_meta" => {
                 params.meta.present = true;
                 members.next_value_seed(MetaSeed(&mut params.meta))?;
@@ -403,7 +419,8 @@ object_seed!(
     [
         "io.modelcontextprotocol/protocolVersion",
         "io.modelcontextprotocol/clientCapabilities",
-        "traceparent"
+        "traceparent",
+        "io.modelcontextprotocol/clientInfo"
     ],
     |meta, key, members| {
         match key.as_ref() {
@@ -415,6 +432,9 @@ object_seed!(
             "io.modelcontextprotocol/clientCapabilities" => {
                 members.next_value_seed(Strict)?;
                 meta.client_capabilities = true;
+            }
+            "io.modelcontextprotocol/clientInfo" => {
+                meta.client_info = Some(strict_text(&mut members, 3)?);
             }
             _ => {
                 members.next_value_seed(Strict)?;

@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 15] = [
+pub const TABLES: [Table; 16] = [
     Table {
         name: "accounts",
         columns: &[
@@ -154,10 +154,24 @@ pub const TABLES: [Table; 15] = [
             ("first_at", Integer),
             ("last_at", Integer),
             ("events", Integer),
+            ("sequence", Integer),
+            ("reserved", Integer),
             ("previous", Bytes),
             ("hash", Bytes),
+            ("signed_by", Text),
+            ("signature", Bytes),
             ("body", Text),
             ("personal", Text),
+        ],
+    },
+    Table {
+        name: "audit_key",
+        columns: &[
+            ("place", Integer),
+            ("kid", Text),
+            ("private", Bytes),
+            ("public", Text),
+            ("created_at", Integer),
         ],
     },
     Table {

@@ -93,7 +93,7 @@ async fn receive(mut conversation: Conversation, file: &Path) -> anyhow::Result<
     let length = match conversation.reply {
         Reply::Archive(length) => length,
         Reply::Failure(failure) => return Err(failure.into()),
-        Reply::Answer(_) => bail!("the running server answered something else"),
+        Reply::Answer(_) | Reply::Stream => bail!("the running server answered something else"),
     };
     let draft = beside(file)?;
     let mut out = tokio::fs::File::from_std(draft.reopen()?);
@@ -132,6 +132,8 @@ impl Restore {
             }
             other => other?,
         };
+        // What this data directory wrote last need not be in the backup.
+        audit::head::forget(&data_dir).with_context(|| data_dir.display().to_string())?;
         let foundation = Foundation::open(loaded, environment, world)
             .await
             .context("the rows are restored, but the server will not start")?;

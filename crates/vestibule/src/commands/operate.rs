@@ -9,12 +9,13 @@ use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::control::{self, Reply, Request};
 use crate::house::Foundation;
+use crate::operator::audit_record::AuditCommand;
 use crate::operator::client::ClientCommand;
 use crate::operator::group::GroupCommand;
 use crate::operator::key::{self, KeyCommand};
 use crate::operator::policy::PolicyCommand;
 use crate::operator::user::{Password, UserCommand};
-use crate::operator::{Command, Failure, Operator};
+use crate::operator::{Answer, Command, Failure, Operator};
 use crate::output::Output;
 use crate::storage::Storage;
 
@@ -29,37 +30,43 @@ pub async fn run(
     confirm(&command)?;
     read_password(&mut command)?;
     read_cases(&mut command)?;
+    output.answer(&ask(command, &loaded, environment, world).await?);
+    Ok(())
+}
+
+/// Runs it.
+pub async fn ask(
+    command: Command,
+    loaded: &Loaded,
+    environment: Environment,
+    world: World,
+) -> anyhow::Result<Answer> {
     let request = Request::Operate(Box::new(command));
     if let Some(conversation) = control::ask(&loaded.data_dir(), &request).await? {
         return match conversation.reply {
-            Reply::Answer(answer) => {
-                output.answer(&answer);
-                Ok(())
-            }
+            Reply::Answer(answer) => Ok(answer),
             Reply::Failure(failure) => Err(failure.into()),
-            Reply::Archive(_) => bail!("the running server answered something else"),
+            Reply::Archive(_) | Reply::Stream => bail!("the running server answered something else"),
         };
     }
     let Request::Operate(command) = request else {
-        return Ok(());
+        bail!("no command");
     };
     if matches!(*command, Command::Key(KeyCommand::Reset { .. })) {
-        let storage = Storage::open(&loaded).await?;
+        let storage = Storage::open(loaded).await?;
         let outcome = key::reset(&*storage.store(), world.now()).await;
         storage.close().await;
-        output.answer(&outcome?);
-        return Ok(());
+        return Ok(outcome?);
     }
     let foundation = Foundation::open(loaded.clone(), environment, world).await?;
     let operator = Operator {
         name: control::user_name(rustix::process::geteuid().as_raw()),
-        loaded: &loaded,
+        loaded,
         foundation: &foundation,
     };
     let outcome = command.run(&operator).await;
     foundation.close().await;
-    output.answer(&outcome?);
-    Ok(())
+    Ok(outcome?)
 }
 
 /// What cannot be undone is asked about first.
@@ -76,6 +83,9 @@ fn confirm(command: &Command) -> anyhow::Result<()> {
             yes: false,
         }) => {
             format!("Delete the client {client_id} and end all its grants?")
+        }
+        Command::Audit(AuditCommand::Erase { username, yes: false }) => {
+            format!("Take the name, addresses and programs of {username} out of the whole record?")
         }
         Command::Key(KeyCommand::Remove { kid, yes: false }) => {
             format!("Delete the signing key {kid}? Every token it signed counts no longer.")

@@ -76,6 +76,8 @@ pub async fn reset(store: &dyn Store, now: Timestamp) -> Result<Answer, Failure>
     for key in &keys {
         store.remove_signing_key(&key.kid, now).await?;
     }
+    // Blocks that it signed stay as they are; whoever verifies them needs its public half.
+    store.remove_audit_key().await?;
     let count = keys.len();
     Ok(Answer::done(
         format!("{count} signing keys are gone; the next start makes new ones, and everybody signs in again"),

@@ -17,6 +17,8 @@ mod rig;
 #[cfg(test)]
 mod at_once;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod clean_up;
 #[cfg(test)]
 mod crash;

@@ -1,0 +1,463 @@
+//! The task that writes events as blocks, one after the other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use model::World;
+use net::Tasks;
+use store::{AuditBlock, Store, StoreError};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::block::{self, Tip};
+use crate::event::{Event, Head, Person, What};
+use crate::head::{self, Kept};
+use crate::recorder::{Backlog, Home, Message, OpenError, Opening};
+use crate::signer::{Signer, Trusted};
+use crate::spill::Spill;
+
+/// How long events wait for company.
+const GATHER: Duration = Duration::from_millis(100);
+/// Most events of one block.
+const LARGEST_BLOCK: usize = 1000;
+/// How long to wait before trying a failed write again.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long the database may take while there is another place to write to.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Fewest events that a block reserves.
+const LEAST_RESERVED: i64 = 256;
+/// Events that nobody asked for room for: what the server does by itself.
+const UNASKED: i64 = 64;
+/// The end of the chain is kept outside the database so often while a server runs, and when it stops. An end there
+/// that is behind the one in the database is no sign of anything.
+const KEEP_END: Duration = Duration::from_secs(1);
+/// The other chains are named so often, if anything happens at all.
+const CHECKPOINT: Duration = Duration::from_mins(10);
+
+/// The task that writes; run it with [`Recording::start`].
+#[derive(Debug)]
+pub struct Recording {
+    world: World,
+    store: Arc<dyn Store>,
+    signer: Arc<Signer>,
+    trusted: Trusted,
+    chain: Uuid,
+    tip: Option<Tip>,
+    /// What is kept outside the database.
+    outside: Option<Outside>,
+    queue: mpsc::UnboundedReceiver<Message>,
+    backlog: Arc<Backlog>,
+    /// Whether blocks reserve what may follow.
+    begun: bool,
+    /// When the other chains are to be named next.
+    checkpoint: Duration,
+}
+
+#[derive(Debug)]
+struct Outside {
+    folder: PathBuf,
+    spill: Spill,
+    /// When the end of the chain is to be kept next.
+    keep_at: Duration,
+    /// When the database is to be tried next, while blocks wait.
+    try_at: Duration,
+}
+
+/// What came in one round.
+#[derive(Default)]
+struct Round {
+    events: Vec<Event>,
+    waiting: Vec<oneshot::Sender<()>>,
+    /// Whether the other chains are named in any case.
+    checkpoint: bool,
+}
+
+impl Recording {
+    /// Finds the end of the chain. Gives what is to be recorded about how it was found.
+    pub(crate) async fn open(
+        opening: Opening,
+        queue: mpsc::UnboundedReceiver<Message>,
+        backlog: Arc<Backlog>,
+    ) -> Result<(Self, Vec<What>), OpenError> {
+        let Opening {
+            world,
+            store,
+            signer,
+            home,
+            ..
+        } = opening;
+        let (kept, outside) = match home {
+            Home::Nowhere(chain) => (Kept::of(chain), None),
+            Home::Folder {
+                path: folder,
+                sealer,
+                room,
+            } => {
+                let kept = head::read(&folder)?.unwrap_or_else(|| Kept::fresh(&world));
+                let spill = Spill::open(&folder, sealer, room)?;
+                let outside = Outside {
+                    folder,
+                    spill,
+                    keep_at: Duration::ZERO,
+                    try_at: Duration::ZERO,
+                };
+                (kept, Some(outside))
+            }
+        };
+        let mut this = Self {
+            trusted: Trusted::new(vec![signer.public().clone()]),
+            world,
+            store,
+            signer,
+            chain: kept.chain,
+            tip: None,
+            outside,
+            queue,
+            backlog,
+            begun: false,
+            checkpoint: Duration::ZERO,
+        };
+        while this.waits() {
+            this.replay().await?;
+        }
+        let found = this.find_end(&kept).await?;
+        Ok((this, found))
+    }
+
+    /// Compares what the database holds of the chain with what it should.
+    async fn find_end(&mut self, kept: &Kept) -> Result<Vec<What>, StoreError> {
+        let mut found = Vec::new();
+        let last = self.store.last_audit_block(self.chain).await?;
+        let is_whole = match (kept.number, &kept.hash) {
+            (Some(number), Some(hash)) => {
+                let block = self.store.audit_block(self.chain, number).await?;
+                block.is_some_and(|block| HEXLOWER.encode(&block.hash) == *hash)
+            }
+            _ => true,
+        };
+        // What is beyond the known end was written in the last moments before a crash, by us.
+        let is_ours = last.as_ref().is_none_or(|last| {
+            kept.number.is_none_or(|number| number == last.number)
+                || (last.hash == block::hash(last) && block::is_signed_by(last, &self.trusted))
+        });
+        if is_whole && is_ours {
+            self.tip = last.as_ref().map(Tip::from);
+            if let Some(tip) = self.tip.filter(|tip| tip.reserved > 0) {
+                warn!(
+                    at_most = tip.reserved,
+                    "the last process was killed; its last events may be lost"
+                );
+                found.push(What::EventsLost {
+                    chain: self.chain,
+                    after: tip.sequence,
+                    at_most: tip.reserved,
+                });
+            }
+        } else {
+            let at = last.map(|last| last.number);
+            error!(
+                chain = %self.chain, expected = kept.number, found = at,
+                "the end of the audit record was cut off or replaced in the database; a new chain begins"
+            );
+            found.push(What::RecordCut {
+                chain: self.chain,
+                number: kept.number.unwrap_or_default(),
+                hash: kept.hash.clone().unwrap_or_default(),
+                found: at,
+            });
+            self.chain = Kept::fresh(&self.world).chain;
+        }
+        if kept.key.as_deref() != Some(self.signer.kid()) {
+            found.push(What::AuditKey {
+                kid: self.signer.kid().to_owned(),
+                before: kept.key.clone(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Writes until every recorder is gone.
+    pub fn start(self, tasks: &Tasks) {
+        tasks.spawn("audit", self.run());
+    }
+
+    async fn run(mut self) {
+        loop {
+            let mut round = Round::default();
+            let backlog = Arc::clone(&self.backlog);
+            let waits = self.waits();
+            tokio::select! {
+                message = self.queue.recv() => match message {
+                    Some(message) => self.sort(message, &mut round),
+                    None => return,
+                },
+                () = backlog.hungry.notified() => {
+                    round.checkpoint = self.is_hungry();
+                }
+                () = tokio::time::sleep(RETRY), if waits => {
+                    self.try_replay().await;
+                    continue;
+                }
+            }
+            if round.waiting.is_empty() && !round.checkpoint {
+                self.gather(&mut round).await;
+            }
+            while round.events.len() < LARGEST_BLOCK {
+                match self.queue.try_recv() {
+                    Ok(message) => self.sort(message, &mut round),
+                    Err(_) => break,
+                }
+            }
+            if self
+                .outside
+                .as_ref()
+                .is_some_and(|outside| outside.try_at <= self.world.elapsed())
+                && self.waits()
+            {
+                self.try_replay().await;
+            }
+            let handed = i64::try_from(round.events.len()).unwrap_or(i64::MAX);
+            self.add_checkpoint(&mut round).await;
+            self.write(&round, handed).await;
+            for waiter in round.waiting {
+                let _ = waiter.send(());
+            }
+        }
+    }
+
+    fn sort(&mut self, message: Message, round: &mut Round) {
+        let waiter = match message {
+            Message::Event(event) => return round.events.push(*event),
+            Message::Flush(waiter) => waiter,
+            Message::Begin(waiter) => {
+                self.begun = true;
+                round.checkpoint = true;
+                waiter
+            }
+            Message::Close(waiter) => {
+                round.checkpoint = self.begun;
+                self.begun = false;
+                waiter
+            }
+        };
+        round.waiting.push(waiter);
+    }
+
+    /// Waits for company, until somebody waits for us.
+    async fn gather(&mut self, round: &mut Round) {
+        let backlog = Arc::clone(&self.backlog);
+        let enough = tokio::time::sleep(GATHER);
+        tokio::pin!(enough);
+        while round.events.len() < LARGEST_BLOCK && round.waiting.is_empty() {
+            tokio::select! {
+                () = &mut enough => return,
+                () = backlog.hungry.notified() => return,
+                message = self.queue.recv() => match message {
+                    Some(message) => self.sort(message, round),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Whether so much is under way that more must be reserved for it.
+    fn is_hungry(&self) -> bool {
+        self.begun && {
+            let backlog = &self.backlog;
+            backlog.written.load(Ordering::SeqCst) + backlog.outstanding()
+                > backlog.low.load(Ordering::SeqCst)
+        }
+    }
+
+    /// Names the other chains, if it is time.
+    async fn add_checkpoint(&mut self, round: &mut Round) {
+        let now = self.world.elapsed();
+        let is_due = self.begun && !round.events.is_empty() && now >= self.checkpoint;
+        if !is_due && !round.checkpoint {
+            return;
+        }
+        let heads = match self.heads().await {
+            Ok(heads) => heads,
+            Err(error) => {
+                warn!(%error, "the other chains of the audit record are named later");
+                if !round.checkpoint {
+                    return;
+                }
+                Vec::new()
+            }
+        };
+        self.checkpoint = now + CHECKPOINT;
+        round.events.push(Event {
+            id: self.world.new_id(),
+            at: self.world.now(),
+            what: What::Checkpoint { heads },
+            person: Person::default(),
+        });
+    }
+
+    /// The ends of the other chains. What nobody signed is named by the very first signed block alone, when
+    /// everything of before is taken over; later it would be somebody's invention.
+    async fn heads(&self) -> Result<Vec<Head>, StoreError> {
+        let chains = self.store.audit_chains().await?;
+        let mut blocks = Vec::new();
+        for chain in chains.iter().filter(|chain| chain.chain != self.chain) {
+            blocks.extend(self.store.audit_block(chain.chain, chain.last).await?);
+        }
+        let is_first = self.tip.is_none_or(|tip| tip.sequence == 0)
+            && blocks.iter().all(|block| block.signature.is_none());
+        let named = blocks.iter().filter(|block| {
+            block.hash == block::hash(block) && (is_first || block::is_signed_by(block, &self.trusted))
+        });
+        Ok(named
+            .map(|block| Head {
+                chain: block.chain,
+                number: block.number,
+                hash: HEXLOWER.encode(&block.hash),
+            })
+            .collect())
+    }
+
+    /// Makes a block of what came and brings it to where it is durable.
+    async fn write(&mut self, round: &Round, handed: i64) {
+        let reserved = if self.begun {
+            // What is in this block is not outstanding any more.
+            LEAST_RESERVED.max(2 * (self.backlog.outstanding() - handed))
+        } else {
+            0
+        };
+        let (tip, follow) = (self.tip.as_ref(), if self.begun { reserved + UNASKED } else { 0 });
+        if let Some(block) = block::write(&self.world, &self.signer, self.chain, tip, follow, &round.events) {
+            self.keep(block).await;
+        }
+        let backlog = &self.backlog;
+        let written = backlog.written.fetch_add(handed, Ordering::SeqCst) + handed;
+        if self.begun && !round.events.is_empty() {
+            backlog.allowed.store(written + reserved, Ordering::SeqCst);
+            backlog.low.store(written + reserved / 2, Ordering::SeqCst);
+        }
+        backlog.full.store(false, Ordering::SeqCst);
+        backlog.shrunk.notify_waiters();
+    }
+
+    /// Keeps a block: in the database, or beside it while that is away; again and again until one of them takes it.
+    async fn keep(&mut self, mut block: AuditBlock) {
+        loop {
+            if !self.waits() {
+                match self.append(&mut block).await {
+                    Ok(()) => break,
+                    Err(error) => warn!(%error, waiting = block.events, "audit record not written yet"),
+                }
+            }
+            match self.outside.as_mut().map(|outside| outside.spill.add(&block)) {
+                Some(Ok(true)) => break,
+                Some(Ok(false)) => {
+                    if !self.backlog.full.swap(true, Ordering::SeqCst) {
+                        error!(
+                            "no room is left for the audit record until the database is back; calls are refused"
+                        );
+                    }
+                    // Those who wait hear that it will not be soon.
+                    self.backlog.shrunk.notify_waiters();
+                }
+                Some(Err(error)) => error!(%error, "the audit record cannot be written beside the database"),
+                None => {}
+            }
+            tokio::time::sleep(RETRY).await;
+            self.try_replay().await;
+        }
+        self.ends_with(&block);
+    }
+
+    fn ends_with(&mut self, block: &AuditBlock) {
+        let tip = Tip::from(block);
+        self.tip = Some(tip);
+        let now = self.world.elapsed();
+        let Some(outside) = self
+            .outside
+            .as_mut()
+            .filter(|outside| !self.begun || now >= outside.keep_at)
+        else {
+            return;
+        };
+        outside.keep_at = now + KEEP_END;
+        let kept = Kept::at(self.chain, &tip, self.signer.kid());
+        if let Err(error) = head::write(&outside.folder, &kept) {
+            warn!(%error, "the end of the audit record is not kept outside the database");
+        }
+    }
+
+    /// Appends a block to the database. If its place is taken, by itself, as the answer of an earlier attempt was
+    /// lost, or by somebody who writes to our chain, then it comes after that.
+    async fn append(&self, block: &mut AuditBlock) -> Result<(), StoreError> {
+        loop {
+            let appended = self.store.append_audit_block(block);
+            let appended = if self.outside.is_some() {
+                let late = |_| StoreError::Unavailable("it takes too long".to_owned());
+                tokio::time::timeout(PATIENCE, appended).await.map_err(late)??
+            } else {
+                appended.await?
+            };
+            if appended {
+                return Ok(());
+            }
+            let there = self.store.audit_block(block.chain, block.number).await?;
+            if there.is_some_and(|there| there.hash == block.hash) {
+                return Ok(());
+            }
+            error!(chain = %block.chain, "another process writes to this audit chain");
+            let last = self.store.last_audit_block(block.chain).await?;
+            let tip = last.as_ref().map(Tip::from);
+            *block = block::follow(block.clone(), &self.signer, tip.as_ref());
+        }
+    }
+
+    /// Whether blocks wait beside the database.
+    fn waits(&self) -> bool {
+        self.outside
+            .as_ref()
+            .is_some_and(|outside| !outside.spill.is_empty())
+    }
+
+    async fn try_replay(&mut self) {
+        if let Err(error) = self.replay().await {
+            warn!(%error, "audit record still waits beside the database");
+        }
+        let next = self.world.elapsed() + RETRY;
+        if let Some(outside) = &mut self.outside {
+            outside.try_at = next;
+        }
+    }
+
+    /// Puts what waits into the database, in order.
+    async fn replay(&mut self) -> Result<(), OpenError> {
+        let mut moved: Option<Tip> = None;
+        while let Some(outside) = &mut self.outside {
+            let Some((block, end)) = outside.spill.next()? else {
+                outside.spill.done(u64::MAX)?;
+                break;
+            };
+            if let Some(mut block) = block {
+                // If one had to move, those after it follow it.
+                if let Some(tip) = &moved {
+                    block = block::follow(block, &self.signer, Some(tip));
+                }
+                let before = block.hash;
+                self.append(&mut block).await?;
+                if block.hash != before || moved.is_some() {
+                    moved = Some(Tip::from(&block));
+                }
+            }
+            if let Some(outside) = &mut self.outside {
+                outside.spill.done(end)?;
+            }
+        }
+        if let Some(tip) = moved {
+            self.tip = Some(tip);
+        }
+        Ok(())
+    }
+}
