@@ -167,7 +167,7 @@ fn announce(house: &Arc<House>, dir: &Path, password: &str) {
     // As it was typed: after `cargo run` it is not on the path.
     let program = std::env::args().next().unwrap_or_else(|| "vestibule".to_owned());
     anstream::println!(
-        "\nLook at it from inside: {program} audit list --config {}",
+        "\nLook at it from inside: {program} audit search --config {}",
         config.display()
     );
 }

@@ -351,7 +351,7 @@ servers:
         line.command.run(&operator).await
     }
 
-    /// What the audit record holds of a kind of event, latest first, as `audit list --json` shows it.
+    /// What the audit record holds of a kind of event, latest first, as `audit search --json` shows it.
     pub(crate) async fn audit(&self, event: &str) -> Vec<Value> {
         match self
             .operate(&["audit", "list", "--limit", "500", "--event", event])
