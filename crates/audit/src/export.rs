@@ -331,7 +331,8 @@ impl Export {
         let end = to_json(&end);
         let signature = BASE64.encode(&self.signer.sign(&signed_end(&end)));
         let mut text = std::mem::take(&mut self.lines.text);
-        text.push_str(&format!("{{\"end\":{end},\"signature\":\"{signature}\"}}\n"));
+        let last = format!("{{\"end\":{end},\"signature\":\"{signature}\"}}\n");
+        text.push_str(&last);
         Ok(Some(text))
     }
 }

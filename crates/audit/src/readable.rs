@@ -88,11 +88,12 @@ impl Readable {
         };
         for entry in &entries {
             let row = self.names.row(entry);
-            match self.form {
-                Form::Jsonl => text.push_str(&format!("{}\n", Value::Object(row))),
-                Form::Csv => text.push_str(&csv(columns(&row))),
-                Form::Ocsf => text.push_str(&format!("{}\n", crate::ocsf::event(entry, &row, self.version))),
-            }
+            let line = match self.form {
+                Form::Csv => csv(columns(&row)),
+                Form::Jsonl => Value::Object(row).to_string() + "\n",
+                Form::Ocsf => crate::ocsf::event(entry, &row, self.version).to_string() + "\n",
+            };
+            text.push_str(&line);
         }
         Ok(Some(text))
     }

@@ -1,3 +1,5 @@
+#![expect(clippy::too_many_lines, reason = "a table of mutations")]
+
 use super::*;
 use crate::export::Export;
 use crate::proof::Proof;
@@ -9,6 +11,9 @@ use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::{Database, databases};
+
+/// What is done to an export, by name.
+type Mutation<'a> = (&'static str, Box<dyn Fn() -> Vec<u8> + 'a>);
 
 /// How many mutations of each kind.
 const ROUNDS: usize = 60;
@@ -103,7 +108,6 @@ async fn every_mutation_of_an_export_is_found() {
     let lines: Vec<&str> = text.lines().collect();
     let dice = |below: usize| usize::try_from(u64::from_be_bytes(world.random())).unwrap() % below;
     let joined = |lines: &[&str]| format!("{}\n", lines.join("\n"));
-    type Mutation<'a> = (&'static str, Box<dyn Fn() -> Vec<u8> + 'a>);
     let mutations: Vec<Mutation<'_>> = vec![
         (
             "a byte changed",

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -36,11 +36,11 @@ const LONGEST_PIECE: u32 = 1 << 30;
 pub async fn run(
     command: AuditCommand,
     config: &Path,
-    environment: Environment,
+    environment: &Environment,
     world: World,
     output: Output,
 ) -> anyhow::Result<()> {
-    let load = || file::load(config, &environment);
+    let load = || file::load(config, environment);
     match command {
         AuditCommand::Verify {
             file: Some(file),
@@ -50,7 +50,7 @@ pub async fn run(
         } => {
             let trusted = match key {
                 Some(key) => Trusted::from_json(&read_key(&key)?),
-                None => sealed_key(&file, &load()?, &environment, &world)?,
+                None => sealed_key(&file, &load()?, environment, &world)?,
             };
             let shown = file.display().to_string();
             let open = || File::open(&file).map(BufReader::new);
@@ -81,12 +81,23 @@ pub async fn run(
             wanted,
             format,
             output: file,
-        } => export(wanted, format, file, load()?, environment.clone(), world, output).await,
+        } => {
+            export(
+                &wanted,
+                format,
+                file.as_deref(),
+                &load()?,
+                environment,
+                world,
+                output,
+            )
+            .await
+        }
         AuditCommand::Tail {
             wanted,
             limit,
             follow: true,
-        } => follow(wanted, limit, &load()?, environment.clone(), world, output).await,
+        } => follow(wanted, limit, &load()?, environment, &world, output).await,
         other => operate::run(Command::Audit(other), load()?, environment.clone(), world, output).await,
     }
 }
@@ -131,15 +142,15 @@ fn sealed_key(
 }
 
 async fn export(
-    wanted: Wanted,
+    wanted: &Wanted,
     format: Format,
-    file: Option<PathBuf>,
-    loaded: Loaded,
-    environment: Environment,
+    file: Option<&Path>,
+    loaded: &Loaded,
+    environment: &Environment,
     world: World,
     output: Output,
 ) -> anyhow::Result<()> {
-    let mut sink: Box<dyn Write + Send> = match &file {
+    let mut sink: Box<dyn Write + Send> = match file {
         Some(file) if file.exists() => {
             let text = format!("{} is there already", file.display());
             return Err(Failure::Conflict(text).into());
@@ -155,19 +166,19 @@ async fn export(
     if let Some(conversation) = control::ask(&loaded.data_dir(), &request).await? {
         receive(conversation, &mut sink, &mut progress).await?;
     } else {
-        let foundation = Foundation::open(loaded.clone(), environment, world).await?;
+        let foundation = Foundation::open(loaded.clone(), environment.clone(), world).await?;
         let operator = Operator {
             name: control::user_name(rustix::process::geteuid().as_raw()),
-            loaded: &loaded,
+            loaded,
             foundation: &foundation,
         };
-        let written = write(&operator, &wanted, format, &mut sink, &mut progress).await;
+        let written = write(&operator, wanted, format, &mut sink, &mut progress).await;
         foundation.close().await;
         written?;
     }
     sink.flush()?;
     progress.end();
-    if let Some(file) = &file {
+    if let Some(file) = file {
         let proves = format == Format::Jsonl && wanted.is_everything();
         let text = if proves {
             format!("{} holds the whole record and proves itself", file.display())
@@ -269,8 +280,8 @@ async fn follow(
     mut wanted: Wanted,
     limit: usize,
     loaded: &Loaded,
-    environment: Environment,
-    world: World,
+    environment: &Environment,
+    world: &World,
     output: Output,
 ) -> anyhow::Result<()> {
     let (mut seen, mut count) = (HashSet::<EventId>::new(), limit);
