@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, header};
 use model::EventId;
+use protocol::TraceParent;
 use protocol::mcp::list::List;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(crate) struct Exchange {
     /// SHA-256 of the arguments of a tool call, in hex, as they came.
     pub(crate) arguments: Option<String>,
     /// The trace that the request belongs to.
-    pub(crate) trace: Option<String>,
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl Exchange {
@@ -50,6 +51,7 @@ impl Exchange {
         self.watches.clone_from(&read.watches);
         self.bytes_in = read.bytes.len() as u64;
         self.agent.clone_from(&read.agent);
+        self.trace = read.trace.or(self.trace);
         self.arguments = match read.elements.as_slice() {
             [element] if !read.is_batch => element.digest(&read.bytes),
             _ => None,
@@ -62,64 +64,8 @@ impl Exchange {
     }
 }
 
-/// The trace id of a `traceparent` header (W3C Trace Context), if it is one.
-pub(crate) fn trace(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = text.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let is_something = |part: &str| part.bytes().any(|b| b != b'0');
-    let fits = is_hex(version, 2)
-        && version != "ff"
-        && (version != "00" || parts.next().is_none())
-        && is_hex(trace, 32)
-        && is_something(trace)
-        && is_hex(parent, 16)
-        && is_something(parent)
-        && is_hex(flags, 2);
-    fits.then(|| trace.to_owned())
-}
-
 /// What a program calls itself, shortened.
 pub(crate) fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
     Some(text.chars().take(200).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_is_taken_from_a_header_that_is_one() {
-        let of = |text: &'static str| {
-            let headers = HeaderMap::from_iter([("traceparent".parse().unwrap(), text.parse().unwrap())]);
-            trace(&headers)
-        };
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(
-            of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(),
-            Some(id)
-        );
-        assert_eq!(
-            of("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x").as_deref(),
-            Some(id)
-        );
-        for bad in [
-            "",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-        ] {
-            assert_eq!(of(bad), None, "{bad}");
-        }
-    }
 }

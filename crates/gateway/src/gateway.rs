@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 use crate::authenticate::Caller;
 use crate::authorize::About;
 use crate::catalogue::Catalogue;
-use crate::exchange::{Exchange, trace, user_agent};
+use crate::exchange::{Exchange, user_agent};
 use crate::in_flight::{Ids, InFlight};
 use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
@@ -245,7 +245,7 @@ impl Gateway {
             bytes_in: 0,
             agent: None,
             arguments: None,
-            trace: trace(request.headers()),
+            trace: trace::parent(request.headers(), None),
         };
         let mut record = Record::new(
             exchange,

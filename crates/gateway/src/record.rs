@@ -1,6 +1,7 @@
 //! The last step: what went through, or did not, joins the audit record when the answer has ended.
 
 use audit::{CallOutcome, Person, Recorder, Seat, What};
+use data_encoding::HEXLOWER;
 use model::World;
 
 use crate::authorize::Ruling;
@@ -160,7 +161,7 @@ impl Drop for Record {
             target: exchange.target.as_deref().map(shortened),
             agent: exchange.agent,
             arguments: exchange.arguments,
-            trace: exchange.trace,
+            trace: exchange.trace.map(|trace| HEXLOWER.encode(&trace.trace_id)),
             messages: std::mem::take(&mut self.ruling.messages),
             outcome: self.outcome,
             status: self.status,
