@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use model::{AccountId, ClientId, EventId, GrantId, GroupName, ServerName, SessionId, Timestamp, TokenId};
+use model::{
+    AccountId, ClientId, EventId, GrantId, GroupName, ServerName, ServiceTokenId, SessionId, Timestamp,
+    TokenId,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -59,6 +62,18 @@ pub enum CallOutcome {
     Ended,
     /// Not let through.
     Refused,
+}
+
+/// By what a caller who came without an access token of ours proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// With this service token.
+    ServiceToken(ServiceTokenId),
+    /// With a token of this trusted issuer.
+    Issuer(String),
+    /// With this token of the time before, as the configuration calls it.
+    Legacy(String),
 }
 
 /// What happened.
@@ -154,6 +169,8 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         method: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
@@ -189,6 +206,8 @@ pub enum What {
         grant: Option<GrantId>,
         token: Option<TokenId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         method: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
@@ -199,6 +218,37 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<String>,
     },
+    /// A service token was made.
+    ServiceTokenCreated {
+        service_token: ServiceTokenId,
+        account: AccountId,
+        servers: Vec<ServerName>,
+        expires_at: Timestamp,
+        operator: String,
+    },
+    /// A service token was revoked.
+    ServiceTokenRevoked {
+        service_token: ServiceTokenId,
+        account: AccountId,
+        operator: String,
+    },
+    /// A service token that is known was shown and did not count; one event a minute and token.
+    ServiceTokenRefused {
+        service_token: ServiceTokenId,
+        account: AccountId,
+        server: ServerName,
+        reason: String,
+    },
+    /// Somebody at another issuer is this account from now on; `made` if the account was made for them.
+    IdentityLinked {
+        account: AccountId,
+        issuer: String,
+        made: bool,
+    },
+    /// They are not any more.
+    IdentityUnlinked { account: AccountId, issuer: String },
+    /// A good token of a trusted issuer came whose person has no account here; their `sub` is the event's user.
+    IdentityRefused { issuer: String, server: ServerName },
     /// A server lists something under a name with another definition than was accepted.
     DefinitionChanged {
         server: ServerName,

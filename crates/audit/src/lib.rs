@@ -23,7 +23,7 @@ mod testing;
 pub mod verify;
 mod writer;
 
-pub use event::{CallOutcome, Event, Issue, Person, What};
+pub use event::{CallOutcome, Event, Issue, Person, Proof, What};
 pub use reading::{Entry, Filter};
 pub use recorder::{Durability, Full, Home, OpenError, Opening, Recorder, Seat};
 pub use signer::{Signer, Trusted};

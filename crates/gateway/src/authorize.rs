@@ -8,10 +8,9 @@ use bytes::Bytes;
 use model::Timestamp;
 use policy::{Act, Annotations, Circumstances, Client, Decision, Outcome, Principal};
 use protocol::mcp::list::{Entry, List};
-use protocol::scope;
 use url::Url;
 
-use crate::authenticate::Caller;
+use crate::caller::Caller;
 use crate::catalogue::{Catalogue, Item, Pinning};
 use crate::message::{Asked, Element, Read};
 use crate::quota::Taking;
@@ -55,7 +54,7 @@ pub(crate) fn authorize(
     taking: &mut Taking<'_>,
     read: Option<Read>,
 ) -> Result<Verdict, (Refusal, Ruling)> {
-    if !about.caller.access.scopes.contains(scope::MCP) {
+    if !about.caller.proof.reaches() {
         return Err((Refusal::Scope, Ruling::default()));
     }
     let connect = about.decide(Act::Connect, None);
@@ -167,14 +166,14 @@ impl About<'_> {
     }
 
     fn principal(&self) -> Principal<'_> {
-        let id = self.caller.access.client.as_str();
+        let id = self.caller.proof.client();
         Principal {
             username: &self.caller.account.username,
             groups: &self.caller.account.groups,
             client: Some(Client {
                 id,
                 host: host(id),
-                scope: &self.caller.access.scope,
+                scope: self.caller.proof.scope(),
             }),
         }
     }
@@ -238,7 +237,7 @@ impl About<'_> {
         let circumstances = Circumstances {
             address: self.address,
             now: self.now,
-            authenticated_ago: self.now.since(self.caller.access.auth_time),
+            authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
             arguments,
         };
         let policy = &self.route.resource.policy;

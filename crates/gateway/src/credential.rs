@@ -10,7 +10,7 @@ use protocol::jwt::IDENTITY_ASSERTION;
 use serde::Serialize;
 use std::time::Duration;
 
-use crate::authenticate::Caller;
+use crate::caller::Caller;
 use crate::route::{Assertion, Route};
 
 /// How long a signed assertion counts: one call.
@@ -47,9 +47,10 @@ fn has_prefix(name: &HeaderName, prefix: &str) -> bool {
 pub(crate) fn outgoing(incoming: &HeaderMap, route: &Route) -> HeaderMap {
     let named = connection_tokens(incoming);
     let injected: Vec<&HeaderName> = route.credential.names().collect();
+    let old = route.old_tokens.as_ref().map_or(&[][..], |old| old.headers());
     let mut headers = HeaderMap::with_capacity(incoming.len() + 12);
     for (name, value) in incoming {
-        if !is_dropped(name) && !named.contains(name) && !injected.contains(&name) {
+        if !is_dropped(name) && !named.contains(name) && !injected.contains(&name) && !old.contains(name) {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -78,19 +79,21 @@ pub(crate) fn identify(headers: &mut HeaderMap, route: &Route, caller: &Caller, 
     if !route.identity_headers {
         return;
     }
-    let access = &caller.access;
+    let proof = &caller.proof;
     let mut put = |name: &'static str, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
             headers.insert(name, value);
         }
     };
-    put("x-mcp-subject", &access.account.to_string());
-    put("x-mcp-client", access.client.as_str());
-    put("x-mcp-scope", &access.scopes.to_string());
-    put("x-mcp-issuer", issuer.as_str());
-    put("x-mcp-audience", &access.audience);
-    put("x-mcp-token-id", &access.token.to_string());
-    put("x-mcp-expires", &access.expires_at.to_string());
+    put("x-mcp-subject", &caller.account.id.to_string());
+    put("x-mcp-client", proof.client());
+    put("x-mcp-scope", proof.scope());
+    put("x-mcp-issuer", proof.issuer(issuer));
+    put("x-mcp-audience", proof.audience(&route.resource));
+    if let Some(token) = proof.token() {
+        put("x-mcp-token-id", &token);
+    }
+    put("x-mcp-expires", &proof.expires_at().to_string());
 }
 
 #[derive(Serialize)]
@@ -117,11 +120,11 @@ pub(crate) fn assert(
     let now = world.now();
     let claims = AssertionClaims {
         iss: issuer.as_str(),
-        sub: caller.access.account.to_string(),
+        sub: caller.account.id.to_string(),
         aud: &assertion.audience,
         exp: (now + ASSERTION).as_seconds(),
         iat: now.as_seconds(),
-        client_id: caller.access.client.as_str(),
+        client_id: caller.proof.client(),
         preferred_username: caller.account.username.as_str(),
         groups: caller
             .account

@@ -9,7 +9,7 @@ use protocol::TraceParent;
 use protocol::mcp::list::List;
 use std::time::Duration;
 
-use crate::authenticate::Caller;
+use crate::caller::Caller;
 use crate::message::{Read, Waiting};
 use crate::route::Route;
 

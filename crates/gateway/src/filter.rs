@@ -9,8 +9,8 @@ use protocol::mcp::list::{self, Expected, Unreadable};
 use protocol::mcp::sse::{self, Events};
 use tracing::warn;
 
-use crate::authenticate::Caller;
 use crate::authorize::About;
+use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::route::Route;
@@ -60,10 +60,10 @@ impl Filter {
         // A stream may outlive the rules that it began under.
         let routes = self.gateway.routes();
         let route = routes.servers.get(self.route.name()).unwrap_or(&self.route);
-        let mut caller = self.caller.clone();
-        if let Some(account) = self.gateway.directory.remembered(caller.access.account) {
-            caller.account = account;
-        }
+        let caller = match self.gateway.directory.remembered(self.caller.account.id) {
+            Some(account) => self.caller.with(account),
+            None => self.caller.clone(),
+        };
         let about = About {
             catalogue: self.gateway.catalogue(),
             route,

@@ -20,6 +20,9 @@ use crate::route::Route;
 /// An upstream that answers so soon is not watched over while it does.
 const QUICK: Duration = Duration::from_millis(250);
 
+/// The right to a slow answer is looked at again this often, whatever is heard of it.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
 /// A request that is ready to go.
 pub(crate) fn request(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Request<Body> {
     let mut request = Request::new(body);
@@ -110,7 +113,12 @@ impl Gateway {
         }
         let mut standing = self.standing().watch();
         loop {
-            let left = journey.caller.access.expires_at.since(self.now());
+            let left = journey
+                .caller
+                .proof
+                .expires_at()
+                .since(self.now())
+                .min(LOOK_AGAIN);
             if !self.still_counts(journey.caller, &journey.route.resource).await {
                 return Err(Refusal::BadToken("the token does not count any more"));
             }

@@ -10,19 +10,20 @@ use audit::Recorder;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
-use issuer::{KeyRing, Standing, Verifier};
+use issuer::verify::Use;
+use issuer::{KeyRing, ServiceTokens, Standing, Verifier};
 use keys::Sealer;
 use model::{Timestamp, World};
 use net::{Body, Tasks, body};
 use papaya::HashMap;
-use people::Directory;
+use people::{Directory, Identities};
 use protocol::{Origin, TraceParent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::authenticate::Caller;
 use crate::authorize::About;
+use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::exchange::{Exchange, user_agent};
 use crate::in_flight::{Ids, InFlight};
@@ -30,6 +31,7 @@ use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
 use crate::message::{Read, Unreadable, Waiting};
 use crate::metrics::Refusals;
+use crate::old_tokens::Guesses;
 use crate::quota::{Quotas, Taking};
 use crate::record::Record;
 use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
@@ -44,6 +46,10 @@ pub struct Parts {
     pub world: World,
     /// Checks our tokens.
     pub verifier: Arc<Verifier>,
+    /// Checks our service tokens.
+    pub service_tokens: Arc<ServiceTokens>,
+    /// Which account somebody at another issuer has here.
+    pub identities: Arc<Identities>,
     /// Who everybody is.
     pub directory: Arc<Directory>,
     /// What has been taken back.
@@ -71,6 +77,8 @@ pub struct Gateway {
     routes: ArcSwap<Routes>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) guesses: Guesses,
+    pub(crate) uses: mpsc::UnboundedSender<Use>,
     /// The listening stream of each session, by server and upstream session id.
     pub(crate) listening: HashMap<String, Arc<CancellationToken>>,
     /// Where answers of ours to a caller of the legacy transport go.
@@ -87,6 +95,8 @@ impl Gateway {
         Arc::new(Self {
             verifier: Arc::clone(&parts.verifier),
             directory: Arc::clone(&parts.directory),
+            guesses: Guesses::new(parts.world.clone()),
+            uses: parts.verifier.uses(),
             parts,
             routes: ArcSwap::from_pointee(routes),
             listening: HashMap::new(),
@@ -141,6 +151,18 @@ impl Gateway {
         &self.parts.catalogue
     }
 
+    pub(crate) fn service_tokens(&self) -> &ServiceTokens {
+        &self.parts.service_tokens
+    }
+
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.parts.identities
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.parts.recorder
+    }
+
     pub(crate) fn standing(&self) -> &Standing {
         &self.parts.standing
     }
@@ -181,7 +203,7 @@ impl Gateway {
             return cors::preflight(request.headers());
         }
         match self
-            .authenticate(&route.resource, request.headers(), request.uri().query())
+            .authenticate(route, request.headers(), request.uri().query(), address)
             .await
         {
             Ok(caller) => self.admit(&routes, route, leg, request, caller, address).await,
@@ -200,6 +222,7 @@ impl Gateway {
         let url = metadata::url_for(origin, request.uri().path(), request.uri().query());
         let circumstances = Circumstances {
             resource_metadata: Some(&url),
+            scope: route.scope(),
             ..Circumstances::default()
         };
         let mut response = self.refuse(refusal, &circumstances);
@@ -270,6 +293,7 @@ impl Gateway {
                     is_batch: record.exchange().is_some_and(|exchange| exchange.is_batch),
                     modern: record.exchange().is_some_and(|exchange| exchange.modern),
                     resource_metadata: Some(&resource_metadata),
+                    scope: route.scope(),
                     reference: record.exchange().map(|exchange| exchange.reference),
                 };
                 let response = self.refuse(&refusal, &circumstances);
@@ -381,7 +405,7 @@ impl Gateway {
             && read.as_ref().is_some_and(Read::asks)
             && !record.exchange().is_none_or(Exchange::is_listening)
         {
-            let waits = async { Ok(route.share.enter(caller.access.account, limit).await) };
+            let waits = async { Ok(route.share.enter(caller.account.id, limit).await) };
             let place = self.while_it_counts(&journey, waits).await?;
             record.place = Some(place.ok_or(Refusal::Busy)?);
         }
@@ -527,6 +551,7 @@ mod tests {
             title: String::new(),
             allowed_origins: allowed.iter().map(|origin| origin.parse().unwrap()).collect(),
             keep_alive: Duration::from_secs(15),
+            issuers: std::collections::HashMap::new(),
             servers: std::collections::HashMap::new(),
         }
     }

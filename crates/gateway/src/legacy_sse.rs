@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 use url::Url;
 
-use crate::authenticate::Caller;
+use crate::caller::Caller;
 use crate::gateway::{Gateway, Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::{Refusal, UpstreamTrouble};
@@ -141,8 +141,8 @@ impl Drop for Mailbox {
 }
 
 fn mailbox_key(route: &Route, caller: &Caller, path: &str) -> String {
-    let access = &caller.access;
-    format!("{}\0{}\0{}\0{path}", route.name(), access.account, access.client)
+    let holder = caller.proof.holder();
+    format!("{}\0{}\0{holder}\0{path}", route.name(), caller.account.id)
 }
 
 impl Gateway {

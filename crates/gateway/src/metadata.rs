@@ -72,11 +72,15 @@ fn document(
     }
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     let resource = format!("{origin}{endpoint}{query}");
-    Some(ProtectedResourceMetadata::new(
-        &routes.issuer,
-        resource,
-        &route.resource.title,
-    ))
+    let title = &route.resource.title;
+    Some(match &route.trust {
+        Some(trust) if trust.alone => {
+            let issuer = &trust.issuer.trust.issuer;
+            ProtectedResourceMetadata::of_issuer(issuer, route.scope(), resource, title)
+        }
+        // Where both are taken, clients sign in here: one document names one authorization server (CC-13).
+        _ => ProtectedResourceMetadata::new(&routes.issuer, resource, title),
+    })
 }
 
 /// The URL of the document that fits a request's spelling (CC-14).

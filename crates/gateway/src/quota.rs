@@ -262,8 +262,8 @@ impl Quotas {
             quota.name.hash(&mut hasher);
             for counted in &quota.per {
                 match counted {
-                    Counted::Person => about.caller.access.account.hash(&mut hasher),
-                    Counted::Client => about.caller.access.client.as_str().hash(&mut hasher),
+                    Counted::Person => about.caller.account.id.hash(&mut hasher),
+                    Counted::Client => about.caller.proof.client().hash(&mut hasher),
                     Counted::Server => about.route.name().hash(&mut hasher),
                     Counted::Tool => known_tool(about, tool).hash(&mut hasher),
                     Counted::Network => network(about.address).hash(&mut hasher),

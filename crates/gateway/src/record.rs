@@ -105,14 +105,15 @@ impl Record {
         let Some(exchange) = self.exchange.as_ref().filter(|_| self.recorder.is_strict()) else {
             return Ok(());
         };
-        let access = &exchange.caller.access;
+        let proof = exchange.caller.proof.recorded();
         let what = What::CallAdmitted {
             call: exchange.reference,
             server: exchange.route.name().clone(),
-            account: Some(access.account),
-            client: Some(access.client.clone()),
-            grant: Some(access.grant),
-            token: Some(access.token),
+            account: Some(exchange.caller.account.id),
+            client: proof.client,
+            grant: proof.grant,
+            token: proof.token,
+            proof: proof.proof,
             method: exchange.method.clone(),
             target: exchange.target.as_deref().map(shortened),
             arguments: exchange.arguments.clone(),
@@ -150,13 +151,14 @@ impl Drop for Record {
             span.end(&call(&exchange, self));
         }
         let person = person(&exchange);
-        let access = &exchange.caller.access;
+        let proof = exchange.caller.proof.recorded();
         let what = What::Call {
             server: exchange.route.name().clone(),
-            account: Some(access.account),
-            client: Some(access.client.clone()),
-            grant: Some(access.grant),
-            token: Some(access.token),
+            account: Some(exchange.caller.account.id),
+            client: proof.client,
+            grant: proof.grant,
+            token: proof.token,
+            proof: proof.proof,
             method: exchange.method,
             target: exchange.target.as_deref().map(shortened),
             agent: exchange.agent,

@@ -14,7 +14,6 @@ use protocol::ErrorCode;
 use protocol::challenge::Challenge;
 use protocol::mcp::answer;
 use protocol::mcp::message::MessageError;
-use protocol::scope;
 use thiserror::Error;
 
 use crate::cors;
@@ -43,6 +42,9 @@ pub enum Refusal {
     /// Credentials in two places, or twice (MA-26).
     #[error("more than one access token was sent")]
     TwoTokens,
+    /// Too many tokens that nobody knows came from there.
+    #[error("too many unknown tokens came from this network; try again later")]
+    TooManyUnknown(Duration),
     /// The token lacks `mcp`, which the same person can get (DEC-17).
     #[error("the token lacks the scope mcp")]
     Scope,
@@ -205,6 +207,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) modern: bool,
     /// Absolute URL of the resource metadata that fits the request's spelling.
     pub(crate) resource_metadata: Option<&'a str>,
+    /// The scope that a token needs, as clients ask their authorization server for it.
+    pub(crate) scope: Option<&'a str>,
     /// The reference under which this is recorded.
     pub(crate) reference: Option<EventId>,
 }
@@ -231,6 +235,7 @@ impl Refusal {
             Self::TokenInAddress => "token_in_address",
             Self::BadToken(_) => "bad_token",
             Self::TwoTokens => "two_tokens",
+            Self::TooManyUnknown(_) => "too_many_unknown",
             Self::Scope => "scope",
             Self::Method(_) => "method",
             Self::MediaType => "media_type",
@@ -275,6 +280,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 plain(ErrorCode::InvalidRequest.as_str(), &text),
             ),
+            Self::TooManyUnknown(_) => json(StatusCode::TOO_MANY_REQUESTS, plain("too_many_requests", &text)),
             Self::Scope => json(
                 StatusCode::FORBIDDEN,
                 plain(ErrorCode::InsufficientScope.as_str(), &text),
@@ -325,7 +331,7 @@ impl Refusal {
     fn add_headers(&self, headers: &mut HeaderMap, circumstances: &Circumstances<'_>) {
         let challenge = |error| Challenge {
             resource_metadata: circumstances.resource_metadata,
-            scope: Some(scope::MCP),
+            scope: circumstances.scope,
             error,
         };
         match self {
@@ -349,6 +355,9 @@ impl Refusal {
             }
             Self::Encoding => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            Self::TooManyUnknown(wait) => {
+                headers.insert(header::RETRY_AFTER, (wait.as_secs() + 1).into());
             }
             Self::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

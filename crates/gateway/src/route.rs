@@ -8,13 +8,15 @@ use http::{HeaderName, Uri};
 use issuer::Resource;
 use model::ServerName;
 use net::{Egress, Operators};
-use protocol::{Issuer, Origin, Origins};
+use protocol::{Issuer, Origin, Origins, scope};
+use relying::TrustedIssuer;
 use url::Url;
 use vault::SharedCredential;
 
 use crate::catalogue::Pinning;
 use crate::health::Health;
 use crate::metrics::ServerMetrics;
+use crate::old_tokens::OldTokens;
 use crate::quota::Quota;
 use crate::share::{Concurrency, Share};
 
@@ -25,6 +27,28 @@ pub enum Transport {
     Streamable,
     /// HTTP+SSE of 2024-11-05.
     Sse,
+}
+
+/// A kind of token that a server may accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A signed token: an access token.
+    Jwt,
+    /// A service token.
+    ServiceToken,
+    /// A token of the time before.
+    Legacy,
+}
+
+/// An issuer whose tokens a server takes.
+#[derive(Clone, Debug)]
+pub struct Trusts {
+    /// The issuer.
+    pub issuer: Arc<TrustedIssuer>,
+    /// The audiences that mean this server and no other.
+    pub audiences: Vec<String>,
+    /// Whether its tokens are taken in place of ours, not beside them.
+    pub alone: bool,
 }
 
 /// How long an upstream may take.
@@ -65,6 +89,12 @@ pub struct Assertion {
 pub struct Route {
     /// What tokens for it look like and who may use it.
     pub resource: Arc<Resource>,
+    /// What it accepts, in the order in which it is tried.
+    pub accepts: Vec<Kind>,
+    /// Another issuer whose access tokens it takes.
+    pub trust: Option<Trusts>,
+    /// Tokens of the time before that it accepts for a while.
+    pub old_tokens: Option<Arc<OldTokens>>,
     /// Where it is.
     pub upstream: Url,
     /// The same, as requests carry it.
@@ -108,6 +138,17 @@ impl Route {
     pub fn name(&self) -> &ServerName {
         &self.resource.name
     }
+
+    /// The scope that a token for it needs, as clients ask their authorization server for it.
+    pub fn scope(&self) -> Option<&str> {
+        match &self.trust {
+            Some(trust) if trust.alone => {
+                let trust = &trust.issuer.trust;
+                trust.claims.scopes.as_ref().map(|_| trust.mcp_scope.as_str())
+            }
+            _ => Some(scope::MCP),
+        }
+    }
 }
 
 /// Everything that a request can be routed by; replaced as one.
@@ -124,6 +165,8 @@ pub struct Routes {
     pub allowed_origins: Vec<Origin>,
     /// An idle event stream gets a comment so often, or proxies cut it (CC-96).
     pub keep_alive: Duration,
+    /// Issuers whose tokens servers take, by their names in the configuration.
+    pub issuers: HashMap<String, Arc<TrustedIssuer>>,
     /// The servers.
     pub servers: HashMap<ServerName, Arc<Route>>,
 }

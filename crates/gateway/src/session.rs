@@ -5,15 +5,15 @@
 
 use keys::{Purpose, Sealer};
 
-use crate::authenticate::Caller;
+use crate::caller::Caller;
 use crate::route::Route;
 
 fn owner(route: &Route, caller: &Caller) -> String {
     format!(
         "{}\0{}\0{}",
         route.name(),
-        caller.access.account,
-        caller.access.client
+        caller.account.id,
+        caller.proof.holder()
     )
 }
 

@@ -260,7 +260,7 @@ impl Streaming {
         let expires_at = self
             .record
             .exchange()
-            .map(|exchange| exchange.caller.access.expires_at);
+            .map(|exchange| exchange.caller.proof.expires_at());
         expires_at.map_or(Duration::ZERO, |at| at.since(self.gateway.now()))
     }
 

@@ -8,7 +8,7 @@
 //!
 //! Every grant type ends in [`issue`], so "is this account still active, is it still allowed, does the
 //! grant still stand" is asked in one place for all of them. [`standing`] is what has been taken back;
-//! [`verify`] checks our own tokens and asks it on every hit.
+//! [`verify`] checks our own access tokens and [`service_tokens`] our service tokens, and both ask it on every hit.
 
 pub mod authorize;
 pub mod client_authentication;
@@ -26,6 +26,7 @@ pub mod refresh;
 pub mod registration;
 pub mod revocation;
 pub mod server;
+pub mod service_tokens;
 pub mod settings;
 pub mod standing;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use issue::TokenResponse;
 pub use key_ring::KeyRing;
 pub use known_clients::KnownClients;
 pub use server::{AuthorizationServer, Parts};
+pub use service_tokens::ServiceTokens;
 pub use settings::{IssFlag, Lifetimes, RefreshRules, Registration, Resource, Settings, Target};
 pub use standing::Standing;
 pub use verify::{Access, InvalidToken, Verifier};

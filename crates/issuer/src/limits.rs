@@ -31,6 +31,16 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         }
     }
 
+    /// Whether there is one to take, or how long to wait; takes none.
+    pub fn look(&self, source: &K) -> Result<(), Duration> {
+        let buckets = self
+            .buckets
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let full_at = buckets.peek(source).copied().unwrap_or_default();
+        self.rate.take(full_at, self.world.elapsed()).map(drop)
+    }
+
     /// Takes one, or says how long to wait.
     pub fn take(&self, source: &K) -> Result<(), Duration> {
         let mut buckets = self
@@ -54,6 +64,8 @@ mod tests {
         let limit = Limit::new(world, 2, Duration::from_secs(10));
         assert!(limit.take(&"a").is_ok() && limit.take(&"a").is_ok());
         assert_eq!(limit.take(&"a"), Err(Duration::from_secs(5)));
+        assert_eq!(limit.look(&"a"), Err(Duration::from_secs(5)));
+        assert!(limit.look(&"b").is_ok() && limit.look(&"b").is_ok() && limit.look(&"b").is_ok());
         assert!(limit.take(&"b").is_ok());
         clock.advance(Duration::from_secs(5));
         assert!(limit.take(&"a").is_ok());

@@ -1,4 +1,4 @@
-//! What has been taken back: ended grants, revoked tokens, ended clients.
+//! What has been taken back: ended grants, revoked tokens and service tokens, ended clients.
 //!
 //! A concurrent set in memory, read by every call without a lock and written by the change log. An entry
 //! goes when the last token it touches has run out. Disabled accounts are not here: their view in
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::id::Id as _;
-use model::{Change, ClientId, GrantId, Timestamp, TokenId, World};
+use model::{Change, ClientId, GrantId, ServiceTokenId, Timestamp, TokenId, World};
 use papaya::HashMap;
 use store::{Store, StoreError};
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ pub struct Standing {
     /// Until when to remember.
     grants: HashMap<GrantId, Timestamp>,
     tokens: HashMap<TokenId, Timestamp>,
+    service_tokens: HashMap<ServiceTokenId, Timestamp>,
     /// Grants made up to this moment are ended.
     clients: HashMap<ClientId, Timestamp>,
     /// Moves with every change, so that open streams look again.
@@ -35,6 +36,7 @@ impl Standing {
             world,
             grants: HashMap::new(),
             tokens: HashMap::new(),
+            service_tokens: HashMap::new(),
             clients: HashMap::new(),
             changed: watch::Sender::new(0),
         });
@@ -68,6 +70,11 @@ impl Standing {
         !client_ended && !self.grants.pin().contains_key(&grant) && !self.tokens.pin().contains_key(&token)
     }
 
+    /// Whether a service token that was read from the database, at whatever moment, was not revoked since.
+    pub fn service_token_stands(&self, token: ServiceTokenId) -> bool {
+        !self.service_tokens.pin().contains_key(&token)
+    }
+
     /// Moves whenever anything may have been taken back, also by a new configuration.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
@@ -86,10 +93,13 @@ impl Standing {
             Change::TokenRevoked { token, until } => {
                 self.tokens.pin().insert(*token, *until);
             }
+            Change::ServiceTokenRevoked { token, until } => {
+                self.service_tokens.pin().insert(*token, *until);
+            }
             Change::ClientEnded { client, at } => {
                 self.clients.pin().insert(client.clone(), *at);
             }
-            Change::AccountChanged { .. } => {}
+            Change::AccountChanged { .. } | Change::IdentityChanged { .. } => {}
             Change::SessionEnded { .. } | Change::KeysChanged | Change::CatalogueChanged { .. } => return,
         }
         self.look_again();
@@ -100,9 +110,13 @@ impl Standing {
         let now = self.world.now();
         self.grants.pin().retain(|_, until| *until > now);
         self.tokens.pin().retain(|_, until| *until > now);
+        self.service_tokens.pin().retain(|_, until| *until > now);
         self.clients
             .pin()
             .retain(|_, ended| *ended + LONGEST_ACCESS > now);
-        self.grants.pin().len() + self.tokens.pin().len() + self.clients.pin().len()
+        self.grants.pin().len()
+            + self.tokens.pin().len()
+            + self.service_tokens.pin().len()
+            + self.clients.pin().len()
     }
 }

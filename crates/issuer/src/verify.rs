@@ -11,11 +11,11 @@ use std::time::Duration;
 use keys::jwk::SignatureError;
 use keys::{Algorithm, sha256};
 use model::id::Id as _;
-use model::{AccountId, AccountStatus, ClientId, GrantId, Timestamp, TokenId, World};
+use model::{AccountId, AccountStatus, ClientId, GrantId, ServiceTokenId, Timestamp, TokenId, World};
 use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Compact, CompactError};
 use protocol::{Issuer, Scopes};
 use quick_cache::sync::Cache;
-use store::AccountView;
+use store::{AccountView, OldTokenUses};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -52,7 +52,7 @@ pub struct Access {
     pub expires_at: Timestamp,
     /// When the person last proved who they are.
     pub auth_time: Timestamp,
-    noted_at: AtomicI64,
+    noted: Noted,
 }
 
 /// Why a token does not count. The texts are what the challenge says.
@@ -78,15 +78,43 @@ pub enum InvalidToken {
     Revoked,
 }
 
-/// A grant was used: an access token of this generation was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Use {
-    /// The grant.
-    pub grant: GrantId,
-    /// The generation.
-    pub generation: i64,
-    /// When.
-    pub at: Timestamp,
+/// Something was used; written behind the calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// An access token of this grant and generation was accepted.
+    Grant {
+        /// The grant.
+        grant: GrantId,
+        /// The generation.
+        generation: i64,
+        /// When.
+        at: Timestamp,
+    },
+    /// A token of the time before was accepted.
+    OldToken(OldTokenUses),
+    /// A service token was accepted.
+    ServiceToken {
+        /// Which.
+        token: ServiceTokenId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// When a use was last noted; at most one a minute is.
+#[derive(Debug, Default)]
+pub(crate) struct Noted(AtomicI64);
+
+impl Noted {
+    /// Whether a use at this moment is to be noted: the first one, and later one a minute.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let noted = self.0.load(Ordering::Relaxed);
+        now.since(Timestamp::from_millis(noted)) >= NOTE_USE_EVERY
+            && self
+                .0
+                .compare_exchange(noted, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
 }
 
 /// Checks access tokens.
@@ -120,6 +148,11 @@ impl Verifier {
             }),
             receiver,
         )
+    }
+
+    /// Where uses are noted.
+    pub fn uses(&self) -> mpsc::UnboundedSender<Use> {
+        self.uses.clone()
     }
 
     /// Checks an access token. Does not say whom it is for: compare [`Access::audience`].
@@ -162,15 +195,8 @@ impl Verifier {
     /// Notes that a token was accepted: the first time at once, later within a minute.
     pub fn note_use(&self, access: &Access) {
         let now = self.world.now();
-        let noted = access.noted_at.load(Ordering::Relaxed);
-        let due = now.since(Timestamp::from_millis(noted)) >= NOTE_USE_EVERY;
-        if due
-            && access
-                .noted_at
-                .compare_exchange(noted, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            let _ = self.uses.send(Use {
+        if access.noted.is_due(now) {
+            let _ = self.uses.send(Use::Grant {
                 grant: access.grant,
                 generation: access.generation,
                 at: now,
@@ -205,7 +231,7 @@ impl Verifier {
             issued_at: Timestamp::from_seconds(claims.iat),
             expires_at: Timestamp::from_seconds(claims.exp),
             auth_time: Timestamp::from_seconds(claims.auth_time),
-            noted_at: AtomicI64::new(0),
+            noted: Noted::default(),
         })
     }
 }

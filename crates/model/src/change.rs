@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, GrantId, SessionId, TokenId};
+use crate::id::{AccountId, GrantId, ServiceTokenId, SessionId, TokenId};
 use crate::name::{ClientId, ServerName};
 use crate::time::Timestamp;
 
@@ -27,6 +27,20 @@ pub enum Change {
         token: TokenId,
         /// When it runs out.
         until: Timestamp,
+    },
+    /// A service token was revoked.
+    ServiceTokenRevoked {
+        /// Which.
+        token: ServiceTokenId,
+        /// When it would have run out.
+        until: Timestamp,
+    },
+    /// Somebody at another issuer is another account here than before, or none.
+    IdentityChanged {
+        /// The issuer.
+        issuer: String,
+        /// Who there.
+        subject: String,
     },
     /// An account's name, groups or status are not what they were.
     AccountChanged {

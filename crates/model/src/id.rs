@@ -66,6 +66,8 @@ ids! {
     TransactionId;
     /// One access token, its `jti` (RFC 7519 section 4.1.7).
     TokenId;
+    /// One service token, named so in lists and records; the token itself is a secret.
+    ServiceTokenId;
     /// One event of the audit record; also the reference id that errors show.
     EventId;
 }

@@ -15,7 +15,7 @@ pub mod world;
 
 pub use account::AccountStatus;
 pub use change::Change;
-pub use id::{AccountId, EventId, GrantId, SessionId, TokenId, TransactionId};
+pub use id::{AccountId, EventId, GrantId, ServiceTokenId, SessionId, TokenId, TransactionId};
 pub use name::{ClientId, GroupName, ServerName, Username};
 pub use secrecy::{ExposeSecret, SecretSlice, SecretString};
 pub use time::Timestamp;

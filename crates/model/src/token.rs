@@ -40,6 +40,8 @@ pub enum TokenKind {
     ClientSecret,
     /// Registration access token (RFC 7592 section 3).
     Registration,
+    /// Service token: what a program without a browser holds.
+    Service,
 }
 
 impl TokenKind {
@@ -53,6 +55,7 @@ impl TokenKind {
             Self::Invitation => "vst_in_",
             Self::ClientSecret => "vst_cs_",
             Self::Registration => "vst_ra_",
+            Self::Service => "vst_st_",
         }
     }
 }
@@ -138,7 +141,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [TokenKind; 7] = [
+    const KINDS: [TokenKind; 8] = [
         TokenKind::Code,
         TokenKind::Refresh,
         TokenKind::Session,
@@ -146,6 +149,7 @@ mod tests {
         TokenKind::Invitation,
         TokenKind::ClientSecret,
         TokenKind::Registration,
+        TokenKind::Service,
     ];
 
     #[test]

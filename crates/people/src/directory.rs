@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{AccountId, Change};
+use model::{AccountId, Change, Username};
 use quick_cache::sync::Cache;
 use store::{AccountView, Store, StoreError};
 
@@ -57,6 +57,12 @@ impl Directory {
             self.views.remove(&account);
         }
         Ok(Some(view))
+    }
+
+    /// The account of this name, from the database.
+    pub async fn named(&self, username: &Username) -> Result<Option<AccountId>, StoreError> {
+        let account = self.store.account_by_username(username).await?;
+        Ok(account.map(|account| account.id))
     }
 
     fn forget(&self, account: AccountId) {

@@ -6,12 +6,14 @@
 pub mod accounts;
 pub mod directory;
 pub mod guessing;
+pub mod identities;
 pub mod passwords;
 pub mod sessions;
 pub mod sign_in;
 
 pub use accounts::{Accounts, Invite};
 pub use directory::Directory;
+pub use identities::{Identities, Newcomer};
 pub use passwords::Passwords;
 pub use sessions::{SessionPolicy, Sessions, SignedIn};
 pub use sign_in::{SignIn, SignInError};

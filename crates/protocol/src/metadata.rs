@@ -147,10 +147,11 @@ impl AuthorizationServerMetadata {
 pub struct ProtectedResourceMetadata {
     /// The endpoint's URL, spelled as it was asked for (DEC-10).
     pub resource: String,
-    /// Exactly one: our issuer (CC-13).
+    /// Exactly one: whose tokens it takes, our issuer unless the operator says otherwise (CC-13).
     pub authorization_servers: [String; 1],
-    /// The baseline alone (MA-127).
-    pub scopes_supported: [&'static str; 1],
+    /// The baseline alone (MA-127); absent where another issuer has no scope for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes_supported: Option<[String; 1]>,
     /// Tokens are taken from the header only.
     pub bearer_methods_supported: [&'static str; 1],
     /// The server's name for people.
@@ -163,7 +164,18 @@ impl ProtectedResourceMetadata {
         Self {
             resource,
             authorization_servers: [issuer.to_string()],
-            scopes_supported: [scope::MCP],
+            scopes_supported: Some([scope::MCP.to_owned()]),
+            bearer_methods_supported: ["header"],
+            resource_name: name.to_owned(),
+        }
+    }
+
+    /// The document of an endpoint that takes tokens of another issuer alone.
+    pub fn of_issuer(issuer: &str, scope: Option<&str>, resource: String, name: &str) -> Self {
+        Self {
+            resource,
+            authorization_servers: [issuer.to_owned()],
+            scopes_supported: scope.map(|scope| [scope.to_owned()]),
             bearer_methods_supported: ["header"],
             resource_name: name.to_owned(),
         }

@@ -26,14 +26,20 @@ mod grants;
 mod groups;
 #[path = "../../store/engine/guesses.rs"]
 mod guesses;
+#[path = "../../store/engine/identities.rs"]
+mod identities;
 #[path = "../../store/engine/invitations.rs"]
 mod invitations;
 #[path = "../../store/engine/leases.rs"]
 mod leases;
+#[path = "../../store/engine/old_tokens.rs"]
+mod old_tokens;
 #[path = "../../store/engine/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "../../store/engine/rows.rs"]
 mod rows;
+#[path = "../../store/engine/service_tokens.rs"]
+mod service_tokens;
 #[path = "../../store/engine/sessions.rs"]
 mod sessions;
 #[path = "../../store/engine/signing_keys.rs"]

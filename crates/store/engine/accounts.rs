@@ -222,7 +222,10 @@ impl Accounts for Engine {
         let mut tx = self.begin().await?;
         let enabled = sqlx::query!(
             "UPDATE accounts
-             SET status = CASE WHEN password_hash IS NULL THEN 'invited' ELSE 'active' END, updated_at = $2
+             SET status = CASE WHEN password_hash IS NULL
+                                    AND NOT EXISTS (SELECT 1 FROM identities WHERE account_id = accounts.id)
+                               THEN 'invited' ELSE 'active' END,
+                 updated_at = $2
              WHERE id = $1 AND status = 'disabled'",
             id.uuid(),
             now.as_millis()
@@ -266,7 +269,7 @@ async fn finish(mut tx: Tx<'_>, rows: u64, account: AccountId, now: Timestamp) -
     Ok(true)
 }
 
-/// Ends grants, sessions, codes, open consents and invitations of an account. That its tokens stop
+/// Ends grants, sessions, service tokens, codes, open consents and invitations of an account. That its tokens stop
 /// counting follows from `grants_end_before`, which every check reads.
 async fn end_everything(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> Result<()> {
     sqlx::query!(
@@ -278,6 +281,7 @@ async fn end_everything(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> 
     .await
     .map_err(failed)?;
     crate::sessions::end_all(tx, account, None, now).await?;
+    crate::service_tokens::end_all(tx, account, now).await?;
     sqlx::query!(
         "DELETE FROM codes WHERE account_id = $1 AND redeemed_at IS NULL",
         account.uuid()

@@ -17,6 +17,8 @@ const CHANGES: Duration = Duration::from_hours(1);
 const BROWSERS: Duration = Duration::from_hours(365 * 24);
 /// Resources come and go by their nature; so long they are known after they were new.
 const RESOURCES: Duration = Duration::from_hours(90 * 24);
+/// Who used a token of the time before is forgotten so long after the last time.
+const OLD_TOKENS: Duration = Duration::from_hours(180 * 24);
 /// Rows ended in one round, so that no round holds the database for long.
 const AT_ONCE: i64 = 1000;
 
@@ -114,6 +116,16 @@ impl CleanUp for Engine {
             now
         );
         delete!(
+            "service_tokens",
+            "DELETE FROM service_tokens WHERE expires_at <= $1",
+            now - keep.ended_grant
+        );
+        delete!(
+            "service_tokens",
+            "DELETE FROM service_tokens WHERE revoked_at <= $1",
+            now - keep.ended_grant
+        );
+        delete!(
             "consents",
             "DELETE FROM consents WHERE created_at <= $1
                  AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = consents.client_id)",
@@ -129,6 +141,11 @@ impl CleanUp for Engine {
             "catalogue",
             "DELETE FROM catalogue WHERE list IN ('resources/list', 'resources/templates/list') AND changed_at <= $1",
             now - RESOURCES
+        );
+        delete!(
+            "old_token_uses",
+            "DELETE FROM old_token_uses WHERE last_at <= $1",
+            now - OLD_TOKENS
         );
         delete!("changes", "DELETE FROM changes WHERE at <= $1", now - CHANGES);
         delete!(

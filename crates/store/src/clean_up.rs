@@ -20,7 +20,7 @@ pub struct Retention {
     pub redelivery: Duration,
     /// A rotated refresh token, so that a late replay is noticed.
     pub rotated_token: Duration,
-    /// An ended grant, so that it can be looked up.
+    /// A grant or a service token that has ended, so that it can be looked up.
     pub ended_grant: Duration,
     /// The audit record.
     pub audit: Duration,

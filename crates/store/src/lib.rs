@@ -24,9 +24,12 @@ pub mod error;
 pub mod grants;
 pub mod groups;
 pub mod guesses;
+pub mod identities;
 pub mod invitations;
 pub mod leases;
+pub mod old_tokens;
 pub mod refresh_tokens;
+pub mod service_tokens;
 pub mod sessions;
 pub mod signing_keys;
 pub mod transactions;
@@ -46,9 +49,12 @@ pub use error::{Result, StoreError};
 pub use grants::{EndReason, Grant, Grants, RevokedTokens};
 pub use groups::{Group, Groups};
 pub use guesses::GuessCounters;
+pub use identities::{ForeignName, Identities, Identity, LinkedAccount};
 pub use invitations::{Invitation, Invitations, NewInvitation};
 pub use leases::Leases;
+pub use old_tokens::{OldTokenUses, OldTokens};
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
+pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};
 pub use sessions::{NewSession, Session, Sessions};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
@@ -68,10 +74,13 @@ pub trait Store:
     + Grants
     + Groups
     + GuessCounters
+    + Identities
     + Invitations
     + Leases
+    + OldTokens
     + RefreshTokens
     + RevokedTokens
+    + ServiceTokens
     + Sessions
     + SigningKeys
     + Transactions

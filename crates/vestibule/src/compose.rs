@@ -10,13 +10,16 @@ use gateway::Routes;
 use issuer::{IssFlag, KnownClients, Lifetimes, RefreshRules, Registration, Resource, Settings};
 use net::TrustedProxies;
 use protocol::{Issuer, Origin, Origins};
+use relying::TrustedIssuer;
 use store::{NewClient, Retention};
 
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
-use crate::config::{Config, Iss, RegistrationMode};
+use crate::config::{Auth, Config, Iss, RegistrationMode};
 
 mod clients;
+mod issuers;
+mod legacy;
 mod policies;
 mod quotas;
 mod servers;
@@ -124,9 +127,11 @@ pub fn compose(
         loaded,
         environment,
         files: loaded.path.iter().cloned().collect(),
+        issuers: HashMap::new(),
     };
     let policies = policies::policies(&mut sources, &mut problems);
     quotas::check(config, &mut problems);
+    sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
     let mut resources = Vec::new();
     let mut servers = HashMap::new();
     for (name, server) in &config.servers {
@@ -140,16 +145,31 @@ pub fn compose(
             known,
             &mut problems,
         ) {
-            resources.push(Arc::clone(&route.resource));
+            // Nobody is given a token of ours for a server that takes none.
+            if route.trust.as_ref().is_none_or(|trust| !trust.alone) {
+                resources.push(Arc::clone(&route.resource));
+            }
             servers.insert(name.clone(), Arc::new(route));
         }
     }
+    issuers::no_audience_twice(&servers, &mut problems);
     let clients = clients::clients(&mut sources, &mut problems);
     let known_clients = known_clients(&mut sources, &mut problems);
     if let Some(name) = &config.default_server
         && !config.servers.contains_key(name)
     {
         problems.add("default_server", format_args!("there is no server called {name}"));
+    }
+    if let Some(name) = &config.default_server
+        && config
+            .servers
+            .get(name)
+            .is_some_and(|server| server.auth == Auth::Issuer)
+    {
+        problems.add(
+            "default_server",
+            format_args!("{name} takes no tokens of this door"),
+        );
     }
     let settings = settings(config, origins.clone(), issuer.clone(), resources);
     let Some(known_clients) = known_clients.filter(|_| problems.0.is_empty()) else {
@@ -167,6 +187,7 @@ pub fn compose(
             title: config.title.clone(),
             allowed_origins: config.allowed_origins.clone(),
             keep_alive: config.limits.keep_alive.0,
+            issuers: sources.issuers,
             servers,
         },
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
@@ -182,6 +203,8 @@ struct Sources<'a> {
     loaded: &'a Loaded,
     environment: &'a Environment,
     files: Vec<PathBuf>,
+    /// The issuers that servers may trust.
+    issuers: HashMap<String, Arc<TrustedIssuer>>,
 }
 
 impl Sources<'_> {

@@ -20,14 +20,18 @@ use values::{Size, Span};
 
 pub mod environment;
 pub mod file;
+pub mod legacy;
 pub mod policy;
 pub mod quota;
 pub mod server;
+pub mod trusted_issuer;
 pub mod values;
 
+pub use legacy::Legacy;
 pub use policy::Policy;
 pub use quota::{Counted, Quota};
-pub use server::{Assertion, Pinning, Server, Transport};
+pub use server::{Accept, Assertion, Auth, Pinning, Server, Transport};
+pub use trusted_issuer::TrustedIssuer;
 
 /// The configuration file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -74,6 +78,8 @@ pub struct Config {
     pub otlp: Option<Otlp>,
     /// How long things live.
     pub lifetimes: Lifetimes,
+    /// Tokens for programs without a browser.
+    pub service_tokens: ServiceTokens,
     /// How forgiving refreshing is.
     pub refresh: Refresh,
     /// Browser sessions.
@@ -118,6 +124,8 @@ pub struct Config {
     pub audit: Audit,
     /// Rules beyond those of the servers.
     pub policy: Policy,
+    /// Issuers whose access tokens servers can take, by a name of your own.
+    pub trusted_issuers: BTreeMap<String, TrustedIssuer>,
     /// The MCP servers behind this door, by name: `gitea` is served at `/mcp/gitea`.
     #[schemars(with = "BTreeMap<String, Server>")]
     pub servers: BTreeMap<ServerName, Server>,
@@ -142,6 +150,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             otlp: None,
             lifetimes: Lifetimes::default(),
+            service_tokens: ServiceTokens::default(),
             refresh: Refresh::default(),
             sessions: Sessions::default(),
             registration: RegistrationMode::Open,
@@ -160,6 +169,7 @@ impl Default for Config {
             retention: Retention::default(),
             audit: Audit::default(),
             policy: Policy::default(),
+            trusted_issuers: BTreeMap::new(),
             servers: BTreeMap::new(),
         }
     }
@@ -301,6 +311,20 @@ impl Default for Lifetimes {
     }
 }
 
+/// Tokens for programs without a browser, of `vestibule token create`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceTokens {
+    /// The longest that one may live.
+    pub longest: Span,
+}
+
+impl Default for ServiceTokens {
+    fn default() -> Self {
+        Self { longest: days(365) }
+    }
+}
+
 /// What happens when a client sends a refresh token that was already replaced: it gets its successor again,
 /// because answers are lost and windows refresh at the same moment.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
@@ -431,7 +455,7 @@ pub struct Retention {
     pub replaced_grant: Span,
     /// A refresh token that was replaced, so that its theft is still noticed.
     pub rotated_token: Span,
-    /// A grant that has ended.
+    /// A grant or a service token that has ended.
     pub ended_grant: Span,
     /// The audit record.
     pub audit: Span,

@@ -10,12 +10,12 @@ use gateway::{Catalogue, Gateway, HumanPages};
 use http::{HeaderMap, header};
 use issuer::documents::Fetch;
 use issuer::verify::Use;
-use issuer::{AuthorizationServer, KeyRing, Standing, Verifier};
+use issuer::{AuthorizationServer, KeyRing, ServiceTokens, Standing, Verifier};
 use keys::Sealer;
 use model::World;
 use net::strangers::FetchRules;
 use net::{Strangers, Tasks};
-use people::{Accounts, Directory, Passwords, SessionPolicy, Sessions, SignIn};
+use people::{Accounts, Directory, Identities, Passwords, SessionPolicy, Sessions, SignIn};
 use store::Store;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -257,6 +257,12 @@ impl House {
             Arc::clone(&key_ring),
             Arc::clone(&standing),
         );
+        let service_tokens = Arc::new(ServiceTokens::new(
+            world.clone(),
+            Arc::clone(store),
+            Arc::clone(&standing),
+            verifier.uses(),
+        ));
         let server = AuthorizationServer::new(
             issuer::Parts {
                 world: world.clone(),
@@ -283,10 +289,13 @@ impl House {
         tasks.spawn("catalogue", async move {
             learning.run(stop.shutting_down()).await;
         });
+        let world_of_people = world.clone();
         let gateway = Gateway::new(
             gateway::Parts {
                 world,
                 verifier: Arc::clone(&verifier),
+                service_tokens,
+                identities: Identities::new(world_of_people, store, foundation.recorder.clone()),
                 directory: Arc::clone(&directory),
                 standing: Arc::clone(&standing),
                 key_ring,

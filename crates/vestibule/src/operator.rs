@@ -16,9 +16,12 @@ pub mod audit_record;
 pub mod client;
 pub mod grant;
 pub mod group;
+pub mod identity;
 pub mod key;
+pub mod migrate;
 pub mod policy;
 pub mod server;
+pub mod token;
 pub mod tool;
 pub mod user;
 
@@ -38,6 +41,15 @@ pub enum Command {
     /// What people have allowed programs to do
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Who at a trusted issuer is who here
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Service tokens: for programs without a browser
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Leaving the tokens of the time before
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
     /// Signing keys and the master key
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -66,6 +78,9 @@ impl Command {
             Self::Group(command) => command.run(operator).await,
             Self::Client(command) => command.run(operator).await,
             Self::Grant(command) => command.run(operator).await,
+            Self::Identity(command) => command.run(operator).await,
+            Self::Migrate(command) => command.run(operator).await,
+            Self::Token(command) => command.run(operator).await,
             Self::Key(command) => command.run(operator).await,
             Self::Server(command) => command.run(operator).await,
             Self::Tool(command) => command.run(operator).await,

@@ -8,7 +8,8 @@ use std::time::Duration;
 use audit::What;
 use issuer::verify::Use;
 use model::id::Id as _;
-use model::{Change, GrantId, Timestamp};
+use model::{Change, GrantId, ServiceTokenId, Timestamp};
+use store::OldTokenUses;
 use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -157,7 +158,7 @@ fn ask_for_lists(house: &Arc<House>) {
     });
 }
 
-/// Writes which grants were used, behind the calls (DEC-1: that a successor was used shortens how long its
+/// Writes which grants and service tokens were used, behind the calls (DEC-1: that a successor was used shortens how long its
 /// predecessor is good for).
 fn write_uses(house: &Arc<House>, mut uses: mpsc::UnboundedReceiver<Use>) {
     let this = Arc::clone(house);
@@ -185,23 +186,59 @@ fn write_uses(house: &Arc<House>, mut uses: mpsc::UnboundedReceiver<Use>) {
 
 async fn write(house: &House, batch: &[Use]) {
     let mut generations = HashSet::<(GrantId, i64)>::new();
-    let mut latest = HashMap::<GrantId, Timestamp>::new();
+    let mut grants = HashMap::<GrantId, Timestamp>::new();
+    let mut tokens = HashMap::<ServiceTokenId, Timestamp>::new();
+    let mut old = HashMap::<_, OldTokenUses>::new();
     for used in batch {
-        generations.insert((used.grant, used.generation));
-        let at = latest.entry(used.grant).or_insert(used.at);
-        *at = (*at).max(used.at);
+        match *used {
+            Use::Grant {
+                grant,
+                generation,
+                at,
+            } => {
+                generations.insert((grant, generation));
+                latest(&mut grants, grant, at);
+            }
+            Use::ServiceToken { token, at } => latest(&mut tokens, token, at),
+            Use::OldToken(ref used) => {
+                let of = (&used.server, used.account, &used.token, &used.place);
+                old.entry(of)
+                    .and_modify(|counted| {
+                        counted.uses += used.uses;
+                        counted.last_at = counted.last_at.max(used.last_at);
+                        counted.user_agent.clone_from(&used.user_agent);
+                    })
+                    .or_insert_with(|| used.clone());
+            }
+        }
     }
-    if latest.is_empty() {
-        return;
+    let (store, now) = (&house.foundation.store, house.foundation.world.now());
+    if !grants.is_empty() {
+        let generations: Vec<_> = generations.into_iter().collect();
+        let grants: Vec<_> = grants.into_iter().collect();
+        let marked = store.mark_used(&generations, now).await;
+        let touched = store.touch_grants(&grants).await;
+        if let Err(error) = marked.and(touched) {
+            warn!(%error, grants = grants.len(), "uses of grants not written");
+        }
     }
-    let generations: Vec<_> = generations.into_iter().collect();
-    let latest: Vec<_> = latest.into_iter().collect();
-    let store = &house.foundation.store;
-    let marked = store.mark_used(&generations, house.foundation.world.now()).await;
-    let touched = store.touch_grants(&latest).await;
-    if let Err(error) = marked.and(touched) {
-        warn!(%error, grants = latest.len(), "uses of grants not written");
+    if !old.is_empty() {
+        let old: Vec<_> = old.into_values().collect();
+        if let Err(error) = store.add_old_token_uses(&old).await {
+            warn!(%error, uses = old.len(), "uses of old tokens not written");
+        }
     }
+    if !tokens.is_empty() {
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        if let Err(error) = store.touch_service_tokens(&tokens).await {
+            warn!(%error, tokens = tokens.len(), "uses of service tokens not written");
+        }
+    }
+}
+
+fn latest<K: std::hash::Hash + Eq>(uses: &mut HashMap<K, Timestamp>, used: K, at: Timestamp) {
+    let latest = uses.entry(used).or_insert(at);
+    *latest = (*latest).max(at);
 }
 
 /// Whether this replica is the one that does this work now.

@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 19] = [
     Table {
         name: "accounts",
         columns: &[
@@ -121,6 +121,43 @@ pub const TABLES: [Table; 16] = [
     Table {
         name: "revoked_tokens",
         columns: &[("id", Uuid), ("revoked_at", Integer), ("expires_at", Integer)],
+    },
+    Table {
+        name: "service_tokens",
+        columns: &[
+            ("id", Uuid),
+            ("digest", Bytes),
+            ("account_id", Uuid),
+            ("name", Text),
+            ("servers", Text),
+            ("created_at", Integer),
+            ("created_by", Text),
+            ("expires_at", Integer),
+            ("last_used_at", Integer),
+            ("revoked_at", Integer),
+        ],
+    },
+    Table {
+        name: "identities",
+        columns: &[
+            ("issuer", Text),
+            ("subject", Text),
+            ("account_id", Uuid),
+            ("created_at", Integer),
+        ],
+    },
+    Table {
+        name: "old_token_uses",
+        columns: &[
+            ("server", Text),
+            ("account_id", Uuid),
+            ("token", Text),
+            ("place", Text),
+            ("user_agent", Text),
+            ("first_at", Integer),
+            ("last_at", Integer),
+            ("uses", Integer),
+        ],
     },
     Table {
         name: "consents",

@@ -135,7 +135,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
         }
     };
     findings.good("configuration", "is sound");
-    hints(loaded, findings);
+    hints(loaded, world, findings);
     files::data_dir(loaded, findings);
     files::certificates(loaded, world, findings);
     listening(loaded, findings).await;
@@ -145,7 +145,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
 }
 
 /// What is allowed and yet most likely not meant.
-fn hints(loaded: &Loaded, findings: &mut Findings) {
+fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
     let config = &loaded.config;
     if config.servers.is_empty() {
         findings.warning("servers", "there are none yet");
@@ -166,6 +166,19 @@ fn hints(loaded: &Loaded, findings: &mut Findings) {
             findings.warning(
                 format!("servers.{name}.allow"),
                 "`tools: read-only` covers nothing, because what the server says of its tools is not believed; set `trust_annotations: true` if you trust it",
+            );
+        }
+        if let Some(legacy) = server
+            .legacy
+            .as_ref()
+            .filter(|legacy| legacy.until.0 <= world.now())
+        {
+            findings.warning(
+                format!("servers.{name}.legacy"),
+                format_args!(
+                    "{} has come: old tokens are refused, and this section can go",
+                    legacy.until
+                ),
             );
         }
         for (header, text) in &server.credential.headers {

@@ -35,6 +35,13 @@ fn record(
         );
         return None;
     }
+    if issuer::service_tokens::is_reserved(id.as_str()) {
+        problems.add(
+            format!("clients.{id}"),
+            "this id stands for callers without a client; take another",
+        );
+        return None;
+    }
     let redirect_uris = uris(&client.redirect_uris, &key("redirect_uris"), problems)?;
     let post_logout = uris(
         &client.post_logout_redirect_uris,

@@ -1,5 +1,6 @@
 //! From the rules of the configuration and its files of policies to what decides.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::policy::{AllowRule, ArgumentTest, Conditions, Hours, Policies, RuleFile, ServerRules, Tools};
@@ -50,6 +51,7 @@ pub fn policies_of(loaded: &Loaded, environment: &Environment) -> Result<Arc<Pol
         loaded,
         environment,
         files: Vec::new(),
+        issuers: HashMap::new(),
     };
     let policies = policies(&mut sources, &mut problems);
     if problems.0.is_empty() {

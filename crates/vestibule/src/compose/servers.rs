@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::{Assertion, Concurrency, Pinning, Route, Timeouts, Transport};
+use gateway::{Assertion, Concurrency, Kind, Pinning, Route, Timeouts, Transport};
 use http::{HeaderName, Uri};
 use issuer::Resource;
 use model::ServerName;
@@ -46,14 +46,29 @@ pub(super) fn route(
         Some(wanted) => Some(problems.take(key("assertion.header"), assertion(wanted, server))?),
         None => None,
     };
+    let accepts = accepts(&key("accept"), server, problems);
+    let trust = super::issuers::trusts(&sources.issuers, public, name, server, problems);
     let (uri, credential, egress) = (uri?, credential?, egress?);
+    let (accepts, trust) = (accepts?, trust?);
     let unchanged = before.filter(|before| before.egress == egress && before.upstream == server.upstream);
     let client = match before.filter(|before| before.egress == egress) {
         Some(before) => before.client.clone(),
         None => problems.take(format!("servers.{name}"), Operators::new(&egress))?,
     };
+    let old_tokens = match &server.legacy {
+        Some(wanted) => {
+            let key = key("legacy");
+            Some(super::legacy::old_tokens(
+                sources, &key, wanted, &client, problems,
+            )?)
+        }
+        None => None,
+    };
     Some(Route {
         resource: Arc::new(resource(policies, public, name, server)),
+        accepts,
+        trust,
+        old_tokens,
         upstream: server.upstream.clone(),
         uri,
         transport: match server.transport {
@@ -92,6 +107,36 @@ pub(super) fn route(
             .unwrap_or_default(),
         contact: sources.loaded.config.contact.clone(),
     })
+}
+
+fn accepts(key: &str, server: &config::Server, problems: &mut Problems) -> Option<Vec<Kind>> {
+    let usual: &[config::Accept] = match server.auth {
+        config::Auth::Issuer => &[config::Accept::Jwt],
+        config::Auth::Vestibule | config::Auth::Both => &[config::Accept::Jwt, config::Accept::ServiceToken],
+    };
+    let kinds: Vec<_> = server
+        .accept
+        .as_deref()
+        .unwrap_or(usual)
+        .iter()
+        .map(|kind| match kind {
+            config::Accept::Jwt => Kind::Jwt,
+            config::Accept::ServiceToken => Kind::ServiceToken,
+            config::Accept::Legacy => Kind::Legacy,
+        })
+        .collect();
+    if kinds.contains(&Kind::Legacy) != server.legacy.is_some() {
+        problems.add(
+            key,
+            "tokens of the time before need both: `legacy` in this list, and the section `legacy` that says which",
+        );
+        return None;
+    }
+    if kinds.is_empty() {
+        problems.add(key, "must name at least one kind of token; nobody could call");
+        return None;
+    }
+    Some(kinds)
 }
 
 fn resource(

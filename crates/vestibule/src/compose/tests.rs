@@ -148,3 +148,56 @@ clients:
         "its change is noticed"
     );
 }
+
+/// MA-50: what is wrong with whose tokens a server takes.
+#[test]
+fn tokens_from_elsewhere_are_set_up_soundly_or_not_at_all() {
+    let found = problems(
+        "
+public_url: https://mcp.example.com
+default_server: abroad
+clients:
+  service-token: { name: a, redirect_uris: [] }
+trusted_issuers:
+  Bad Name: { issuer: https://a.example }
+  plain: { issuer: http://a.example }
+  odd: { issuer: https://a.example, algorithms: [HS256], typ: [], leeway: 6m, claims: { groups: '' } }
+  corp: { issuer: https://login.example.com }
+servers:
+  abroad: { upstream: http://a/mcp, allow: [], auth: issuer, issuer: corp, audiences: [api] }
+  twice: { upstream: http://a/mcp, allow: [], auth: both, issuer: corp, audiences: [api] }
+  nobody: { upstream: http://a/mcp, allow: [], auth: both, issuer: nobody }
+  unnamed: { upstream: http://a/mcp, allow: [], auth: both }
+  idle: { upstream: http://a/mcp, allow: [], issuer: corp }
+  closed: { upstream: http://a/mcp, allow: [], accept: [] }
+  undated: { upstream: http://a/mcp, allow: [], accept: [legacy] }
+  empty: { upstream: http://a/mcp, allow: [], accept: [legacy], legacy: { until: 2027-03-01 } }
+  unlisted: { upstream: http://a/mcp, allow: [], legacy: { until: 2027-03-01 } }
+  maps: { upstream: http://a/mcp, allow: [], accept: [legacy], legacy: { until: 2027-03-01, schemes: [Basic],
+    headers: [cookie], upstream_check: { url: http://a/me } } }
+",
+    );
+    for wanted in [
+        "default_server: abroad takes no tokens of this door",
+        "clients.service-token: this id stands for callers without a client",
+        "trusted_issuers.Bad Name: ",
+        "trusted_issuers.plain.issuer: must be an https URL",
+        "trusted_issuers.odd.algorithms: must be some of",
+        "trusted_issuers.odd.typ: must name",
+        "trusted_issuers.odd.leeway: may be 5m at most",
+        "trusted_issuers.odd.claims.groups: \"\" names no claim",
+        "servers.twice.audiences: api means abroad already",
+        "servers.nobody.issuer: there is no sound trusted issuer called nobody",
+        "servers.unnamed.issuer: is missing",
+        "servers.idle.auth: must be",
+        "servers.closed.accept: must name",
+        "servers.undated.accept: tokens of the time before need both",
+        "servers.unlisted.accept: tokens of the time before need both",
+        "servers.empty.legacy: names no token",
+        "servers.maps.legacy.headers: cookie is not such a header",
+        "servers.maps.legacy.schemes: Basic carries a password",
+        "servers.maps.legacy.upstream_check: maps nobody",
+    ] {
+        assert!(found.contains(wanted), "{wanted}\n---\n{found}");
+    }
+}

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Tls;
+use super::legacy::Legacy;
 use super::policy::Allow;
 use super::quota::Concurrency;
 use super::values::{Size, Span};
@@ -40,6 +41,23 @@ pub struct Server {
     /// hides it until `vestibule tool accept`. The definition that was seen first is accepted.
     #[serde(default)]
     pub pinning: Pinning,
+    /// What it accepts from callers, in the order in which it is tried: `jwt` (access tokens), `service_token`,
+    /// `legacy`. The first two if not given; with `auth: issuer`, `jwt` alone.
+    #[serde(default)]
+    pub accept: Option<Vec<Accept>>,
+    /// Tokens of the time before that it accepts until a day; with `legacy` in `accept`.
+    #[serde(default)]
+    pub legacy: Option<Legacy>,
+    /// Whose access tokens it takes: those of this door (`vestibule`), those of `issuer` in their place, or `both`.
+    #[serde(default)]
+    pub auth: Auth,
+    /// The trusted issuer, by its name in `trusted_issuers`; with `auth: issuer` or `both`.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// What `aud` says in the issuer's tokens for this server; its address here if not given. No two servers may share
+    /// one: a token for one server must be worth nothing at its neighbour.
+    #[serde(default)]
+    pub audiences: Vec<String>,
     /// What is shown to it.
     #[serde(default)]
     pub credential: Credential,
@@ -76,6 +94,31 @@ pub struct Server {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub proxy: Option<Url>,
+}
+
+/// A kind of token.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// Signed tokens: access tokens.
+    Jwt,
+    /// Service tokens, of `vestibule token create`.
+    ServiceToken,
+    /// Tokens of the time before, of `legacy`.
+    Legacy,
+}
+
+/// Whose access tokens a server takes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// Those of this door.
+    #[default]
+    Vestibule,
+    /// Those of a trusted issuer.
+    Issuer,
+    /// Both.
+    Both,
 }
 
 /// How an upstream speaks.

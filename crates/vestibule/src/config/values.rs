@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use model::Timestamp;
 use thiserror::Error;
 
 /// A text that is no value of its kind.
@@ -12,6 +13,9 @@ pub enum BadValue {
     /// No span of time.
     #[error("{0:?} is no span of time; write one like 90s, 15m, 12h or 30d")]
     Span(String),
+    /// No day.
+    #[error("{0:?} is no day; write one like 2027-03-01")]
+    Day(String),
     /// No size.
     #[error("{0:?} is no size; write one like 512KiB or 4MiB")]
     Size(String),
@@ -46,6 +50,29 @@ impl fmt::Display for Span {
             _ if seconds.is_multiple_of(60) => write!(f, "{}m", seconds / 60),
             _ => write!(f, "{seconds}s"),
         }
+    }
+}
+
+/// A day of the calendar, as `2027-03-01`; its first moment is that of UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub Timestamp);
+
+impl FromStr for Day {
+    type Err = BadValue;
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let bad = || BadValue::Day(text.to_owned());
+        let day: jiff::civil::Date = text.trim().parse().map_err(|_| bad())?;
+        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| bad())?;
+        Ok(Self(Timestamp::from_millis(
+            midnight.timestamp().as_millisecond(),
+        )))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        f.write_str(text.split('T').next().unwrap_or_default())
     }
 }
 
@@ -120,6 +147,7 @@ macro_rules! written {
 pub(crate) use written;
 
 written!(Span, "^[0-9]+(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*$");
+written!(Day, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$");
 written!(Size, "^[0-9]+ ?(KiB|MiB|GiB)?$");
 
 #[cfg(test)]
@@ -141,6 +169,16 @@ mod tests {
         }
         for text in ["", "15", "-5m", "soon", "1 fortnight"] {
             assert_eq!(text.parse::<Span>(), Err(BadValue::Span(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn days() {
+        let day: Day = "2027-03-01".parse().unwrap();
+        assert_eq!(day.0.to_string(), "2027-03-01T00:00:00Z");
+        assert_eq!(day.to_string(), "2027-03-01");
+        for text in ["", "2027-02-30", "soon", "1.3.2027"] {
+            assert_eq!(text.parse::<Day>(), Err(BadValue::Day(text.to_owned())));
         }
     }
 

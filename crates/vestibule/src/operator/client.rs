@@ -170,6 +170,10 @@ async fn add(
 ) -> Result<Answer, Failure> {
     let world = &operator.foundation.world;
     let id = match id {
+        Some(id) if issuer::service_tokens::is_reserved(id.as_str()) => {
+            let text = "this id stands for callers without a client; take another";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         Some(id) if id.as_str().contains("://") => {
             let text = "an id that is a URL belongs to a metadata document";
             return Err(Failure::Usage(text.to_owned()));

@@ -19,7 +19,7 @@ use crate::first_administrator::link;
 pub enum UserCommand {
     /// Everybody who has an account
     List,
-    /// One account with its groups, sessions and grants
+    /// One account with its groups, and how many sessions, grants and service tokens it has
     Show {
         /// The account
         username: Username,
@@ -168,10 +168,15 @@ async fn show(operator: &Operator<'_>, username: &Username) -> Result<Answer, Fa
     let idle = operator.loaded.config.sessions.idle.0;
     let sessions = store.sessions_of(account.id, now - idle, now).await?;
     let grants = store.grants_of(account.id, now).await?;
+    let tokens = store.service_tokens().await?;
+    let live = tokens
+        .iter()
+        .filter(|token| token.account == account.id && token.revoked_at.is_none() && token.expires_at > now);
     let mut item = facts(&account);
     item["groups"] = json!(groups);
     item["sessions"] = json!(sessions.len());
     item["grants"] = json!(grants.len());
+    item["service_tokens"] = json!(live.count());
     Ok(Answer::Item(item))
 }
 
@@ -234,7 +239,7 @@ async fn disable(operator: &Operator<'_>, username: &Username) -> Result<Answer,
     }
     operator.record("user disable", username);
     Ok(Answer::done(
-        format!("{username} is disabled; its sessions and grants have ended"),
+        format!("{username} is disabled; its sessions, grants and service tokens have ended"),
         json!({ "username": username, "status": AccountStatus::Disabled.as_str() }),
     ))
 }

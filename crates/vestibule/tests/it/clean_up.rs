@@ -87,6 +87,35 @@ async fn every_table_that_grows_is_swept() {
             fingerprint: [0; 32],
         };
         store.keep_listed(&[listed], now).await.unwrap();
+        let token = [
+            "token",
+            "create",
+            "--owner",
+            "ana",
+            "--server",
+            "fixture",
+            "--expires",
+            "30d",
+        ];
+        door.operate(&token).await.unwrap();
+        let used = store::OldTokenUses {
+            server: "fixture".parse().unwrap(),
+            account: store
+                .account_by_username(&"ana".parse().unwrap())
+                .await
+                .unwrap()
+                .unwrap()
+                .id,
+            token: "ci".to_owned(),
+            place: "10.0.0.1".to_owned(),
+            user_agent: String::new(),
+            first_at: now,
+            last_at: now,
+            uses: 2,
+        };
+        store.add_old_token_uses(&[used.clone()]).await.unwrap();
+        store.add_old_token_uses(&[used]).await.unwrap();
+        assert_eq!(store.old_token_uses().await.unwrap()[0].uses, 4);
         foundation.recorder.flush().await.unwrap();
 
         let retention = door.running().house.current.load().retention;
@@ -111,10 +140,12 @@ async fn every_table_that_grows_is_swept() {
             "guesses",
             "invitations",
             "leases",
+            "old_token_uses",
             "refresh_tokens",
             "refresh_tokens (links)",
             "revoked_tokens",
             "sessions",
+            "service_tokens",
             "signing_keys",
             "transactions",
         ];

@@ -42,4 +42,6 @@ mod replicas;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod transport;

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod door;
+pub(crate) mod foreign;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod wire;

@@ -1,0 +1,165 @@
+//! Finding an issuer's key set by its metadata: OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use net::operators::CallError;
+use net::{Operators, body};
+use serde_json::Value;
+use thiserror::Error;
+use url::Url;
+
+/// Most bytes of a metadata document or a key set.
+const LARGEST: usize = 256 << 10;
+/// How long one of them may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a document cannot be had.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum FetchError {
+    /// Nobody could be reached.
+    #[error("{0}")]
+    Call(#[from] CallError),
+    /// Another status than 200; redirects are not followed.
+    #[error("{url} answered {status}")]
+    Status {
+        /// Who.
+        url: String,
+        /// What.
+        status: StatusCode,
+    },
+    /// Larger, slower or shorter than a document may be.
+    #[error("{0}: {1}")]
+    Body(String, body::ReadError),
+    /// Slower than it may be.
+    #[error("{0} did not answer in time")]
+    Slow(String),
+    /// Not JSON.
+    #[error("{0} is not JSON")]
+    Json(String),
+    /// The document is of another issuer: a mix-up (RFC 8414 section 3.3).
+    #[error("the metadata is of another issuer: {0}")]
+    Issuer(String),
+    /// The document names no key set, or one that may not be asked.
+    #[error("the metadata names no jwks_uri over https")]
+    KeySet,
+}
+
+/// Fetches a JSON document from where the operator, or an issuer that the operator named, said.
+pub(crate) async fn fetch(client: &Operators, url: &Url) -> Result<Value, FetchError> {
+    let shown = || url.to_string();
+    let mut request = Request::new(body::empty());
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = url.as_str().parse().map_err(|_| FetchError::KeySet)?;
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let response = tokio::time::timeout(PATIENCE, client.call(request))
+        .await
+        .map_err(|_| FetchError::Slow(shown()))??;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status {
+            url: shown(),
+            status: response.status(),
+        });
+    }
+    let bytes = body::read(response.into_body(), LARGEST, PATIENCE)
+        .await
+        .map_err(|error| FetchError::Body(shown(), error))?;
+    serde_json::from_slice(&bytes).map_err(|_| FetchError::Json(shown()))
+}
+
+/// Where an issuer's metadata may be.
+fn places(issuer: &Url) -> Vec<Url> {
+    let path = issuer.path().trim_end_matches('/');
+    let at = |path: &str| {
+        let mut url = issuer.clone();
+        url.set_path(path);
+        url
+    };
+    vec![
+        at(&format!("{path}/.well-known/openid-configuration")),
+        at(&format!("/.well-known/oauth-authorization-server{path}")),
+    ]
+}
+
+/// Asks an issuer where its keys are.
+pub(crate) async fn key_set(client: &Operators, issuer: &str) -> Result<Url, FetchError> {
+    let url = Url::parse(issuer).map_err(|_| FetchError::KeySet)?;
+    let mut trouble = FetchError::KeySet;
+    for place in places(&url) {
+        match fetch(client, &place).await {
+            Ok(document) => return named(&document, issuer, &url),
+            Err(error) => trouble = error,
+        }
+    }
+    Err(trouble)
+}
+
+/// The key set that a metadata document names.
+fn named(document: &Value, issuer: &str, url: &Url) -> Result<Url, FetchError> {
+    let text = |member: &str| document[member].as_str().unwrap_or_default();
+    // Byte for byte: what is not the same is another issuer.
+    if text("issuer") != issuer {
+        return Err(FetchError::Issuer(text("issuer").chars().take(200).collect()));
+    }
+    let keys = Url::parse(text("jwks_uri")).map_err(|_| FetchError::KeySet)?;
+    if is_safe(&keys) || (keys.scheme() == "http" && url.scheme() == "http") {
+        Ok(keys)
+    } else {
+        Err(FetchError::KeySet)
+    }
+}
+
+/// Whether keys may come from there: over TLS, or from this machine. Whoever can put keys in between is the issuer.
+pub fn is_safe(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => protocol::Origin::of(url).is_some_and(|origin| origin.is_loopback()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn metadata_is_looked_for_where_both_standards_say() {
+        let shown = |issuer: &str| {
+            let places = places(&Url::parse(issuer).unwrap());
+            places.iter().map(Url::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            shown("https://a.example/realms/x"),
+            [
+                "https://a.example/realms/x/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server/realms/x",
+            ]
+        );
+        assert_eq!(
+            shown("https://a.example"),
+            [
+                "https://a.example/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server",
+            ]
+        );
+    }
+
+    #[test]
+    fn metadata_of_another_issuer_or_with_keys_in_the_clear_is_refused() {
+        let issuer = "https://a.example";
+        let ask = |document: Value| named(&document, issuer, &Url::parse(issuer).unwrap());
+        assert!(ask(json!({ "issuer": issuer, "jwks_uri": "https://keys.example/jwks" })).is_ok());
+        let other = json!({ "issuer": "https://a.example/", "jwks_uri": "https://a.example/jwks" });
+        assert_eq!(
+            ask(other),
+            Err(FetchError::Issuer("https://a.example/".to_owned()))
+        );
+        for keys in ["http://keys.example/jwks", "file:///etc/passwd", "", "jwks"] {
+            let document = json!({ "issuer": issuer, "jwks_uri": keys });
+            assert_eq!(ask(document), Err(FetchError::KeySet), "{keys}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! An issuer's keys: fetched when they are first needed, kept, fetched again when a token names one that is not there.
+//!
+//! An outage of the issuer must not turn good tokens away: known keys go on counting for a bounded time, and of a key
+//! that is not known nobody says that it is wrong before the issuer was asked (OS-123).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use keys::PublicKeys;
+use keys::jwk::SignatureError;
+use model::Timestamp;
+use net::Operators;
+use protocol::jwt::Compact;
+use thiserror::Error;
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+use url::Url;
+
+use crate::discovery::{self, FetchError};
+
+/// So long keys are taken without asking again.
+const FRESH: Duration = Duration::from_mins(10);
+/// Never asked more often than this, whatever tokens name.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A signature that does not count, or of which nobody can say.
+#[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
+pub enum KeyTrouble {
+    /// It is wrong.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The key is not known and the issuer cannot be asked.
+    #[error("the issuer's keys cannot be had")]
+    Unavailable,
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From here.
+    At(Url),
+    /// From where this issuer's metadata says.
+    Of(String),
+}
+
+/// The keys of one issuer.
+#[derive(Debug)]
+pub struct KeySet {
+    source: Source,
+    client: Operators,
+    keep: Duration,
+    current: ArcSwapOption<Fetched>,
+    asked: Mutex<Option<Asked>>,
+}
+
+#[derive(Debug)]
+struct Fetched {
+    keys: PublicKeys,
+    at: Timestamp,
+}
+
+/// When the issuer was last asked, and whether it answered.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Timestamp,
+    answered: bool,
+}
+
+impl KeySet {
+    /// Nothing is fetched yet. Keys that cannot be fetched again count for `keep`.
+    pub fn new(source: Source, client: Operators, keep: Duration) -> Self {
+        Self {
+            source,
+            client,
+            keep,
+            current: ArcSwapOption::empty(),
+            asked: Mutex::new(None),
+        }
+    }
+
+    /// Checks a token's signature.
+    pub async fn verify(
+        &self,
+        token: &Compact<'_>,
+        allowed: &[&str],
+        now: Timestamp,
+    ) -> Result<(), KeyTrouble> {
+        let known = self.current.load_full();
+        if let Some(known) = known.as_ref().filter(|known| now.since(known.at) < FRESH)
+            && let Some(verdict) = judge(&known.keys, token, allowed)
+        {
+            return Ok(verdict?);
+        }
+        if self.refresh(known.as_ref().map(|known| known.at), now).await {
+            let current = self.current.load_full().ok_or(KeyTrouble::Unavailable)?;
+            return Ok(current.keys.verify(token, allowed)?);
+        }
+        let known = known.filter(|known| now.since(known.at) < self.keep);
+        let verdict = known.and_then(|known| judge(&known.keys, token, allowed));
+        Ok(verdict.ok_or(KeyTrouble::Unavailable)??)
+    }
+
+    /// Fetches the keys, unless somebody else just did. Gives whether they are what the issuer says at this moment.
+    async fn refresh(&self, seen: Option<Timestamp>, now: Timestamp) -> bool {
+        let mut asked = self.asked.lock().await;
+        if let Some(asked) = *asked
+            && (now.since(asked.at) < AGAIN || (asked.answered && seen.is_none_or(|seen| asked.at > seen)))
+        {
+            return asked.answered;
+        }
+        let outcome = self.fetch().await;
+        *asked = Some(Asked {
+            at: now,
+            answered: outcome.is_ok(),
+        });
+        match outcome {
+            Ok(keys) => {
+                info!(source = ?self.source, ?keys, "keys of an issuer fetched");
+                self.current.store(Some(Arc::new(Fetched { keys, at: now })));
+                true
+            }
+            Err(error) => {
+                warn!(%error, source = ?self.source, "keys of an issuer cannot be fetched");
+                false
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<PublicKeys, FetchError> {
+        let url = match &self.source {
+            Source::At(url) => url.clone(),
+            Source::Of(issuer) => discovery::key_set(&self.client, issuer).await?,
+        };
+        let keys = PublicKeys::from_jwks(&discovery::fetch(&self.client, &url).await?);
+        if keys.is_empty() {
+            // A set without a key that we could use is a fault of the issuer, not of every token.
+            return Err(FetchError::Json(url.to_string()));
+        }
+        Ok(keys)
+    }
+}
+
+/// The verdict on a signature, if these keys allow one. Of a key that is not among them they say nothing, and neither
+/// if the token does not name its key: it may be the next one.
+fn judge(keys: &PublicKeys, token: &Compact<'_>, allowed: &[&str]) -> Option<Result<(), SignatureError>> {
+    match keys.verify(token, allowed) {
+        Err(SignatureError::UnknownKey) => None,
+        Err(SignatureError::Wrong) if token.header.kid.is_none() => None,
+        verdict => Some(verdict),
+    }
+}

@@ -1,0 +1,5 @@
+//! Callers without an access token of ours: service tokens, tokens of other issuers, tokens of the time before.
+
+mod old;
+mod service;
+mod trusted;
