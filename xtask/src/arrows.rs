@@ -26,7 +26,7 @@ const HOUSE: [&str; 17] = [
     "model",
 ];
 /// They may depend on everything, and rooms depend on them in their tests alone.
-const BESIDE: [&str; 3] = ["testkit", "fixture", "xtask"];
+const BESIDE: [&str; 4] = ["bench", "testkit", "fixture", "xtask"];
 /// What a room must not know, as the libraries that would make it known.
 const STRANGERS: [(&str, &[&str]); 7] = [
     ("gateway", &["askama", "axum", "sqlx"]),

@@ -7,9 +7,11 @@
 //! | `arrows` | checks that no room of the house depends on one above it |
 //! | `fuzz` | throws random bytes at every parser |
 //! | `soak` | the long form of the crash test and the fuzzing |
+//! | `bench` | measures the door and the token endpoint |
 //! | `docs` | writes the pages that are made from the code |
 
 mod arrows;
+mod bench;
 mod command;
 mod docs;
 mod fuzz;
@@ -44,6 +46,9 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Run the crash test and the fuzz targets for long
     Soak(soak::Soak),
+    /// Measure what a call and a token cost
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Renew the pages of docs/ that are made from the code
     Docs(docs::Docs),
     /// Renew only docs/internals/rules.md, which tests show which rule
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         Task::Arrows => arrows::check(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Soak(soak) => soak.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Docs(docs) => docs.run(),
         Task::Rules => rules::write(false),
     };

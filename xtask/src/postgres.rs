@@ -25,6 +25,16 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Makes one and starts it.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        // Durability is what the crash tests of SQLite look at; here the tests should be quick.
+        Self::with("-c fsync=off")
+    }
+
+    /// One that keeps what it has acknowledged, as people run it.
+    pub(crate) fn durable() -> anyhow::Result<Self> {
+        Self::with("")
+    }
+
+    fn with(more: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("vestibule-postgres-").tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let this = Self {
@@ -47,9 +57,8 @@ impl Postgres {
             ])
             .arg(&data)
             .stdout(std::process::Stdio::null()))?;
-        // Durability is what the crash tests of SQLite look at; here the tests should be quick.
         let options = format!(
-            "-c listen_addresses=127.0.0.1 -c port={port} -c max_connections=400 -c fsync=off -c unix_socket_directories={}",
+            "{more} -c listen_addresses=127.0.0.1 -c port={port} -c max_connections=400 -c unix_socket_directories={}",
             this.folder.path().display()
         );
         let log = this.folder.path().join("log");
@@ -71,6 +80,19 @@ impl Postgres {
     /// The address of the database that is always there; tests make their own beside it.
     pub(crate) fn url(&self) -> String {
         format!("postgres://vestibule@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The address of a new, empty database.
+    pub(crate) fn database(&self, name: &str) -> anyhow::Result<String> {
+        let port = self.port.to_string();
+        run(self.under("createdb").args([
+            "--host=127.0.0.1",
+            "--username=vestibule",
+            "--port",
+            &port,
+            name,
+        ]))?;
+        Ok(format!("postgres://vestibule@127.0.0.1:{port}/{name}"))
     }
 
     fn under(&self, name: &str) -> Command {

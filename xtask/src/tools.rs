@@ -20,25 +20,42 @@ const DEBIAN: [(&str, &str); 5] = [
     ("python3-venv", "/usr/share/doc/python3-venv"),
 ];
 
+/// What `cargo xtask bench` needs beside.
+const BENCHMARKS: [(&str, &str); 4] = [
+    ("haproxy", "/usr/sbin/haproxy"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    ("postgresql", "/usr/lib/postgresql"),
+    ("wrk", "/usr/bin/wrk"),
+];
+
 /// The official Python SDK in both of its majors, each in an environment of its own.
 const PYTHON: [&str; 2] = ["1", "2"];
 
 /// A tool from the crates registry.
 pub(crate) const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 
-/// Installs what is missing of Debian's packages.
+/// Installs what tests need of Debian's packages.
 pub(crate) fn debian() -> anyhow::Result<()> {
-    let missing: Vec<&str> = DEBIAN
-        .into_iter()
+    packages(&DEBIAN)
+}
+
+/// Installs what the benchmark needs of them.
+pub(crate) fn benchmarks() -> anyhow::Result<()> {
+    packages(&BENCHMARKS)
+}
+
+fn packages(wanted: &[(&'static str, &str)]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = wanted
+        .iter()
         .filter(|(_, file)| !Path::new(file).exists())
-        .map(|(package, _)| package)
+        .map(|(package, _)| *package)
         .collect();
     if missing.is_empty() {
-        anstream::println!("Debian packages: all there");
+        anstream::eprintln!("Debian packages: all there");
         return Ok(());
     }
     let list = missing.join(" ");
-    anstream::println!("Debian packages: installing {list}");
+    anstream::eprintln!("Debian packages: installing {list}");
     let by_hand = format!("install them by hand: sudo apt-get install --no-install-recommends {list}");
     if !rustix::process::geteuid().is_root() {
         bail!("Debian packages are missing and only root may install them; {by_hand}");

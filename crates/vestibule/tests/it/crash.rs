@@ -123,7 +123,7 @@ async fn killed_again_and_again(database: &str) {
     assert!(process.terminate().await.success());
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -16,6 +16,7 @@ mod rig;
 
 #[cfg(test)]
 mod at_once;
+mod benchmark;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
