@@ -105,7 +105,7 @@ fn haproxy(address: SocketAddr, upstream: SocketAddr, checks: &str) -> String {
     format!(
         "global
     nbthread 1
-    maxconn 20000
+    maxconn 9500
 defaults
     mode http
     timeout connect 5s
