@@ -124,7 +124,7 @@ async fn accept(
         };
         let acceptor = certificates.as_ref().map(Certificates::acceptor);
         let (builder, answer, watcher) = (Arc::clone(&builder), answer.clone(), graceful.watcher());
-        tasks.spawn("connection", async move {
+        tasks.spawn_bare("connection", async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
             match acceptor {

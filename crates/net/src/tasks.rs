@@ -23,13 +23,13 @@ impl Tasks {
 
     /// Runs `work` on its own. It must end by itself, or when [`Tasks::shutting_down`] says so.
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        let supervised = async move {
-            if std::panic::AssertUnwindSafe(work).catch_unwind().await.is_err() {
-                error!(task = name, "a task panicked");
-            }
-        };
         self.tracker
-            .spawn(supervised.instrument(error_span!("task", name)));
+            .spawn(supervised(name, work).instrument(error_span!("task", name)));
+    }
+
+    /// The same without a span: work that is woken for every request would enter and leave it each time.
+    pub fn spawn_bare(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(supervised(name, work));
     }
 
     /// Runs `work` again and again, `pause` apart, until shutting down.
@@ -65,6 +65,12 @@ impl Tasks {
         self.shutdown.cancel();
         self.tracker.close();
         tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
+    }
+}
+
+async fn supervised(name: &'static str, work: impl Future<Output = ()>) {
+    if std::panic::AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        error!(task = name, "a task panicked");
     }
 }
 

@@ -52,6 +52,8 @@ impl Engine {
             SqlitePoolOptions::new()
                 .min_connections(1)
                 .max_connections(size)
+                // There is no network in between that could have broken it.
+                .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
         };

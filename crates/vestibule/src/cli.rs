@@ -1,8 +1,11 @@
 //! The command line: what can be typed, and which code it runs.
 
+use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::environment::{CONFIG, Environment};
 use crate::config::file::{self, Loaded};
@@ -44,7 +47,7 @@ enum Command {
     /// Say what is wrong with the configuration or its surroundings
     Check,
     /// Run the server
-    Serve,
+    Serve(Serve),
     #[command(flatten)]
     Operate(operator::Command),
     /// Write the whole database into one file, also while the server runs
@@ -58,13 +61,20 @@ enum Command {
     Reference(commands::reference::Reference),
 }
 
+#[derive(Debug, Args)]
+struct Serve {
+    /// Threads that answer requests; as many as there are processors if not given
+    #[arg(long, value_name = "NUMBER")]
+    worker_threads: Option<NonZeroUsize>,
+}
+
 impl Cli {
     /// Runs the command. Gives the exit code.
     pub fn run(self) -> u8 {
         let output = Output {
             json: self.options.json,
         };
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        let runtime = match runtime(self.command.worker_threads()) {
             Ok(runtime) => runtime,
             Err(error) => return output.failed(&anyhow::anyhow!("no threads: {error}")),
         };
@@ -75,7 +85,7 @@ impl Cli {
                 Command::Demo(demo) => Box::pin(demo.run(environment.clone(), world)).await,
                 Command::Init(init) => init.run(&self.options.config, output),
                 Command::Check => commands::check::run(load(), &environment, &world, output).await,
-                Command::Serve => {
+                Command::Serve(_) => {
                     let loaded = load()?;
                     let log = crate::telemetry::start(&loaded)?;
                     let served = Box::pin(crate::serve::serve(loaded, environment.clone(), world)).await;
@@ -110,6 +120,30 @@ impl Cli {
             Err(error) => output.failed(&error),
         }
     }
+}
+
+impl Command {
+    fn worker_threads(&self) -> Option<NonZeroUsize> {
+        match self {
+            Self::Serve(serve) => serve.worker_threads,
+            _ => None,
+        }
+    }
+}
+
+/// One thread works without handing anything to others.
+fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
+    let threads = match threads {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism()?,
+    };
+    if threads == NonZeroUsize::MIN {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    Builder::new_multi_thread()
+        .worker_threads(threads.get())
+        .enable_all()
+        .build()
 }
 
 fn load(path: &std::path::Path, environment: &Environment) -> anyhow::Result<Loaded> {
