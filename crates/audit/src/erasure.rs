@@ -110,10 +110,12 @@ async fn empty(
 }
 
 fn without(personal: &str, lines: &[usize]) -> String {
-    let kept = personal.split_terminator('\n').enumerate();
-    kept.map(|(at, line)| {
-        let line = if lines.contains(&at) { "" } else { line };
-        format!("{line}\n")
-    })
-    .collect()
+    let mut kept = String::with_capacity(personal.len());
+    for (at, line) in personal.split_terminator('\n').enumerate() {
+        if !lines.contains(&at) {
+            kept.push_str(line);
+        }
+        kept.push('\n');
+    }
+    kept
 }

@@ -95,7 +95,7 @@ impl Spill {
         let block = opened
             .ok()
             .and_then(|text| serde_json::from_str::<Kept>(&text).ok())
-            .and_then(|kept| kept.block());
+            .and_then(Kept::block);
         if block.is_none() {
             error!(file = %self.path.display(), at = self.replayed, "a block that waited cannot be read");
         }

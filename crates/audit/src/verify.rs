@@ -102,7 +102,7 @@ pub fn file<R: BufRead>(
     }
     match end {
         Some((text, signature, digest)) => {
-            check_end(&mut proof, &text, &signature, digest, trusted, &counted)
+            check_end(&mut proof, &text, &signature, digest, trusted, &counted);
         }
         None => proof.wrong("the end of the file is missing"),
     }

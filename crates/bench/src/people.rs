@@ -1,6 +1,7 @@
 //! People who sign in as people do: the real pages, the real forms, consent, code, token.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, BufWriter};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ impl SignIn {
         for number in 0..self.people {
             let mut person = Person::sign_in(self.address, &self.url, number).await?;
             let tokens = person.tokens(&self.server).await?;
-            out.push_str(&format!("{} {}\n", tokens.access, tokens.refresh));
+            writeln!(out, "{} {}", tokens.access, tokens.refresh)?;
         }
         std::fs::write(&self.out, out)?;
         Ok(())

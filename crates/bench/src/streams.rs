@@ -69,10 +69,11 @@ impl Streams {
 /// A request as it goes over the wire.
 pub fn request(address: SocketAddr, path: &str, token: &str, call: Call) -> String {
     let body = call.body();
-    let headers: String = HEADERS
+    let headers: Vec<_> = HEADERS
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let headers = headers.concat();
     format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\n{headers}authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

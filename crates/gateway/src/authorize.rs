@@ -43,38 +43,34 @@ pub(crate) struct Verdict {
     pub(crate) read: Option<Read>,
     /// Answers to the messages of a batch that were refused.
     pub(crate) told: Vec<String>,
-    pub(crate) ruling: Ruling,
 }
 
 /// Decides. The scope is asked first: a person who could get it is told so (DEC-17).
 ///
-/// What is allowed takes of the quotas; what is refused takes nothing.
+/// What is allowed takes of the quotas; what is refused takes nothing. By which rules is noted in `ruling`.
 pub(crate) fn authorize(
     about: &About<'_>,
     taking: &mut Taking<'_>,
+    ruling: &mut Ruling,
     read: Option<Read>,
-) -> Result<Verdict, (Refusal, Ruling)> {
+) -> Result<Verdict, Refusal> {
     if !about.caller.proof.reaches() {
-        return Err((Refusal::Scope, Ruling::default()));
+        return Err(Refusal::Scope);
     }
     let connect = about.decide(Act::Connect, None);
-    let mut ruling = Ruling::default();
     ruling.note(&connect, Act::Connect);
     if connect.outcome != Outcome::Allowed {
-        return Err((not_allowed(about.route), ruling));
+        return Err(not_allowed(about.route));
     }
+    let told = Vec::new();
     let Some(mut read) = read else {
-        return Ok(Verdict {
-            read,
-            told: Vec::new(),
-            ruling,
-        });
+        return Ok(Verdict { read, told });
     };
     // In a batch there is no narrowing: one resource too many refuses the message.
     let listens = read.method.as_deref() == Some("subscriptions/listen");
     let narrows = listens && !read.is_batch;
     if narrows {
-        read.bytes = about.narrow(&read, &mut ruling);
+        read.bytes = about.narrow(&read, ruling);
     }
     let mut refused = Vec::new();
     for (at, element) in read.elements.iter().enumerate() {
@@ -84,22 +80,21 @@ pub(crate) fn authorize(
         let judged = if narrows {
             None
         } else {
-            about.judge(&read.bytes, element, &mut ruling)
+            about.judge(&read.bytes, element, ruling)
         };
         let refusal = judged.or_else(|| taking.message(about, element, listens).err());
         if read.is_batch {
-            let judged = noted(&read, element, refusal.as_ref(), &ruling);
+            let judged = noted(&read, element, refusal.as_ref(), ruling);
             ruling.messages.push(judged);
         }
         refused.extend(refusal.map(|refusal| (at, refusal)));
     }
     if !read.is_batch {
         return match refused.pop() {
-            Some((_, refusal)) => Err((refusal, ruling)),
+            Some((_, refusal)) => Err(refusal),
             None => Ok(Verdict {
                 read: Some(read),
-                told: Vec::new(),
-                ruling,
+                told,
             }),
         };
     }
@@ -115,7 +110,6 @@ pub(crate) fn authorize(
     Ok(Verdict {
         read: Some(read),
         told,
-        ruling,
     })
 }
 

@@ -361,23 +361,18 @@ impl Gateway {
             held: Vec::new(),
         };
         let listens = head.method == Method::GET;
-        let verdict = authorize::authorize(&about, &mut taking, read).and_then(|verdict| {
-            let stream = if listens { taking.stream(&about) } else { Ok(()) };
-            stream.map_err(|refusal| (refusal, verdict.ruling.clone()))?;
-            Ok(verdict)
-        });
+        let verdict =
+            authorize::authorize(&about, &mut taking, &mut record.ruling, read).and_then(|verdict| {
+                if listens {
+                    taking.stream(&about)?;
+                }
+                Ok(verdict)
+            });
         record.held = taking.held;
-        let verdict = match verdict {
-            Ok(verdict) => verdict,
-            Err((refusal, ruling)) => {
-                record.ruling = ruling;
-                return Err(match refusal {
-                    Refusal::NotAllowed(contact) => not_allowed_by_method(&head.method, contact),
-                    other => other,
-                });
-            }
-        };
-        record.ruling = verdict.ruling;
+        let verdict = verdict.map_err(|refusal| match refusal {
+            Refusal::NotAllowed(contact) => not_allowed_by_method(&head.method, contact),
+            other => other,
+        })?;
         let mut told = verdict.told;
         let read = verdict.read;
         if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {

@@ -39,6 +39,7 @@ struct Options {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is made in the life of the program")]
 enum Command {
     /// Try it: everything on this machine, with a sample MCP server and a demo account
     Demo(commands::demo::Demo),

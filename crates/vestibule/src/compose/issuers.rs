@@ -152,17 +152,17 @@ fn claims(
     (problems.0.len() == before).then_some(names)
 }
 
-/// Whose tokens a server takes beside ours, or in place of them.
+/// Whose tokens a server takes beside ours, or in place of them. None too where something is wrong, which is noted.
 pub(super) fn trusts(
     issuers: &Issuers,
     public: &Origin,
     name: &ServerName,
     server: &config::Server,
     problems: &mut Problems,
-) -> Option<Option<Trusts>> {
+) -> Option<Trusts> {
     let key = |member: &str| format!("servers.{name}.{member}");
     let wanted = match (server.auth, &server.issuer) {
-        (Auth::Vestibule, None) if server.audiences.is_empty() => return Some(None),
+        (Auth::Vestibule, None) if server.audiences.is_empty() => return None,
         (Auth::Vestibule, _) => {
             problems.add(
                 key("auth"),
@@ -185,11 +185,11 @@ pub(super) fn trusts(
         [] => vec![format!("{public}/mcp/{name}")],
         named => named.to_vec(),
     };
-    Some(Some(Trusts {
+    Some(Trusts {
         issuer: Arc::clone(issuer),
         audiences,
         alone: server.auth == Auth::Issuer,
-    }))
+    })
 }
 
 /// MA-50: no audience may mean two servers.

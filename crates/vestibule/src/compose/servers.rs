@@ -49,7 +49,7 @@ pub(super) fn route(
     let accepts = accepts(&key("accept"), server, problems);
     let trust = super::issuers::trusts(&sources.issuers, public, name, server, problems);
     let (uri, credential, egress) = (uri?, credential?, egress?);
-    let (accepts, trust) = (accepts?, trust?);
+    let (accepts, trust) = (accepts?, trust);
     let unchanged = before.filter(|before| before.egress == egress && before.upstream == server.upstream);
     let client = match before.filter(|before| before.egress == egress) {
         Some(before) => before.client.clone(),

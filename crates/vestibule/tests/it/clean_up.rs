@@ -113,7 +113,10 @@ async fn every_table_that_grows_is_swept() {
             last_at: now,
             uses: 2,
         };
-        store.add_old_token_uses(&[used.clone()]).await.unwrap();
+        store
+            .add_old_token_uses(std::slice::from_ref(&used))
+            .await
+            .unwrap();
         store.add_old_token_uses(&[used]).await.unwrap();
         assert_eq!(store.old_token_uses().await.unwrap()[0].uses, 4);
         foundation.recorder.flush().await.unwrap();

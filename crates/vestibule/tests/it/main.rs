@@ -16,9 +16,10 @@ mod rig;
 
 #[cfg(test)]
 mod at_once;
-mod benchmark;
 #[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod benchmark;
 #[cfg(test)]
 mod clean_up;
 #[cfg(test)]
