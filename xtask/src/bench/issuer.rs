@@ -37,7 +37,7 @@ impl IssuerBench {
                 let database = (engine == "PostgreSQL")
                     .then(|| postgres.database(grant))
                     .transpose()?;
-                let rate = self.measure(database, grant, rounds)?;
+                let rate = Self::measure(database, grant, rounds)?;
                 let row = format!("{engine}, {grant}");
                 findings.figure("tokens per second, 64 at once", &row, "", rate.per_second);
                 lite.push((engine, grant, row, rate));
@@ -71,7 +71,7 @@ impl IssuerBench {
         findings.print(self.options.json)
     }
 
-    fn measure(&self, postgres: Option<String>, grant: &str, rounds: u32) -> anyhow::Result<Rate> {
+    fn measure(postgres: Option<String>, grant: &str, rounds: u32) -> anyhow::Result<Rate> {
         let size = Size {
             accounts: AT_ONCE * rounds,
             postgres,
