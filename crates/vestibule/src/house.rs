@@ -249,6 +249,8 @@ impl House {
         let current = Current::of(loaded, &snapshot);
         let tasks = Tasks::new();
         let directory = Directory::new(store);
+        let identities = Identities::new(world.clone(), store, foundation.recorder.clone());
+        // After the two: it makes open streams look again, and they must not find what was before the change.
         let standing = Standing::load(world.clone(), store).await?;
         let key_ring = Arc::clone(&foundation.key_ring);
         let (verifier, uses) = Verifier::new(
@@ -289,13 +291,12 @@ impl House {
         tasks.spawn("catalogue", async move {
             learning.run(stop.shutting_down()).await;
         });
-        let world_of_people = world.clone();
         let gateway = Gateway::new(
             gateway::Parts {
                 world,
                 verifier: Arc::clone(&verifier),
                 service_tokens,
-                identities: Identities::new(world_of_people, store, foundation.recorder.clone()),
+                identities,
                 directory: Arc::clone(&directory),
                 standing: Arc::clone(&standing),
                 key_ring,
