@@ -5,7 +5,7 @@ use model::{AccountId, id::Id as _};
 use store::{AuditBlock, Store, StoreError};
 use thiserror::Error;
 
-use crate::block::PersonalLine;
+use crate::block::{self, PersonalLine};
 use crate::event::{Lines, Person, What};
 use crate::export::Pages;
 use crate::recorder::{Full, Recorder};
@@ -62,7 +62,10 @@ fn lines_about(block: &AuditBlock, account: Option<AccountId>, username: &str) -
             return false;
         };
         let is_theirs = account.as_ref().is_some_and(|account| line.contains(account));
-        person != Person::default() && (is_theirs || person.username.as_deref() == Some(username))
+        // A line that was made to look like theirs is somebody else's, and stays for all to see.
+        person != Person::default()
+            && (is_theirs || person.username.as_deref() == Some(username))
+            && block::is_of(personal, line)
     });
     about.map(|(at, _)| at).collect()
 }

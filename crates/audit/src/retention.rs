@@ -6,7 +6,9 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use model::Timestamp;
 use store::{AuditChain, Store, StoreError};
+use tracing::error;
 
+use crate::block::{self, Line};
 use crate::event::{Person, Trim, What};
 use crate::recorder::Recorder;
 
@@ -27,7 +29,13 @@ pub async fn trim(
     for _ in 0..ROUNDS {
         let (mut trims, mut going) = (Vec::new(), Vec::new());
         for chain in store.audit_chains().await? {
-            let through = through(store, &chain, keep, now).await?;
+            let mut through = through(store, &chain, keep, now).await?;
+            if let Some(number) = through
+                && !is_as_old(store, &chain, number, now - keep).await?
+            {
+                error!(chain = %chain.chain, number, "a block of the audit record is not what its hash says; nothing of its chain is deleted");
+                through = None;
+            }
             let trimmed = through.unwrap_or(chain.first - 1);
             if let Some(hash) = hash_of(store, &chain, trimmed).await? {
                 // What went before is said again: the event that said it first may go too.
@@ -70,6 +78,23 @@ async fn through(
     };
     let through = end.min(chain.first + ROUND - 1);
     Ok((through >= chain.first).then_some(through))
+}
+
+/// Whether a block is what its hash says and older than `until` by what that covers. Whoever can write the database
+/// could make a block look old, and would have its absence signed.
+async fn is_as_old(
+    store: &dyn Store,
+    chain: &AuditChain,
+    number: i64,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(block) = store.audit_block(chain.chain, number).await? else {
+        return Ok(false);
+    };
+    let last = block.body.lines().next_back();
+    let line: Option<Line> = last.and_then(|line| serde_json::from_str(line).ok());
+    let is_old = line.is_some_and(|line| Timestamp::from_millis(line.at) <= until);
+    Ok(is_old && block.hash == block::hash(&block))
 }
 
 /// The hash of a block, which may be the one before the first.

@@ -323,9 +323,10 @@ impl Recording {
 
     /// Makes a block of what came and brings it to where it is durable.
     async fn write(&mut self, round: &Round, handed: i64) {
+        // What is in this block is not outstanding any more.
+        let outstanding = self.backlog.outstanding() - handed;
         let reserved = if self.begun {
-            // What is in this block is not outstanding any more.
-            LEAST_RESERVED.max(2 * (self.backlog.outstanding() - handed))
+            LEAST_RESERVED.max(2 * outstanding)
         } else {
             0
         };
@@ -337,7 +338,11 @@ impl Recording {
         let written = backlog.written.fetch_add(handed, Ordering::SeqCst) + handed;
         if self.begun && !round.events.is_empty() {
             backlog.allowed.store(written + reserved, Ordering::SeqCst);
-            backlog.low.store(written + reserved / 2, Ordering::SeqCst);
+            // Half of what is left beside what is under way: streams are under way for long.
+            backlog.low.store(
+                written + i64::midpoint(outstanding.max(0), reserved),
+                Ordering::SeqCst,
+            );
         }
         backlog.full.store(false, Ordering::SeqCst);
         backlog.shrunk.notify_waiters();
@@ -363,7 +368,11 @@ impl Recording {
                     // Those who wait hear that it will not be soon.
                     self.backlog.shrunk.notify_waiters();
                 }
-                Some(Err(error)) => error!(%error, "the audit record cannot be written beside the database"),
+                Some(Err(error)) => {
+                    error!(%error, "the audit record cannot be written beside the database; calls are refused");
+                    self.backlog.full.store(true, Ordering::SeqCst);
+                    self.backlog.shrunk.notify_waiters();
+                }
                 None => {}
             }
             tokio::time::sleep(RETRY).await;

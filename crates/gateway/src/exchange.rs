@@ -43,8 +43,8 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Takes over what the message says.
     pub(crate) fn say(&mut self, read: &Read) {
-        self.method.clone_from(&read.method);
-        self.target.clone_from(&read.target);
+        self.method = read.method.as_deref().map(shortened);
+        self.target = read.target.as_deref().map(shortened);
         self.waiting = read.waiting().cloned().collect();
         self.is_batch = read.is_batch;
         self.modern = read.modern;
@@ -62,6 +62,11 @@ impl Exchange {
     pub(crate) fn is_listening(&self) -> bool {
         matches!(self.method.as_deref(), Some("subscriptions/listen" | "GET"))
     }
+}
+
+/// As much of a text of the caller's as is written down.
+fn shortened(text: &str) -> String {
+    text.chars().take(500).collect()
 }
 
 /// What a program calls itself, shortened.

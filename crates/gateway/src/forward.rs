@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::gateway::{Gateway, Journey};
 use crate::health::Turn;
 use crate::linger::{Linger, drain};
+use crate::record::UnderWay;
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;
 
@@ -73,6 +74,9 @@ async fn send(route: &Route, request: Request<Body>) -> Result<Response<Incoming
     Err(trouble)
 }
 
+/// What a call that goes on without its caller gives: its answer, and what it takes up until that has ended.
+type Lingering = (Result<Response<Incoming>, UpstreamTrouble>, Option<Arc<UnderWay>>);
+
 impl Gateway {
     /// Sends a request. A call of the session era goes on if its caller goes away (TP-31).
     pub(crate) async fn call(
@@ -87,16 +91,18 @@ impl Gateway {
             return self.while_it_counts(journey, work).await;
         }
         let route = Arc::clone(route);
-        let world = self.world().clone();
-        let work = async move { forward(&world, &route, request).await };
-        let abandoned = |outcome: Result<Response<Incoming>, UpstreamTrouble>| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (world, under_way) = (self.world().clone(), journey.under_way.clone());
+        let work = async move { (forward(&world, &route, request).await, under_way) };
+        let abandoned = |(outcome, under_way): Lingering| -> Pin<Box<dyn Future<Output = ()> + Send>> {
             Box::pin(async move {
                 if let Ok(response) = outcome {
                     drain(response.into_body()).await;
                 }
+                drop(under_way);
             })
         };
         let work = Linger::new(self.tasks().clone(), work, abandoned);
+        let work = async move { work.await.0 };
         self.while_it_counts(journey, work).await
     }
 

@@ -33,7 +33,7 @@ use crate::message::{Read, Unreadable, Waiting};
 use crate::metrics::Refusals;
 use crate::old_tokens::Guesses;
 use crate::quota::{Quotas, Taking};
-use crate::record::Record;
+use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
 use crate::trace::{self, Tracing};
@@ -368,7 +368,7 @@ impl Gateway {
                 }
                 Ok(verdict)
             });
-        record.held = taking.held;
+        let held = taking.held;
         let verdict = verdict.map_err(|refusal| match refusal {
             Refusal::NotAllowed(contact) => not_allowed_by_method(&head.method, contact),
             other => other,
@@ -388,22 +388,29 @@ impl Gateway {
         }
         record.told = told;
         let wanted = last_known::wanted(read.as_ref());
-        let journey = Journey {
+        let mut journey = Journey {
             routes,
             route,
             caller: &caller,
+            under_way: None,
             method: &head.method,
             headers: &head.headers,
             trace: record.span.as_ref().map(|span| span.context()),
         };
+        let mut place = None;
         if let Some(limit) = route.concurrency
             && read.as_ref().is_some_and(Read::asks)
             && !record.exchange().is_none_or(Exchange::is_listening)
         {
             let waits = async { Ok(route.share.enter(caller.account.id, limit).await) };
-            let place = self.while_it_counts(&journey, waits).await?;
-            record.place = Some(place.ok_or(Refusal::Busy)?);
+            place = Some(
+                self.while_it_counts(&journey, waits)
+                    .await?
+                    .ok_or(Refusal::Busy)?,
+            );
         }
+        journey.under_way = Some(Arc::new(UnderWay { held, place }));
+        record.under_way.clone_from(&journey.under_way);
         let passed = match leg {
             Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
             Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
@@ -443,6 +450,8 @@ pub(crate) struct Journey<'a> {
     routes: &'a Routes,
     pub(crate) route: &'a Arc<Route>,
     pub(crate) caller: &'a Caller,
+    /// What it takes up.
+    pub(crate) under_way: Option<Arc<UnderWay>>,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
     /// Our span, if somebody collects them.

@@ -1,8 +1,8 @@
-//! Whether an upstream answers, judged by the calls that go there anyway.
+//! Whether an upstream can be reached, judged by the calls that go there anyway.
 //!
 //! After some failures in a row nobody is made to wait for it any more: calls fail at once, but for one now and
-//! then that tries. The first that succeeds opens the way again. What fails slowly is not counted: a tool that takes
-//! too long is no server that is gone.
+//! then that tries. The first that gets through opens the way again. Only failures to connect count: what a caller can
+//! bring about with a request of their own, a broken or a slow answer, must not close the way for everybody.
 //!
 //! ```text
 //! answers ──(FAILURES in a row)──▶ gone for a pause ──(one tries)──▶ answers, or gone for a longer pause
@@ -26,6 +26,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub struct Health {
     /// In a row.
     failures: AtomicU32,
+    /// Calls that tried in vain since it is gone.
+    tries: AtomicU32,
     /// While it is gone: when the next call may try, in milliseconds of [`model::World::elapsed`].
     next_try: AtomicU64,
 }
@@ -42,21 +44,25 @@ pub(crate) enum Turn {
 impl Health {
     /// Whether a call may go there. While it is gone, one in each pause may, to see whether it is back.
     pub(crate) fn admits(&self, now: Duration) -> bool {
-        let failures = self.failures.load(Ordering::Relaxed);
-        if failures < FAILURES {
+        if !self.is_gone() {
             return true;
         }
         let due = self.next_try.load(Ordering::Relaxed);
-        millis(now) >= due
+        let tries = self.tries.load(Ordering::Relaxed);
+        let may = millis(now) >= due
             && self
                 .next_try
                 .compare_exchange(
                     due,
-                    millis(now + pause(failures)),
+                    millis(now + pause(tries + 1)),
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 )
-                .is_ok()
+                .is_ok();
+        if may {
+            self.tries.fetch_add(1, Ordering::Relaxed);
+        }
+        may
     }
 
     /// Whether it counts as gone.
@@ -67,16 +73,17 @@ impl Health {
     /// Takes over how a call went.
     pub(crate) fn note(&self, outcome: Result<StatusCode, UpstreamTrouble>, now: Duration) -> Option<Turn> {
         match outcome {
-            Ok(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
-            | Err(UpstreamTrouble::Unreachable | UpstreamTrouble::Broken) => {
+            Err(UpstreamTrouble::Unreachable) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                if failures >= FAILURES {
-                    self.next_try
-                        .store(millis(now + pause(failures)), Ordering::Relaxed);
+                if failures != FAILURES {
+                    // Those that were under way when it went say nothing new.
+                    return None;
                 }
-                (failures == FAILURES).then_some(Turn::Gone)
+                self.tries.store(0, Ordering::Relaxed);
+                self.next_try.store(millis(now + pause(0)), Ordering::Relaxed);
+                Some(Turn::Gone)
             }
-            Ok(_) => {
+            Ok(_) | Err(UpstreamTrouble::Broken) => {
                 // Read first: what all calls write, they would fight for.
                 if self.failures.load(Ordering::Relaxed) == 0 {
                     return None;
@@ -89,9 +96,8 @@ impl Health {
     }
 }
 
-fn pause(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(FAILURES).min(16);
-    PAUSE.saturating_mul(1 << doublings).min(LONGEST)
+fn pause(tries: u32) -> Duration {
+    PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST)
 }
 
 fn millis(span: Duration) -> u64 {
@@ -133,11 +139,27 @@ mod tests {
         let health = Health::default();
         for _ in 0..3 {
             for _ in 1..FAILURES {
-                health.note(Ok(StatusCode::BAD_GATEWAY), Duration::ZERO);
+                health.note(GONE, Duration::ZERO);
             }
             assert_eq!(health.note(Ok(StatusCode::NOT_FOUND), Duration::ZERO), None);
         }
         assert!(health.admits(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_a_caller_can_bring_about_closes_nothing() {
+        let health = Health::default();
+        for _ in 0..100 {
+            health.note(Ok(StatusCode::BAD_GATEWAY), Duration::ZERO);
+            health.note(Err(UpstreamTrouble::Broken), Duration::ZERO);
+            health.note(Err(UpstreamTrouble::Slow), Duration::ZERO);
+        }
+        assert!(!health.is_gone());
+        // However many were under way when it went, the pause is the first one.
+        for _ in 0..100 {
+            health.note(GONE, Duration::ZERO);
+        }
+        assert!(health.is_gone() && health.admits(PAUSE));
     }
 
     #[test]

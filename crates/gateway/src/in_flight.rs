@@ -4,6 +4,7 @@
 //! else were asked under the same id, the list could come where nobody looks for one and would pass as it is. The
 //! protocol forbids to use an id again; here it is refused only where it matters.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +43,7 @@ impl Ids {
         waiting: impl IntoIterator<Item = &'a Waiting>,
     ) -> Option<Vec<InFlight>> {
         let entered = waiting.into_iter().map(|waiting| {
-            let spelled = (session, canonical(&waiting.id));
+            let spelled = &(session, canonical(&waiting.id));
             let halves = self
                 .seeds
                 .each_ref()
@@ -86,9 +87,14 @@ impl Ids {
     }
 }
 
-/// An id as an upstream may take it: `"1"` and `1` are one where ids are kept as texts.
-fn canonical(id: &str) -> &str {
-    id.trim().trim_matches('"')
+/// An id as an upstream may take it: `"1"` and `1` are one where ids are kept as texts, and a text may be written in
+/// many ways.
+fn canonical(id: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<String>(id) {
+        Ok(text) => Cow::Owned(text),
+        Err(_) if id.trim() == "-0" => Cow::Borrowed("0"),
+        Err(_) => Cow::Borrowed(id.trim()),
+    }
 }
 
 impl Drop for InFlight {
@@ -120,7 +126,7 @@ mod tests {
     fn a_list_and_a_call_cannot_be_asked_under_one_id() {
         let ids = Arc::new(Ids::default());
         let call = enter(&ids, "s", &[("1", "tools/call")]).unwrap();
-        assert!(enter(&ids, "s", &[("2", "ping"), ("\"1\"", "tools/list")]).is_none());
+        assert!(enter(&ids, "s", &[("2", "ping"), ("\"\\u0031\"", "tools/list")]).is_none());
         let again = enter(&ids, "s", &[("1", "tools/call")]);
         assert!(again.is_some(), "a client that tries again is not stopped");
         assert!(enter(&ids, "other", &[("1", "tools/list")]).is_some());

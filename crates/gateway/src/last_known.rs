@@ -1,6 +1,6 @@
 //! What a server that cannot be reached had when it was last asked: its lists are answered from the catalogue, as
 //! far as the caller may see them, so that a client that starts at this moment does not lose the server for the whole
-//! conversation. Calls fail and say why.
+//! conversation. Calls fail and say why. Resources are left out: what there is of them may depend on who asks.
 
 use std::sync::Arc;
 
@@ -21,6 +21,9 @@ use crate::record::Record;
 pub(crate) fn wanted(read: Option<&Read>) -> Option<List> {
     let read = read.filter(|read| !read.is_batch)?;
     let list = read.elements.first()?.waiting.as_ref()?.list?;
+    if list == List::Resources {
+        return None;
+    }
     // The copy has no pages: whoever asks for the second one has the first already.
     memmem::find(&read.bytes, b"\"cursor\"").is_none().then_some(list)
 }

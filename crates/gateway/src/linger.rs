@@ -3,12 +3,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body::Body as _;
 use hyper::body::Incoming;
 use net::Tasks;
+
+use crate::record::UnderWay;
 
 /// How long a call goes on without its caller.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -71,10 +74,11 @@ pub(crate) async fn drain(mut body: Incoming) {
     while let Some(Ok(_)) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {}
 }
 
-/// Lets an answer that is being read be read on without its reader.
-pub(crate) fn drain_behind(tasks: &Tasks, body: Incoming) {
+/// Lets an answer that is being read be read on without its reader. It takes up as much as before.
+pub(crate) fn drain_behind(tasks: &Tasks, body: Incoming, under_way: Option<Arc<UnderWay>>) {
     let shutdown = tasks.shutting_down();
     tasks.spawn("abandoned answer", async move {
+        let _until_the_end = under_way;
         tokio::select! {
             _ = tokio::time::timeout(LONGEST, drain(body)) => {}
             () = shutdown => {}

@@ -279,11 +279,14 @@ impl OldTokens {
         };
         let source = (question.server.clone(), network_of(question.address));
         let guesses = &question.guesses.0;
-        guesses.look(&source).map_err(BadOldToken::TooMany)?;
-        let _place = self.places.acquire().await;
+        let place = tokio::time::timeout(PATIENCE, self.places.acquire()).await;
+        let _place = place.map_err(|_| BadOldToken::Unavailable)?;
+        // Taken before it is asked, and given back for a token that the server knows: many at once are no way around it,
+        // nor is hanging up.
+        guesses.take(&source).map_err(BadOldToken::TooMany)?;
         let username = check.ask(question.token).await?;
-        if username.is_none() {
-            let _ = guesses.take(&source);
+        if username.is_some() {
+            guesses.give_back(&source);
         }
         Ok(username.map(|username| ("upstream".to_owned(), username)))
     }

@@ -131,14 +131,14 @@ pub(crate) struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// Takes what a message needs. Notifications and answers need nothing.
+    /// Takes what a message needs. Notifications and answers need nothing; a call that forgot its id is one.
     pub(crate) fn message(
         &mut self,
         about: &About<'_>,
         element: &Element,
         listens: bool,
     ) -> Result<(), Refusal> {
-        if element.waiting.is_none() {
+        if element.waiting.is_none() && element.asked.is_empty() {
             return Ok(());
         }
         let tool = element.asked.iter().find_map(|asked| match asked.act() {

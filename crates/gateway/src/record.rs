@@ -1,5 +1,7 @@
 //! The last step: what went through, or did not, joins the audit record when the answer has ended.
 
+use std::sync::Arc;
+
 use audit::{CallOutcome, Person, Recorder, Seat, What};
 use data_encoding::HEXLOWER;
 use model::World;
@@ -31,12 +33,20 @@ pub(crate) struct Record {
     pub(crate) ruling: Ruling,
     /// Answers to messages of a batch that were refused while others went through.
     pub(crate) told: Vec<String>,
-    /// What counts against quotas for as long as this is under way.
-    pub(crate) held: Vec<Held>,
+    /// What it takes up for as long as it is under way.
+    pub(crate) under_way: Option<Arc<UnderWay>>,
     /// Its ids, which its session must not use for something else meanwhile.
     pub(crate) ids: Vec<InFlight>,
     /// Its span, if somebody collects them.
     pub(crate) span: Option<Box<dyn Span>>,
+}
+
+/// What a call takes up until it has ended at its server, even if its caller has gone away before.
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are given back when they are dropped")]
+pub(crate) struct UnderWay {
+    /// What counts against quotas.
+    pub(crate) held: Vec<Held>,
     /// Its place at an upstream that takes only so many.
     pub(crate) place: Option<Place>,
 }
@@ -57,10 +67,9 @@ impl Record {
             bytes_out: 0,
             ruling: Ruling::default(),
             told: Vec::new(),
-            held: Vec::new(),
+            under_way: None,
             ids: Vec::new(),
             span: None,
-            place: None,
         }
     }
 
@@ -115,7 +124,7 @@ impl Record {
             token: proof.token,
             proof: proof.proof,
             method: exchange.method.clone(),
-            target: exchange.target.as_deref().map(shortened),
+            target: exchange.target.clone(),
             arguments: exchange.arguments.clone(),
             rule: self.ruling.rule.clone(),
             policy: Some(exchange.route.resource.policy.revision().to_owned()),
@@ -123,10 +132,6 @@ impl Record {
         self.recorder.record(what, person(exchange));
         self.recorder.flush().await.map_err(|_| Refusal::Unavailable)
     }
-}
-
-fn shortened(target: &str) -> String {
-    target.chars().take(500).collect()
 }
 
 fn person(exchange: &Exchange) -> Person {
@@ -160,7 +165,7 @@ impl Drop for Record {
             token: proof.token,
             proof: proof.proof,
             method: exchange.method,
-            target: exchange.target.as_deref().map(shortened),
+            target: exchange.target.clone(),
             agent: exchange.agent,
             arguments: exchange.arguments,
             trace: exchange.trace.map(|trace| HEXLOWER.encode(&trace.trace_id)),

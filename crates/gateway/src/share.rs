@@ -11,8 +11,9 @@ use std::time::Duration;
 use model::AccountId;
 use tokio::sync::oneshot;
 
-/// More callers than this do not wait; they are told at once.
+/// More callers than this do not wait; they are told at once. Nor do more of one person, who would fill the room.
 const WAITING: usize = 1024;
+const WAITING_OF_ONE: usize = 64;
 
 /// How many calls an upstream takes at once, and how long callers wait for a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ impl Share {
             if places.taken < limit.calls {
                 return Some(places.take(self, person, limit.calls));
             }
-            if places.waiting.len() >= WAITING {
+            let of_them = places.waiting.iter().filter(|waiter| waiter.person == person);
+            if places.waiting.len() >= WAITING || of_them.count() >= WAITING_OF_ONE {
                 return None;
             }
             let (place, waiting) = oneshot::channel();

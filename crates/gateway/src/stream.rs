@@ -57,6 +57,7 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
         standing: gateway.standing().watch(),
         view: record.exchange().and_then(|exchange| View::of(gateway, exchange)),
         keep_alive: gateway.routes().keep_alive,
+        look_at: gateway.elapsed() + gateway.routes().keep_alive,
         gateway: Arc::clone(gateway),
         incoming: Some(incoming),
         record,
@@ -83,6 +84,8 @@ struct Streaming {
     /// What decided of what the caller sees, when they were last told.
     view: Option<View>,
     keep_alive: Duration,
+    /// When it is looked again whether the stream may go on, in time of [`model::World::elapsed`].
+    look_at: Duration,
     is_sse: bool,
     lines: Lines,
     first: Option<Bytes>,
@@ -131,6 +134,10 @@ impl Streaming {
         let listens = self.record.exchange().is_none_or(Exchange::is_listening);
         let mut quiet = Duration::ZERO;
         loop {
+            self.incoming.as_ref()?;
+            if let Some(end) = self.look().await {
+                return end;
+            }
             // The caller's right may end before it is time for the next comment.
             let pause = self.keep_alive.min(self.left()).min(self.time_left());
             let incoming = self.incoming.as_mut()?;
@@ -193,6 +200,18 @@ impl Streaming {
                 Next::Drain => return self.farewell(CallOutcome::Ended),
             }
         }
+    }
+
+    /// Looks whether the stream may go on, when it is time for that, however much keeps coming. Gives its end if not.
+    async fn look(&mut self) -> Option<Option<Result<Bytes, BodyError>>> {
+        let now = self.gateway.elapsed();
+        if now >= self.look_at || self.left().is_zero() {
+            self.look_at = now + self.keep_alive;
+            if !self.still_counts().await {
+                return Some(self.farewell(CallOutcome::Ended));
+            }
+        }
+        self.time_left().is_zero().then(|| Some(self.give_up()))
     }
 
     /// What is said when the caller's lists have changed, where something can be said.
@@ -332,7 +351,7 @@ impl Drop for Streaming {
         if let Some(incoming) = self.incoming.take()
             && legacy
         {
-            linger::drain_behind(self.gateway.tasks(), incoming);
+            linger::drain_behind(self.gateway.tasks(), incoming, self.record.under_way.clone());
         }
     }
 }

@@ -31,16 +31,6 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         }
     }
 
-    /// Whether there is one to take, or how long to wait; takes none.
-    pub fn look(&self, source: &K) -> Result<(), Duration> {
-        let buckets = self
-            .buckets
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let full_at = buckets.peek(source).copied().unwrap_or_default();
-        self.rate.take(full_at, self.world.elapsed()).map(drop)
-    }
-
     /// Takes one, or says how long to wait.
     pub fn take(&self, source: &K) -> Result<(), Duration> {
         let mut buckets = self
@@ -51,6 +41,17 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         let next = self.rate.take(full_at, self.world.elapsed())?;
         buckets.insert(source.clone(), next);
         Ok(())
+    }
+
+    /// Gives one back that was taken in vain.
+    pub fn give_back(&self, source: &K) {
+        let mut buckets = self
+            .buckets
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(mut full_at) = buckets.get_mut(source) {
+            *full_at = full_at.saturating_sub(self.rate.every);
+        }
     }
 }
 
@@ -64,9 +65,9 @@ mod tests {
         let limit = Limit::new(world, 2, Duration::from_secs(10));
         assert!(limit.take(&"a").is_ok() && limit.take(&"a").is_ok());
         assert_eq!(limit.take(&"a"), Err(Duration::from_secs(5)));
-        assert_eq!(limit.look(&"a"), Err(Duration::from_secs(5)));
-        assert!(limit.look(&"b").is_ok() && limit.look(&"b").is_ok() && limit.look(&"b").is_ok());
         assert!(limit.take(&"b").is_ok());
+        limit.give_back(&"a");
+        assert!(limit.take(&"a").is_ok() && limit.take(&"a").is_err());
         clock.advance(Duration::from_secs(5));
         assert!(limit.take(&"a").is_ok());
     }

@@ -124,21 +124,24 @@ impl ServiceTokens {
         if self.unknown.get(&digest).is_some_and(|until| until > now) {
             return Err(NotFound::Unknown);
         }
-        self.guesses.look(&network).map_err(NotFound::TooMany)?;
         let _place = self.places.acquire().await;
+        // Taken before it is looked up, and given back for one that is known: many at once are no way around it.
+        self.guesses.take(&network).map_err(NotFound::TooMany)?;
         match self.store.service_token_by_digest(&digest).await? {
-            Some(token) => Ok(Arc::new(ServiceAccess {
-                id: token.id,
-                account: token.account,
-                servers: token.servers,
-                expires_at: token.expires_at,
-                revoked: token.revoked_at.is_some(),
-                used: Noted::default(),
-                refused: Noted::default(),
-            })),
+            Some(token) => {
+                self.guesses.give_back(&network);
+                Ok(Arc::new(ServiceAccess {
+                    id: token.id,
+                    account: token.account,
+                    servers: token.servers,
+                    expires_at: token.expires_at,
+                    revoked: token.revoked_at.is_some(),
+                    used: Noted::default(),
+                    refused: Noted::default(),
+                }))
+            }
             None => {
                 self.unknown.insert(digest, now + UNKNOWN_FOR);
-                let _ = self.guesses.take(&network);
                 Err(NotFound::Unknown)
             }
         }

@@ -109,6 +109,11 @@ impl KeySet {
         {
             return asked.answered;
         }
+        // Before it is asked: whoever hangs up in the middle must not be able to have it asked again at once.
+        *asked = Some(Asked {
+            at: now,
+            answered: false,
+        });
         let outcome = self.fetch().await;
         *asked = Some(Asked {
             at: now,

@@ -41,8 +41,9 @@ pub fn start(loaded: &Loaded) -> anyhow::Result<Log> {
     let sent_on = match &logs {
         // What sending says of itself is not sent, or it would never be quiet.
         Some(logs) => {
-            let filter =
-                filter(",opentelemetry=off,opentelemetry_sdk=off,opentelemetry-otlp=off,hyper=off,net=off")?;
+            let filter = filter(
+                ",opentelemetry=off,opentelemetry_sdk=off,opentelemetry-otlp=off,hyper=off,hyper_util=off,h2=off,rustls=off,net::operators=off",
+            )?;
             Some(OpenTelemetryTracingBridge::new(logs.provider()).with_filter(filter))
         }
         None => None,

@@ -242,3 +242,40 @@ async fn a_quota_that_limits_nothing_is_no_quota() {
         assert!(error.contains(says), "{quota}: {error}");
     }
 }
+
+/// Hanging up gives nothing back while the server still works: in the session era a call goes on without its caller.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hanging_up_is_no_way_around() {
+    let door = Door::with(Plan {
+        config: "quotas:\n  few: { per: [person], calls: 1 }".to_owned(),
+        server: "    concurrency: { calls: 1, wait: 100ms }".to_owned(),
+        ..Plan::default()
+    })
+    .await;
+    let (_, ana) = door.signed_in("ana").await;
+    let (_, ben) = door.signed_in("ben").await;
+    let session = super::sessions::begin(&door, &ana.access, "fixture").await;
+    let params = json!({ "name": "slow_json", "arguments": { "millis": 1500 } });
+    let slow = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params });
+    let ask = Ask::json("/mcp/fixture", &slow)
+        .bearer(&ana.access)
+        .with("mcp-session-id", session)
+        .with("accept", "application/json, text/event-stream");
+    let call = tokio::task::spawn(ask.try_open(door.address));
+    door.upstream.until(|seen| seen.slow_starts == 1).await;
+    call.abort();
+    let text = echo(&door, &ben.access).await.unwrap();
+    assert!(text.contains("is busy"), "{text}");
+    let text = echo(&door, &ana.access).await.unwrap();
+    assert!(text.contains("quota few"), "{text}");
+    door.upstream.until(|seen| seen.slow_completions == 1).await;
+    eventually(async || {
+        let told = [echo(&door, &ana.access).await, echo(&door, &ben.access).await];
+        if told == [None, None] {
+            Ok(())
+        } else {
+            Err(format!("{told:?}"))
+        }
+    })
+    .await;
+}

@@ -55,9 +55,9 @@ impl Scripted {
         })
     }
 
-    /// From now on it says this. Gives what it said before.
-    pub(crate) fn says(&self, text: impl Into<Vec<u8>>) -> Vec<u8> {
-        std::mem::replace(&mut *self.says.lock().unwrap(), text.into())
+    /// From now on it says this.
+    pub(crate) fn says(&self, text: impl Into<Vec<u8>>) {
+        *self.says.lock().unwrap() = text.into();
     }
 
     /// A whole answer with this status line, these header lines and this body.
