@@ -71,10 +71,10 @@ impl Report {
             count => format!("; {count} lines about people erased on record"),
         };
         lines.push(format!(
-            "{verdict}: {} events in {} blocks of {} chains{erased}",
-            self.events,
-            self.blocks,
-            self.chains.len()
+            "{verdict}: {}, in {} of {}{erased}",
+            counted(self.events, "event"),
+            counted(self.blocks, "block"),
+            counted(i64::try_from(self.chains.len()).unwrap_or(i64::MAX), "chain")
         ));
         lines.extend(self.problems.iter().map(|problem| format!("wrong: {problem}")));
         if self.more_problems > 0 {
@@ -83,6 +83,11 @@ impl Report {
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         lines.join("\n")
     }
+}
+
+fn counted(count: i64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
 }
 
 /// What is known of a chain so far.

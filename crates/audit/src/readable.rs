@@ -139,24 +139,34 @@ fn columns(row: &Map<String, Value>) -> impl Iterator<Item = String> {
     values.into_iter()
 }
 
+/// What a spreadsheet begins a formula with; the wide ones it takes for the others.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+/// Behind these a spreadsheet of some country sees another field.
+const SEPARATORS: [char; 5] = [',', ';', '\t', '\r', '\n'];
+
 /// One line (RFC 4180). Much of it was named by strangers: what a spreadsheet would take for a formula gets an
 /// apostrophe before it.
 fn csv(values: impl Iterator<Item = String>) -> String {
-    let fields = values.map(|value| {
-        let guard = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            "'"
-        } else {
-            ""
-        };
-        let value = format!("{guard}{value}");
-        if value.contains([',', '"', '\r', '\n']) || value.starts_with(' ') || value.ends_with(' ') {
-            format!("\"{}\"", value.replace('"', "\"\""))
-        } else {
-            value
-        }
-    });
-    let line: Vec<_> = fields.collect();
+    let line: Vec<_> = values.map(|value| field(&value)).collect();
     format!("{}\r\n", line.join(","))
+}
+
+fn field(value: &str) -> String {
+    let mut guarded = String::with_capacity(value.len());
+    let mut begins = true;
+    for c in value.chars() {
+        if begins && FORMULA.contains(&c) {
+            guarded.push('\'');
+        }
+        begins = SEPARATORS.contains(&c);
+        guarded.push(c);
+    }
+    let is_plain = !guarded.contains([',', '"', '\r', '\n']) && guarded.trim_matches(' ') == guarded;
+    if is_plain {
+        guarded
+    } else {
+        format!("\"{}\"", guarded.replace('"', "\"\""))
+    }
 }
 
 #[cfg(test)]
@@ -170,5 +180,8 @@ mod tests {
             csv(values.into_iter()),
             "\"a,b\",\"say \"\"hi\"\"\",'=1+2,\"two\nlines\",'@x,plain\r\n"
         );
+        // To a spreadsheet that separates with semicolons, or to one that ends a field at a line break.
+        let values = ["x;=1+2", "x\n=1+2", "1;2", "－1"].map(str::to_owned);
+        assert_eq!(csv(values.into_iter()), "x;'=1+2,\"x\n'=1+2\",1;2,'－1\r\n");
     }
 }

@@ -36,6 +36,8 @@ pub enum SignerError {
 pub struct Signer {
     key: SigningKey,
     public: VerifyingKey,
+    /// Whether it was made at this start.
+    is_new: bool,
 }
 
 fn purpose(kid: &str) -> Purpose<'_> {
@@ -60,7 +62,10 @@ impl Signer {
             created_at: world.now(),
         };
         if store.add_audit_key(&record).await? {
-            return Ok(signer);
+            return Ok(Self {
+                is_new: true,
+                ..signer
+            });
         }
         // Another replica was first.
         match store.audit_key().await? {
@@ -71,7 +76,11 @@ impl Signer {
 
     /// A key of its own that is kept nowhere, for tests.
     pub fn generate() -> Result<Self, SignerError> {
-        Self::of(SigningKey::generate(Algorithm::EdDsa)?.0)
+        let signer = Self::of(SigningKey::generate(Algorithm::EdDsa)?.0)?;
+        Ok(Self {
+            is_new: true,
+            ..signer
+        })
     }
 
     /// Seals the key under the current master key. Gives whether it was sealed under an older one.
@@ -108,7 +117,16 @@ impl Signer {
 
     fn of(key: SigningKey) -> Result<Self, SignerError> {
         let public = VerifyingKey::from_jwk(&key.public_jwk()).ok_or(SignerError::Kind)?;
-        Ok(Self { key, public })
+        Ok(Self {
+            key,
+            public,
+            is_new: false,
+        })
+    }
+
+    /// Whether it was made at this start: it alone may vouch for what was recorded before anything was signed.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The name of the key.

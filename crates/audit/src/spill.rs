@@ -7,13 +7,12 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use data_encoding::BASE64;
 use keys::{Purpose, Sealer};
-use model::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{AuditBlock, AuditSignature};
+use store::AuditBlock;
 use tracing::error;
-use uuid::Uuid;
+
+use crate::export::BlockHead;
 
 /// Its name in the data directory.
 pub(crate) const FILE: &str = "audit-spill";
@@ -74,6 +73,12 @@ impl Spill {
         file.seek(SeekFrom::Start(self.length))?;
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
+        if self.length == 0
+            && let Some(folder) = self.path.parent()
+        {
+            // The file may be new: without this a power cut could lose it, whole as it is.
+            File::open(folder)?.sync_all()?;
+        }
         self.length += size;
         Ok(true)
     }
@@ -86,14 +91,14 @@ impl Spill {
         }
         let mut file = BufReader::new(File::open(&self.path)?);
         file.seek(SeekFrom::Start(self.replayed))?;
-        let mut line = String::new();
-        let size = file.read_line(&mut line)?;
+        let mut line = Vec::new();
+        let size = file.read_until(b'\n', &mut line)?;
         if size == 0 {
             return Ok(None);
         }
-        let opened = self.sealer.open_ticket(&PURPOSE, line.trim_end());
+        let sealed = std::str::from_utf8(&line).ok();
+        let opened = sealed.and_then(|sealed| self.sealer.open_ticket(&PURPOSE, sealed.trim_end()).ok());
         let block = opened
-            .ok()
             .and_then(|text| serde_json::from_str::<Kept>(&text).ok())
             .and_then(Kept::block);
         if block.is_none() {
@@ -124,36 +129,15 @@ const PURPOSE: Purpose<'static> = Purpose {
 /// A block as a line.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    chain: Uuid,
-    number: i64,
-    first_at: i64,
-    last_at: i64,
-    events: i64,
-    sequence: i64,
-    reserved: i64,
-    previous: String,
-    hash: String,
-    kid: String,
-    signature: String,
+    block: BlockHead,
     body: String,
     personal: String,
 }
 
 impl From<&AuditBlock> for Kept {
     fn from(block: &AuditBlock) -> Self {
-        let signature = block.signature.as_ref();
         Self {
-            chain: block.chain,
-            number: block.number,
-            first_at: block.first_at.as_millis(),
-            last_at: block.last_at.as_millis(),
-            events: block.events,
-            sequence: block.sequence,
-            reserved: block.reserved,
-            previous: BASE64.encode(&block.previous),
-            hash: BASE64.encode(&block.hash),
-            kid: signature.map_or_else(String::new, |signature| signature.kid.clone()),
-            signature: signature.map_or_else(String::new, |signature| BASE64.encode(&signature.bytes)),
+            block: BlockHead::from(block),
             body: block.body.clone(),
             personal: block.personal.clone(),
         }
@@ -162,23 +146,10 @@ impl From<&AuditBlock> for Kept {
 
 impl Kept {
     fn block(self) -> Option<AuditBlock> {
-        let bytes = |text: &str| BASE64.decode(text.as_bytes()).ok();
         Some(AuditBlock {
-            chain: self.chain,
-            number: self.number,
-            first_at: Timestamp::from_millis(self.first_at),
-            last_at: Timestamp::from_millis(self.last_at),
-            events: self.events,
-            sequence: self.sequence,
-            reserved: self.reserved,
-            previous: bytes(&self.previous)?.try_into().ok()?,
-            hash: bytes(&self.hash)?.try_into().ok()?,
-            signature: Some(AuditSignature {
-                kid: self.kid,
-                bytes: bytes(&self.signature)?,
-            }),
             body: self.body,
             personal: self.personal,
+            ..self.block.block()?
         })
     }
 }

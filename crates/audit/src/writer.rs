@@ -14,11 +14,13 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::block::{self, Tip};
-use crate::event::{Event, Head, Person, What};
+use crate::event::{Event, What};
 use crate::head::{self, Kept};
 use crate::recorder::{Backlog, Home, Message, OpenError, Opening};
 use crate::signer::{Signer, Trusted};
 use crate::spill::Spill;
+
+mod checkpoint;
 
 /// How long events wait for company.
 const GATHER: Duration = Duration::from_millis(100);
@@ -35,8 +37,6 @@ const UNASKED: i64 = 64;
 /// The end of the chain is kept outside the database so often while a server runs, and when it stops. An end there
 /// that is behind the one in the database is no sign of anything.
 const KEEP_END: Duration = Duration::from_secs(1);
-/// The other chains are named so often, if anything happens at all.
-const CHECKPOINT: Duration = Duration::from_mins(10);
 
 /// The task that writes; run it with [`Recording::start`].
 #[derive(Debug)]
@@ -271,54 +271,6 @@ impl Recording {
             backlog.written.load(Ordering::SeqCst) + backlog.outstanding()
                 > backlog.low.load(Ordering::SeqCst)
         }
-    }
-
-    /// Names the other chains, if it is time.
-    async fn add_checkpoint(&mut self, round: &mut Round) {
-        let now = self.world.elapsed();
-        let is_due = self.begun && !round.events.is_empty() && now >= self.checkpoint;
-        if !is_due && !round.checkpoint {
-            return;
-        }
-        let heads = match self.heads().await {
-            Ok(heads) => heads,
-            Err(error) => {
-                warn!(%error, "the other chains of the audit record are named later");
-                if !round.checkpoint {
-                    return;
-                }
-                Vec::new()
-            }
-        };
-        self.checkpoint = now + CHECKPOINT;
-        round.events.push(Event {
-            id: self.world.new_id(),
-            at: self.world.now(),
-            what: What::Checkpoint { heads },
-            person: Person::default(),
-        });
-    }
-
-    /// The ends of the other chains. What nobody signed is named by the very first signed block alone, when
-    /// everything of before is taken over; later it would be somebody's invention.
-    async fn heads(&self) -> Result<Vec<Head>, StoreError> {
-        let chains = self.store.audit_chains().await?;
-        let mut blocks = Vec::new();
-        for chain in chains.iter().filter(|chain| chain.chain != self.chain) {
-            blocks.extend(self.store.audit_block(chain.chain, chain.last).await?);
-        }
-        let is_first = self.tip.is_none_or(|tip| tip.sequence == 0)
-            && blocks.iter().all(|block| block.signature.is_none());
-        let named = blocks.iter().filter(|block| {
-            block.hash == block::hash(block) && (is_first || block::is_signed_by(block, &self.trusted))
-        });
-        Ok(named
-            .map(|block| Head {
-                chain: block.chain,
-                number: block.number,
-                hash: HEXLOWER.encode(&block.hash),
-            })
-            .collect())
     }
 
     /// Makes a block of what came and brings it to where it is durable.

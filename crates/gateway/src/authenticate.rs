@@ -100,11 +100,7 @@ impl Gateway {
                 BadForeignToken::Claims => Refusal::BadToken("the token lacks sub or exp or iat"),
             })?;
         // MA-50: a token for one server is worth nothing at its neighbour.
-        if !trust
-            .audiences
-            .iter()
-            .any(|audience| access.audiences.contains(audience))
-        {
+        if !trust.covers(&access.audiences) {
             return Err(Refusal::BadToken("the token is for another server"));
         }
         let name = ForeignName {
@@ -306,7 +302,9 @@ impl Gateway {
                     && self.verifier.still_counts(access).is_ok()
             }
             Proof::Foreign(access) => {
-                let trusts = |trust: &Trusts| trust.issuer.trust.issuer == access.issuer;
+                let trusts = |trust: &Trusts| {
+                    trust.issuer.trust.issuer == access.issuer && trust.covers(&access.audiences)
+                };
                 route.accepts.contains(&Kind::Jwt)
                     && route.trust.as_ref().is_some_and(trusts)
                     && access.expires_at > self.now()

@@ -64,9 +64,14 @@ impl Exchange {
     }
 }
 
-/// As much of a text of the caller's as is written down.
+/// The longest text of the caller's that is written down, in bytes.
+const LONGEST: usize = 500;
+
+/// As much of it as is written down.
 fn shortened(text: &str) -> String {
-    text.chars().take(500).collect()
+    text.get(..text.floor_char_boundary(LONGEST))
+        .unwrap_or(text)
+        .to_owned()
 }
 
 /// What a program calls itself, shortened.

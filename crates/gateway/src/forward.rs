@@ -11,8 +11,9 @@ use net::Body;
 use net::operators::CallError;
 use tracing::{info, warn};
 
-use crate::gateway::{Gateway, Journey};
+use crate::gateway::Gateway;
 use crate::health::Turn;
+use crate::journey::Journey;
 use crate::linger::{Linger, drain};
 use crate::record::UnderWay;
 use crate::refusal::{Refusal, UpstreamTrouble};

@@ -1,43 +1,31 @@
-//! The journey of a request through the door.
+//! The data plane: what it is built from, and what its steps share.
 
-use std::net::IpAddr;
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::Recorder;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use hyper::body::Incoming;
+use http::Response;
 use issuer::verify::Use;
 use issuer::{KeyRing, ServiceTokens, Standing, Verifier};
 use keys::Sealer;
 use model::{Timestamp, World};
-use net::{Body, Tasks, body};
+use net::{Body, Tasks};
 use papaya::HashMap;
 use people::{Directory, Identities};
-use protocol::{Origin, TraceParent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
 
-use crate::authorize::About;
-use crate::caller::Caller;
 use crate::catalogue::Catalogue;
-use crate::exchange::{Exchange, user_agent};
-use crate::in_flight::{Ids, InFlight};
-use crate::legacy_sse::Mailbox;
-use crate::listening::Seat;
-use crate::message::{Read, Unreadable, Waiting};
+use crate::in_flight::Ids;
+use crate::metadata;
 use crate::metrics::Refusals;
 use crate::old_tokens::Guesses;
-use crate::quota::{Quotas, Taking};
-use crate::record::{Record, UnderWay};
-use crate::refusal::{Circumstances, HumanPages, Refusal, UpstreamTrouble};
-use crate::route::{Leg, Route, Routes, Transport};
-use crate::trace::{self, Tracing};
-use crate::{answer, authorize, cors, credential, last_known, legacy_sse, message, metadata};
+use crate::quota::Quotas;
+use crate::refusal::{Circumstances, HumanPages, Refusal};
+use crate::route::Routes;
+use crate::trace::Tracing;
 
 /// What the gateway is built from.
 #[derive(Debug)]
@@ -73,7 +61,7 @@ pub struct Parts {
 /// The data plane.
 #[derive(Debug)]
 pub struct Gateway {
-    parts: Parts,
+    pub(crate) parts: Parts,
     routes: ArcSwap<Routes>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) directory: Arc<Directory>,
@@ -85,7 +73,7 @@ pub struct Gateway {
     pub(crate) mailboxes: HashMap<String, mpsc::Sender<Bytes>>,
     /// What is asked in each session.
     pub(crate) ids: Arc<Ids>,
-    quotas: Quotas,
+    pub(crate) quotas: Quotas,
     refusals: Refusals,
 }
 
@@ -132,7 +120,7 @@ impl Gateway {
     }
 
     /// An answer to a request of which nobody knows yet whose it is.
-    fn refuse(&self, refusal: &Refusal, circumstances: &Circumstances<'_>) -> Response<Body> {
+    pub(crate) fn refuse(&self, refusal: &Refusal, circumstances: &Circumstances<'_>) -> Response<Body> {
         self.refusals.count(refusal.slug());
         refusal.answer(circumstances)
     }
@@ -178,402 +166,5 @@ impl Gateway {
     /// Whether a path is the gateway's.
     pub fn owns(path: &str) -> bool {
         path == "/mcp" || path.starts_with("/mcp/") || metadata::is_metadata(path)
-    }
-
-    /// Answers a request to one of the gateway's paths. `origin` is the public name that the request came
-    /// under; an unknown one was turned away before (DEC-15).
-    pub async fn handle(
-        self: &Arc<Self>,
-        request: Request<Incoming>,
-        address: IpAddr,
-        origin: &Origin,
-    ) -> Response<Body> {
-        let routes = self.routes();
-        if metadata::is_metadata(request.uri().path()) {
-            return metadata::answer(&routes, origin, &request);
-        }
-        if let Err(refusal) = check_origin(&routes, request.headers()) {
-            return self.refuse(&refusal, &Circumstances::default());
-        }
-        let path = request.uri().path().to_owned();
-        let Some((route, leg)) = routes.find(&path) else {
-            return self.refuse(&Refusal::UnknownRoute, &Circumstances::default());
-        };
-        if request.method() == Method::OPTIONS {
-            return cors::preflight(request.headers());
-        }
-        match self
-            .authenticate(route, request.headers(), request.uri().query(), address)
-            .await
-        {
-            Ok(caller) => self.admit(&routes, route, leg, request, caller, address).await,
-            Err(refusal) => self.turn_away(route, &refusal, &request, origin),
-        }
-    }
-
-    /// A request without a token that counts.
-    fn turn_away(
-        &self,
-        route: &Route,
-        refusal: &Refusal,
-        request: &Request<Incoming>,
-        origin: &Origin,
-    ) -> Response<Body> {
-        let url = metadata::url_for(origin, request.uri().path(), request.uri().query());
-        let circumstances = Circumstances {
-            resource_metadata: Some(&url),
-            scope: route.scope(),
-            ..Circumstances::default()
-        };
-        let mut response = self.refuse(refusal, &circumstances);
-        // A person with a browser gets a page; status and header stay (CC-2).
-        if request.method() == Method::GET && wants_html(request.headers()) {
-            let endpoint = route.resource.uri.as_str();
-            let (title, asked) = (&route.resource.title, request.headers());
-            let pages = &self.parts.pages;
-            let page = pages.endpoint_opened(title, endpoint, asked, response.headers_mut());
-            *response.body_mut() = body::full(page);
-        }
-        response
-    }
-
-    /// The caller is known: from here on everything is recorded.
-    async fn admit(
-        self: &Arc<Self>,
-        routes: &Routes,
-        route: &Arc<Route>,
-        leg: Leg<'_>,
-        request: Request<Incoming>,
-        caller: Caller,
-        address: IpAddr,
-    ) -> Response<Body> {
-        // One event for the call, and before it, if it must be durable first, that it was let through.
-        let events = if self.parts.recorder.is_strict() { 2 } else { 1 };
-        let Ok(seat) = self.parts.recorder.ready(events).await else {
-            return self.refuse(&Refusal::Unavailable, &Circumstances::default());
-        };
-        let exchange = Exchange {
-            route: Arc::clone(route),
-            caller,
-            reference: self.parts.recorder.reference(),
-            address,
-            user_agent: user_agent(request.headers()),
-            started: self.parts.world.elapsed(),
-            method: Some(request.method().to_string()),
-            target: None,
-            waiting: Vec::new(),
-            is_batch: false,
-            modern: false,
-            watches: Vec::new(),
-            bytes_in: 0,
-            agent: None,
-            arguments: None,
-            trace: trace::parent(request.headers(), None),
-        };
-        let mut record = Record::new(
-            exchange,
-            self.parts.recorder.clone(),
-            seat,
-            self.parts.world.clone(),
-        );
-        let ticket = match leg {
-            Leg::Message(ticket) => Some(ticket),
-            Leg::Endpoint => None,
-        };
-        match self.pass(routes, route, leg, request, &mut record).await {
-            Ok(passed) => answer::answer(self, passed, record),
-            Err(refusal) => {
-                let resource_metadata =
-                    metadata::url_for(routes.origins.public(), &format!("/mcp/{}", route.name()), None);
-                let circumstances = Circumstances {
-                    waiting: record
-                        .exchange()
-                        .map(|exchange| exchange.waiting.clone())
-                        .unwrap_or_default(),
-                    is_batch: record.exchange().is_some_and(|exchange| exchange.is_batch),
-                    modern: record.exchange().is_some_and(|exchange| exchange.modern),
-                    resource_metadata: Some(&resource_metadata),
-                    scope: route.scope(),
-                    reference: record.exchange().map(|exchange| exchange.reference),
-                };
-                let response = self.refuse(&refusal, &circumstances);
-                debug!(server = %route.name(), refusal = refusal.slug(), reference = ?circumstances.reference, "refused");
-                record.refused(&refusal, response.status().as_u16());
-                let response = match (ticket, record.exchange()) {
-                    (Some(ticket), Some(exchange)) if response.status().is_success() => {
-                        legacy_sse::on_the_stream(self, route, &exchange.caller, ticket, response).await
-                    }
-                    _ => response,
-                };
-                drop(record);
-                self.settled(response).await
-            }
-        }
-    }
-
-    /// Lets a refusal out, once it is on record if that must be first.
-    async fn settled(&self, response: Response<Body>) -> Response<Body> {
-        let recorder = &self.parts.recorder;
-        if recorder.is_strict() && recorder.flush().await.is_err() {
-            return self.refuse(&Refusal::Unavailable, &Circumstances::default());
-        }
-        response
-    }
-
-    async fn pass(
-        self: &Arc<Self>,
-        routes: &Routes,
-        route: &Arc<Route>,
-        leg: Leg<'_>,
-        request: Request<Incoming>,
-        record: &mut Record,
-    ) -> Result<Passed, Refusal> {
-        let (head, incoming) = request.into_parts();
-        let allow = match (route.transport, &leg) {
-            (Transport::Streamable, _) => "POST, GET, DELETE, OPTIONS",
-            (Transport::Sse, Leg::Endpoint) => "GET, OPTIONS",
-            (Transport::Sse, Leg::Message(_)) => "POST, OPTIONS",
-        };
-        if !allow.split(", ").any(|method| method == head.method.as_str()) {
-            return Err(Refusal::Method(allow));
-        }
-        let read = match head.method {
-            Method::POST => Some(read(route, &head.headers, incoming, record).await?),
-            _ => None,
-        };
-        if let Some(tracing) = &self.parts.tracing {
-            record.span = Some(tracing.begin(trace::parent(&head.headers, read.as_ref())));
-        }
-        let Some(exchange) = record.exchange() else {
-            return Err(Refusal::Unavailable);
-        };
-        let caller = exchange.caller.clone();
-        let about = About {
-            catalogue: self.catalogue(),
-            route,
-            caller: &caller,
-            address: exchange.address,
-            now: self.now(),
-        };
-        let mut taking = Taking {
-            quotas: &self.quotas,
-            now: self.elapsed(),
-            held: Vec::new(),
-        };
-        let listens = head.method == Method::GET;
-        let verdict =
-            authorize::authorize(&about, &mut taking, &mut record.ruling, read).and_then(|verdict| {
-                if listens {
-                    taking.stream(&about)?;
-                }
-                Ok(verdict)
-            });
-        let held = taking.held;
-        let verdict = verdict.map_err(|refusal| match refusal {
-            Refusal::NotAllowed(contact) => not_allowed_by_method(&head.method, contact),
-            other => other,
-        })?;
-        let mut told = verdict.told;
-        let read = verdict.read;
-        if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {
-            return Err(Refusal::Told(told));
-        }
-        // Nothing reaches a server, and nobody is told anything, that is not on record, if it must be.
-        record.admitted().await?;
-        if let Leg::Message(ticket) = leg
-            && !told.is_empty()
-            && self.tell_on_stream(route, &caller, ticket, &told)
-        {
-            told.clear();
-        }
-        record.told = told;
-        let wanted = last_known::wanted(read.as_ref());
-        let mut journey = Journey {
-            routes,
-            route,
-            caller: &caller,
-            under_way: None,
-            method: &head.method,
-            headers: &head.headers,
-            trace: record.span.as_ref().map(|span| span.context()),
-        };
-        let mut place = None;
-        if let Some(limit) = route.concurrency
-            && read.as_ref().is_some_and(Read::asks)
-            && !record.exchange().is_none_or(Exchange::is_listening)
-        {
-            let waits = async { Ok(route.share.enter(caller.account.id, limit).await) };
-            place = Some(
-                self.while_it_counts(&journey, waits)
-                    .await?
-                    .ok_or(Refusal::Busy)?,
-            );
-        }
-        journey.under_way = Some(Arc::new(UnderWay { held, place }));
-        record.under_way.clone_from(&journey.under_way);
-        let passed = match leg {
-            Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
-            Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
-            Leg::Endpoint => match self.streamable(&journey, read).await {
-                Err(Refusal::Upstream(trouble)) => {
-                    let copy = wanted.filter(|_| trouble == UpstreamTrouble::Unreachable);
-                    let copy = copy.and_then(|list| self.last_known(list, record));
-                    return copy.ok_or(Refusal::Upstream(trouble));
-                }
-                outcome => outcome?,
-            },
-        };
-        self.hold_back(&journey, passed, record).await
-    }
-
-    /// Names the caller to the upstream, and the span that calls.
-    pub(crate) fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
-        credential::identify(headers, journey.route, journey.caller, &journey.routes.issuer);
-        if let Some(trace) = journey.trace
-            && let Ok(value) = HeaderValue::from_str(&trace.to_string())
-        {
-            headers.insert("traceparent", value);
-        }
-        if let Some(assertion) = &journey.route.assertion {
-            let (issuer, keys, world) = (&journey.routes.issuer, &self.parts.key_ring, &self.parts.world);
-            credential::assert(headers, assertion, journey.caller, issuer, keys, world).map_err(|error| {
-                warn!(%error, "an identity assertion cannot be signed");
-                Refusal::Unavailable
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// What the steps after authorization need.
-pub(crate) struct Journey<'a> {
-    routes: &'a Routes,
-    pub(crate) route: &'a Arc<Route>,
-    pub(crate) caller: &'a Caller,
-    /// What it takes up.
-    pub(crate) under_way: Option<Arc<UnderWay>>,
-    pub(crate) method: &'a Method,
-    pub(crate) headers: &'a HeaderMap,
-    /// Our span, if somebody collects them.
-    trace: Option<TraceParent>,
-}
-
-/// A request that came through, with the upstream's answer.
-pub(crate) struct Passed {
-    /// Its head, cleaned.
-    pub(crate) parts: http::response::Parts,
-    /// Its body.
-    pub(crate) body: PassedBody,
-    /// What goes out before the body.
-    pub(crate) first: Bytes,
-    /// What of the body has come already.
-    pub(crate) rest: Bytes,
-    /// The place that a listening stream holds.
-    pub(crate) listening: Option<Seat>,
-    /// What a stream of the legacy transport says besides what the upstream says.
-    pub(crate) mailbox: Option<Mailbox>,
-    /// The ids under which its session asks.
-    pub(crate) ids: Vec<InFlight>,
-}
-
-/// The body of an answer.
-pub(crate) enum PassedBody {
-    /// As it comes.
-    Incoming(Incoming),
-    /// Held back, and made into what the caller may see.
-    Whole(Bytes),
-}
-
-/// Reads the message, and lets the record know what it was even if it goes no further.
-async fn read(
-    route: &Route,
-    headers: &HeaderMap,
-    incoming: Incoming,
-    record: &mut Record,
-) -> Result<Read, Refusal> {
-    let outcome = message::read(route, headers, incoming).await;
-    let Some(exchange) = record.exchange_mut() else {
-        return Err(Refusal::Unavailable);
-    };
-    match outcome {
-        Ok(read) => {
-            exchange.say(&read);
-            record.note_kind();
-            Ok(read)
-        }
-        Err(Unreadable { refusal, id, modern }) => {
-            exchange.waiting = id.iter().map(|id| Waiting::new(id, None)).collect();
-            exchange.modern = modern;
-            Err(refusal)
-        }
-    }
-}
-
-/// A page of another site is refused where cookies or a laptop's loopback could lend it rights (CC-6).
-/// Elsewhere a bearer token outweighs it, because nothing ambient goes with a request.
-fn check_origin(routes: &Routes, headers: &HeaderMap) -> Result<(), Refusal> {
-    for value in headers.get_all(header::ORIGIN) {
-        let known = value.to_str().ok().and_then(|text| Origin::from_str(text).ok());
-        if known.is_some_and(|origin| routes.origin_is_allowed(&origin)) {
-            continue;
-        }
-        if routes.origin_is_binding() {
-            return Err(Refusal::Origin);
-        }
-        debug!(origin = ?value, "a request came from a page of an unknown origin");
-    }
-    Ok(())
-}
-
-/// Said in the way that clients of each kind of request can take (CC-5, CC-95).
-fn not_allowed_by_method(method: &Method, contact: Option<String>) -> Refusal {
-    match *method {
-        Method::GET => Refusal::Method("POST, DELETE, OPTIONS"),
-        Method::DELETE => Refusal::Session,
-        _ => Refusal::NotAllowed(contact),
-    }
-}
-
-fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    accept.contains("text/html") && !accept.contains("text/event-stream")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use protocol::{Issuer, Origins};
-
-    fn routes(public: &str, allowed: &[&str]) -> Routes {
-        let public: Origin = public.parse().unwrap();
-        Routes {
-            issuer: Issuer::of(&public),
-            origins: Origins::new(public, vec![]),
-            title: String::new(),
-            allowed_origins: allowed.iter().map(|origin| origin.parse().unwrap()).collect(),
-            keep_alive: Duration::from_secs(15),
-            issuers: std::collections::HashMap::new(),
-            servers: std::collections::HashMap::new(),
-        }
-    }
-
-    #[test]
-    fn cc_6_dec_15_on_a_public_name_a_token_outweighs_a_foreign_origin() {
-        let verdict = |routes: &Routes, origin: &'static str| {
-            let headers = HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
-            check_origin(routes, &headers).is_ok()
-        };
-        let foreign = "https://evil.example";
-        let public = routes("https://mcp.example.com", &[]);
-        assert!(verdict(&public, foreign) && verdict(&public, "null"));
-        let listed = routes("https://mcp.example.com", &["https://chat.example"]);
-        assert!(verdict(&listed, "https://chat.example") && verdict(&listed, "https://mcp.example.com"));
-        assert!(!verdict(&listed, foreign) && !verdict(&listed, "http://localhost:6274"));
-        let laptop = routes("http://127.0.0.1:8080", &[]);
-        assert!(verdict(&laptop, "http://localhost:6274"));
-        assert!(!verdict(&laptop, foreign) && !verdict(&laptop, "null"));
     }
 }

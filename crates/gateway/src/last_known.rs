@@ -13,7 +13,8 @@ use tracing::warn;
 
 use crate::answer;
 use crate::filter::Filter;
-use crate::gateway::{Gateway, Passed, PassedBody};
+use crate::gateway::Gateway;
+use crate::journey::{Passed, PassedBody};
 use crate::message::Read;
 use crate::record::Record;
 

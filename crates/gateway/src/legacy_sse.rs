@@ -20,7 +20,8 @@ use tracing::warn;
 use url::Url;
 
 use crate::caller::Caller;
-use crate::gateway::{Gateway, Journey, Passed, PassedBody};
+use crate::gateway::Gateway;
+use crate::journey::{Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;

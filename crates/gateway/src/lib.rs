@@ -24,6 +24,7 @@ pub mod forward;
 pub mod gateway;
 pub mod health;
 mod in_flight;
+pub mod journey;
 pub mod last_known;
 pub mod legacy_sse;
 pub mod linger;

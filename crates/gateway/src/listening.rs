@@ -9,7 +9,8 @@ use net::body;
 use tokio_util::sync::CancellationToken;
 
 use crate::forward;
-use crate::gateway::{Gateway, Journey};
+use crate::gateway::Gateway;
+use crate::journey::Journey;
 use crate::refusal::Refusal;
 
 /// A second listening stream of a session waits so long for the upstream to notice that the first is gone.

@@ -51,6 +51,13 @@ pub struct Trusts {
     pub alone: bool,
 }
 
+impl Trusts {
+    /// Whether a token with these audiences is for the server (MA-50).
+    pub(crate) fn covers(&self, audiences: &[String]) -> bool {
+        self.audiences.iter().any(|audience| audiences.contains(audience))
+    }
+}
+
 /// How long an upstream may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {

@@ -8,7 +8,8 @@ use http::{HeaderValue, Method};
 use net::body;
 use tracing::debug;
 
-use crate::gateway::{Gateway, Journey, Passed, PassedBody};
+use crate::gateway::Gateway;
+use crate::journey::{Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::Refusal;
 use crate::{answer, credential, forward, session};

@@ -39,7 +39,7 @@ impl Output {
             }
             (false, Answer::List { columns, rows, .. }) => table(columns, rows),
             (false, Answer::Item(item)) => facts(item),
-            (false, Answer::Done { text, .. }) => text.clone(),
+            (false, Answer::Done { text, .. }) => text.lines().map(printable).collect::<Vec<_>>().join("\n"),
         };
         self.print(&text);
     }

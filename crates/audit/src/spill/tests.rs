@@ -3,6 +3,7 @@ use crate::block;
 use crate::event::{Event, What};
 use crate::signer::Signer;
 use crate::testing::{sealer, somebody};
+use uuid::Uuid;
 
 #[test]
 fn a_line_that_broke_off_is_left_out_and_written_over() {

@@ -389,3 +389,82 @@ async fn a_record_of_before_is_taken_over() {
         assert!(!judged().await.unwrap().sound);
     }
 }
+
+/// Whoever can write the database waits for a replica with a new chain to vouch for what they put in.
+#[tokio::test]
+async fn a_new_chain_vouches_for_nothing_that_is_not_signed() {
+    for database in databases().await {
+        let (world, _) = testkit::world();
+        let (store, sealer) = (&database.store, crate::testing::sealer(&world));
+        let first = Arc::new(Signer::open(&world, &**store, &sealer).await.unwrap());
+        let writer = Writer::chain(&world, store, &first, 1).await;
+        writer.recorder.begin().await;
+        writer.block(3, "ana").await;
+        writer.close().await;
+        let mut forged = store.last_audit_block(Uuid::from_u128(1)).await.unwrap().unwrap();
+        store.delete_audit_blocks(forged.chain, i64::MAX).await.unwrap();
+        (forged.chain, forged.number, forged.sequence) = (Uuid::from_u128(9), 0, 0);
+        (forged.signature, forged.previous) = (None, [0; 32]);
+        forged.hash = crate::block::hash(&forged);
+        store.append_audit_block(&forged).await.unwrap();
+        let later = Arc::new(Signer::open(&world, &**store, &sealer).await.unwrap());
+        let writer = Writer::chain(&world, store, &later, 2).await;
+        writer.recorder.begin().await;
+        writer.close().await;
+        let trusted = Trusted::new(vec![later.public().clone()]);
+        let report = crate::verify::store(&**store, &trusted, false, &mut |_| {})
+            .await
+            .unwrap();
+        assert!(!report.sound, "{}: {}", database.engine, report.words());
+    }
+}
+
+/// Rows that were made to look old are not deleted on record, and so not without being found.
+#[tokio::test]
+async fn what_only_looks_old_is_not_trimmed() {
+    for database in databases().await {
+        let (world, clock) = testkit::world();
+        let signer = Arc::new(Signer::generate().unwrap());
+        let store = &database.store;
+        let writer = Writer::chain(&world, store, &signer, 1).await;
+        writer.recorder.begin().await;
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(1));
+            writer.block(2, "ana").await;
+        }
+        database
+            .execute("UPDATE audit_blocks SET last_at = 0 WHERE number < 2")
+            .await;
+        let trimmed = retention::trim(&**store, &writer.recorder, Duration::from_hours(1), world.now()).await;
+        assert_eq!(trimmed.unwrap(), 0, "{}", database.engine);
+        writer.close().await;
+        let trusted = Trusted::new(vec![signer.public().clone()]);
+        let report = crate::verify::store(&**store, &trusted, false, &mut |_| {})
+            .await
+            .unwrap();
+        assert!(!report.sound, "{}: {}", database.engine, report.words());
+    }
+}
+
+/// An erasure empties no line that was only made to look like the person's.
+#[tokio::test]
+async fn what_only_looks_like_a_persons_is_not_erased() {
+    for database in databases().await {
+        let (world, _) = testkit::world();
+        let signer = Arc::new(Signer::generate().unwrap());
+        let store = &database.store;
+        let writer = Writer::chain(&world, store, &signer, 1).await;
+        writer.recorder.begin().await;
+        writer.block(1, "eve").await;
+        let chain = Uuid::from_u128(1);
+        let block = store.last_audit_block(chain).await.unwrap().unwrap();
+        let doctored = block.personal.replace("eve", "ana");
+        let replaced = store
+            .replace_audit_personal(chain, block.number, &block.personal, &doctored)
+            .await;
+        assert!(replaced.unwrap());
+        let erased = crate::erasure::erase(&**store, &writer.recorder, None, "ana").await;
+        assert_eq!(erased.unwrap(), 0, "{}", database.engine);
+        writer.close().await;
+    }
+}

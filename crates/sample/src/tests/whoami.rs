@@ -11,7 +11,7 @@ const SAID: [(&str, &str); 7] = [
     ("x-mcp-issuer", "https://door.example"),
     ("x-mcp-audience", "https://door.example/sample/mcp"),
     ("x-mcp-token-id", "0198c0de-0000-7000-8000-000000000002"),
-    ("x-mcp-expires", "1893456000"),
+    ("x-mcp-expires", "2030-01-01T00:00:00Z"),
 ];
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn tells_what_the_door_said() {
                 "issuer": "https://door.example",
                 "audience": "https://door.example/sample/mcp",
                 "tokenId": "0198c0de-0000-7000-8000-000000000002",
-                "expiresAt": 1_893_456_000,
+                "expiresAt": "2030-01-01T00:00:00Z",
                 "ownCredential": true,
                 "callerTokenLeaked": false,
                 "leakedIn": [],

@@ -42,8 +42,8 @@ struct Identity {
     audience: Option<String>,
     /// The access token's id, which is not the token (X-MCP-Token-Id).
     token_id: Option<String>,
-    /// When the access token expires, in seconds since 1970 (X-MCP-Expires).
-    expires_at: Option<i64>,
+    /// When the access token expires, as RFC 3339 has it (X-MCP-Expires).
+    expires_at: Option<String>,
     /// Whether the Authorization header held this server's own credential.
     own_credential: bool,
     /// Whether a credential of the caller's came through the front door. Must be false.
@@ -79,7 +79,7 @@ impl Identity {
             issuer: header("x-mcp-issuer"),
             audience: header("x-mcp-audience"),
             token_id: header("x-mcp-token-id"),
-            expires_at: header("x-mcp-expires").and_then(|seconds| seconds.parse().ok()),
+            expires_at: header("x-mcp-expires"),
             own_credential: request.extensions.get::<Admitted>().is_some(),
             caller_token_leaked: !leaked_in.is_empty(),
             leaked_in,
@@ -93,10 +93,6 @@ impl Identity {
         } else {
             self.scopes.join(" ")
         };
-        let expiry = self.expires_at.map_or_else(
-            || "not said".to_owned(),
-            |seconds| model::Timestamp::from_seconds(seconds).to_string(),
-        );
         let authorization = if self.own_credential {
             "This server's own credential arrived in the Authorization header."
         } else {
@@ -112,12 +108,13 @@ impl Identity {
         };
         format!(
             "Account: {}\nClient: {}\nScopes: {scopes}\nIssuer: {}\nAudience: {}\nToken id: {}\n\
-             Token expires: {expiry}\n{authorization} {leak}",
+             Token expires: {}\n{authorization} {leak}",
             said(&self.subject),
             said(&self.client),
             said(&self.issuer),
             said(&self.audience),
             said(&self.token_id),
+            said(&self.expires_at),
         )
     }
 }

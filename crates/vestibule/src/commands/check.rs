@@ -150,6 +150,15 @@ fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
     if config.servers.is_empty() {
         findings.warning("servers", "there are none yet");
     }
+    if let Some(address) = config
+        .metrics
+        .listen
+        .filter(|address| !address.ip().is_loopback())
+    {
+        let text =
+            format!("{address} asks for no password; see that only the machine that collects can reach it");
+        findings.warning("metrics.listen", text);
+    }
     for (name, server) in &config.servers {
         if server
             .allow

@@ -15,9 +15,7 @@ async fn scripted(settings: &str, postgres: Option<String>) -> (Door, Scripted, 
         ..Plan::default()
     })
     .await;
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/scripted", door.url);
-    let token = app.sign_in(&door, "ana").await.access;
+    let token = door.token_for("scripted").await;
     (door, upstream, token)
 }
 

@@ -25,9 +25,7 @@ async fn rig() -> Rig {
         ..Plan::default()
     })
     .await;
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/scripted", door.url);
-    let token = app.sign_in(&door, "ana").await.access;
+    let token = door.token_for("scripted").await;
     Rig {
         door,
         upstream,

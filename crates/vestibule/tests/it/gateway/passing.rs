@@ -49,10 +49,8 @@ async fn scripted(server: &str) -> (Door, Scripted, String) {
         ..Plan::default()
     })
     .await;
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/scripted", door.url);
-    let tokens = app.sign_in(&door, "ana").await;
-    (door, upstream, tokens.access)
+    let token = door.token_for("scripted").await;
+    (door, upstream, token)
 }
 
 /// TP-1, TP-5, TP-89, MA-63: nothing of the hop, of the upstream's cookies, redirects and challenges comes through,
@@ -157,12 +155,10 @@ async fn credentials_are_what_the_template_says_and_follow_their_files() {
         ..Plan::default()
     })
     .await;
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/jira", door.url);
-    let tokens = app.sign_in(&door, "ana").await;
+    let token = door.token_for("jira").await;
     let call = || {
         door::call("jira", "echo_headers", json!({}))
-            .bearer(&tokens.access)
+            .bearer(&token)
             .with("x-atlassian-jira-url", "https://evil.example")
             .with("x-mcp-toolsets", "all")
     };

@@ -30,14 +30,8 @@ async fn limited() -> (Door, String) {
         ..Plan::default()
     })
     .await;
-    let token = token_for(&door, "limited").await;
+    let token = door.token_for("limited").await;
     (door, token)
-}
-
-async fn token_for(door: &Door, server: &str) -> String {
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/{server}", door.url);
-    app.sign_in(door, "ana").await.access
 }
 
 /// A request of an era that has sessions, in a session of its own.
@@ -255,7 +249,7 @@ async fn the_record_names_the_rule() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tp_101_the_oldest_transport_is_filtered_too() {
     let (door, _) = limited().await;
-    let token = token_for(&door, "old").await;
+    let token = door.token_for("old").await;
     let listen = Ask::get("/mcp/old")
         .bearer(&token)
         .with("accept", "text/event-stream");
@@ -319,7 +313,7 @@ async fn scripted() -> (Door, Scripted, String) {
         ..Plan::default()
     })
     .await;
-    let token = token_for(&door, "scripted").await;
+    let token = door.token_for("scripted").await;
     (door, upstream, token)
 }
 

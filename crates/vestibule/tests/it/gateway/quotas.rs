@@ -108,9 +108,7 @@ async fn a_batch_takes_message_by_message() {
         ..Plan::default()
     })
     .await;
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/scripted", door.url);
-    let token = app.sign_in(&door, "ana").await.access;
+    let token = door.token_for("scripted").await;
     let call =
         |id: u32| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "x" } });
     let ask = async |messages: Value| {

@@ -248,9 +248,7 @@ async fn a_slow_reader_slows_the_upstream() {
         ..Plan::default()
     })
     .await;
-    let mut app = door.app().await;
-    app.resource = format!("{}/mcp/large", door.url);
-    let token = app.sign_in(&door, "ana").await.access;
+    let token = door.token_for("large").await;
     let stream = door::call("large", "x", json!({}))
         .bearer(&token)
         .open(door.address)
@@ -264,4 +262,34 @@ async fn a_slow_reader_slows_the_upstream() {
     assert!(before < WHOLE / 2, "{before} bytes are on the way to nobody");
     let reply = stream.whole().await;
     assert_eq!(reply.body.len(), WHOLE);
+}
+
+/// MA-56: a stream that never falls silent ends with the caller's right to it all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_stream_does_not_outlive_its_token() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::task::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 16 * 1024];
+        let _ = stream.read(&mut head).await;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // As fast as it is read: there is always something to pass on.
+        while stream.write_all(&b": busy\n\n".repeat(1000)).await.is_ok() {}
+    });
+    let servers = format!(
+        "  busy:\n    upstream: http://{address}/mcp\n    allow: [{{ groups: [developers], tools: all }}]\n"
+    );
+    let door = Door::with(Plan {
+        servers,
+        ..Plan::default()
+    })
+    .await;
+    let token = door.token_for("busy").await;
+    let listen = door::modern("busy", "subscriptions/listen", json!({ "notifications": {} }));
+    let mut stream = listen.bearer(&token).open(door.address).await;
+    assert_eq!(stream.status(), 200);
+    door.advance(Duration::from_hours(25));
+    assert!(stream.ends_within(2 * SECOND).await);
 }

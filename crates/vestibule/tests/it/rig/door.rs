@@ -334,6 +334,13 @@ servers:
         (app, tokens)
     }
 
+    /// A token of Ana's for another server than the fixture.
+    pub(crate) async fn token_for(&self, server: &str) -> String {
+        let mut app = self.app().await;
+        app.resource = format!("{}/mcp/{server}", self.url);
+        app.sign_in(self, "ana").await.access
+    }
+
     /// Calls a tool of the fixture in the stateless era.
     pub(crate) async fn call(&self, token: &str, tool: &str, arguments: Value) -> Reply {
         self.ask(call("fixture", tool, arguments).bearer(token)).await
