@@ -144,6 +144,16 @@ pub enum What {
         grant: Option<GrantId>,
         reason: String,
     },
+    /// A person allowed a grant's client more than before (MA-36): `asked` is what the page asked for, `scopes` what
+    /// was added of it.
+    GrantWidened {
+        grant: GrantId,
+        account: AccountId,
+        client: ClientId,
+        server: Option<ServerName>,
+        asked: String,
+        scopes: String,
+    },
     /// A grant ended. `reason` is one of `store::EndReason`.
     GrantEnded {
         grant: GrantId,
@@ -223,6 +233,8 @@ pub enum What {
         service_token: ServiceTokenId,
         account: AccountId,
         servers: Vec<ServerName>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        scopes: String,
         expires_at: Timestamp,
         operator: String,
     },

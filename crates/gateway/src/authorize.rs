@@ -2,11 +2,13 @@
 //! the message asks for?
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use audit::event::Judged;
 use bytes::Bytes;
 use model::Timestamp;
 use policy::{Act, Annotations, Circumstances, Client, Decision, Outcome, Principal};
+use protocol::Issuer;
 use protocol::mcp::list::{Entry, List};
 use url::Url;
 
@@ -16,11 +18,13 @@ use crate::message::{Asked, Element, Read};
 use crate::quota::Taking;
 use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
+use crate::step_up::Lacking;
 
 /// Who asks, of which server, from where and when.
 pub(crate) struct About<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) route: &'a Route,
+    pub(crate) issuer: &'a Issuer,
     pub(crate) caller: &'a Caller,
     pub(crate) address: IpAddr,
     pub(crate) now: Timestamp,
@@ -211,11 +215,7 @@ impl About<'_> {
     fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
         let mut decision = self.decide_as_written(act, arguments);
         in_other_words(act, |uri| {
-            let again = match act {
-                Act::ReadResource(_) => Act::ReadResource(uri),
-                Act::Subscribe(_) => Act::Subscribe(uri),
-                _ => Act::CompleteResource(uri),
-            };
+            let again = of_uri(act, uri);
             if decision.outcome == Outcome::Allowed {
                 decision = self.decide_as_written(again, arguments);
             }
@@ -228,13 +228,8 @@ impl About<'_> {
         if is_too_long(act) {
             return Decision::hidden();
         }
-        let circumstances = Circumstances {
-            address: self.address,
-            now: self.now,
-            authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
-            arguments,
-        };
         let policy = &self.route.resource.policy;
+        let circumstances = self.circumstances(arguments);
         policy.decide(self.principal(), act, self.annotations(act), &circumstances)
     }
 
@@ -247,7 +242,7 @@ impl About<'_> {
                 .and_then(|span| std::str::from_utf8(body.get(span)?).ok());
             let decision = self.decide(asked.act(), arguments);
             ruling.note(&decision, asked.act());
-            let refusal = self.refusal(&decision, asked);
+            let refusal = self.refusal(&decision, asked, arguments);
             if refusal.is_none() && self.is_held(asked.act()) {
                 return Some(Refusal::Held(
                     Absent::of(asked.act()),
@@ -259,8 +254,15 @@ impl About<'_> {
     }
 
     /// How a decision is said (DEC-16).
-    fn refusal(&self, decision: &Decision, asked: &Asked) -> Option<Refusal> {
+    fn refusal(&self, decision: &Decision, asked: &Asked, arguments: Option<&str>) -> Option<Refusal> {
         let act = asked.act();
+        if decision.outcome != Outcome::Allowed
+            && let Some(scopes) = self.lacking(act, arguments)
+        {
+            let policy = &self.route.resource.policy;
+            let lacking = Lacking::new(scopes, policy, self.caller, self.issuer, act);
+            return Some(Refusal::Lacking(Box::new(lacking)));
+        }
         match decision.outcome {
             Outcome::Allowed => None,
             Outcome::Hidden => Some(Refusal::Absent(Absent::of(act), act.name().to_owned())),
@@ -273,6 +275,42 @@ impl About<'_> {
                     contact: self.route.contact.clone(),
                 })
             }
+        }
+    }
+
+    /// The scopes with which this would be allowed, if that is all that is in the way.
+    fn lacking(&self, act: Act<'_>, arguments: Option<&str>) -> Option<Vec<Arc<str>>> {
+        if is_too_long(act) || self.is_held(act) {
+            return None;
+        }
+        let circumstances = self.circumstances(arguments);
+        let (principal, annotations) = (self.principal(), self.annotations(act));
+        let policy = &self.route.resource.policy;
+        let lacking = policy.lacking(principal, act, annotations, &circumstances)?;
+        // What the upstream may read it as must not need more, or be out of reach.
+        let mut scope = self.caller.proof.scope().to_owned();
+        for name in &lacking {
+            scope.push(' ');
+            scope.push_str(name);
+        }
+        let client = principal.client.map(|client| Client {
+            scope: &scope,
+            ..client
+        });
+        let with = Principal { client, ..principal };
+        let reaches = in_other_words(act, |uri| {
+            let decision = policy.decide(with, of_uri(act, uri), Annotations::default(), &circumstances);
+            decision.outcome == Outcome::Allowed
+        });
+        reaches.then_some(lacking)
+    }
+
+    fn circumstances<'c>(&self, arguments: Option<&'c str>) -> Circumstances<'c> {
+        Circumstances {
+            address: self.address,
+            now: self.now,
+            authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
+            arguments,
         }
     }
 
@@ -311,6 +349,15 @@ fn is_too_long(act: Act<'_>) -> bool {
     match act {
         Act::ReadResource(uri) | Act::Subscribe(uri) | Act::CompleteResource(uri) => uri.len() > LONGEST_URI,
         act => act.name().len() > LONGEST_NAME,
+    }
+}
+
+/// The same act of another URI.
+fn of_uri<'u>(act: Act<'_>, uri: &'u str) -> Act<'u> {
+    match act {
+        Act::ReadResource(_) => Act::ReadResource(uri),
+        Act::Subscribe(_) => Act::Subscribe(uri),
+        _ => Act::CompleteResource(uri),
     }
 }
 

@@ -15,6 +15,7 @@ use protocol::{Issuer, scope};
 use relying::ForeignAccess;
 use store::AccountView;
 
+use crate::gateway::Gateway;
 use crate::old_tokens::{self, OldToken};
 
 /// A caller whose proof counts for the server that was asked for.
@@ -45,6 +46,18 @@ impl Caller {
             Proof::Access(_) | Proof::Service(_) | Proof::Legacy(_) => account,
         };
         Self { proof, account }
+    }
+
+    /// The same caller as they are at this moment, as far as that is in memory: their account, and what the person
+    /// added to the grant.
+    pub(crate) fn as_now(&self, gateway: &Gateway) -> Self {
+        let account = gateway.directory.remembered(self.account.id);
+        let proof = match &self.proof {
+            Proof::Access(access) => gateway.verifier.widened(access).map(Proof::Access),
+            Proof::Service(_) | Proof::Foreign(_) | Proof::Legacy(_) => None,
+        };
+        let proof = proof.unwrap_or_else(|| self.proof.clone());
+        Self::new(proof, account.unwrap_or_else(|| Arc::clone(&self.account)))
     }
 
     /// The same caller, as the account is now.
@@ -96,8 +109,9 @@ impl Proof {
     pub(crate) fn scope(&self) -> &str {
         match self {
             Self::Access(access) => &access.scope,
+            Self::Service(token) => &token.scope,
             // They are for servers, and for nothing else.
-            Self::Service(_) | Self::Legacy(_) => scope::MCP,
+            Self::Legacy(_) => scope::MCP,
             Self::Foreign(access) => &access.scope,
         }
     }

@@ -60,13 +60,11 @@ impl Filter {
         // A stream may outlive the rules that it began under.
         let routes = self.gateway.routes();
         let route = routes.servers.get(self.route.name()).unwrap_or(&self.route);
-        let caller = match self.gateway.directory.remembered(self.caller.account.id) {
-            Some(account) => self.caller.with(account),
-            None => self.caller.clone(),
-        };
+        let caller = self.caller.as_now(&self.gateway);
         let about = About {
             catalogue: self.gateway.catalogue(),
             route,
+            issuer: &routes.issuer,
             caller: &caller,
             address: self.address,
             now: self.gateway.now(),

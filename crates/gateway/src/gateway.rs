@@ -8,7 +8,7 @@ use audit::Recorder;
 use bytes::Bytes;
 use http::Response;
 use issuer::verify::Use;
-use issuer::{KeyRing, ServiceTokens, Standing, Verifier};
+use issuer::{AuthorizationServer, KeyRing, ServiceTokens, Standing, Verifier};
 use keys::Sealer;
 use model::{Timestamp, World};
 use net::{Body, Tasks};
@@ -25,6 +25,7 @@ use crate::old_tokens::Guesses;
 use crate::quota::Quotas;
 use crate::refusal::{Circumstances, HumanPages, Refusal};
 use crate::route::Routes;
+use crate::step_up::Challenges;
 use crate::trace::Tracing;
 
 /// What the gateway is built from.
@@ -32,6 +33,8 @@ use crate::trace::Tracing;
 pub struct Parts {
     /// Clock and dice.
     pub world: World,
+    /// Knows who the programs are.
+    pub issuer: Arc<AuthorizationServer>,
     /// Checks our tokens.
     pub verifier: Arc<Verifier>,
     /// Checks our service tokens.
@@ -74,6 +77,8 @@ pub struct Gateway {
     /// What is asked in each session.
     pub(crate) ids: Arc<Ids>,
     pub(crate) quotas: Quotas,
+    /// Who was told already which scope is lacking.
+    pub(crate) challenges: Challenges,
     refusals: Refusals,
 }
 
@@ -91,6 +96,7 @@ impl Gateway {
             mailboxes: HashMap::new(),
             ids: Arc::default(),
             quotas: Quotas::default(),
+            challenges: Challenges::default(),
             refusals: Refusals::default(),
         })
     }
@@ -145,6 +151,10 @@ impl Gateway {
 
     pub(crate) fn identities(&self) -> &Identities {
         &self.parts.identities
+    }
+
+    pub(crate) fn issuer(&self) -> &AuthorizationServer {
+        &self.parts.issuer
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {

@@ -197,6 +197,7 @@ impl Gateway {
         let about = About {
             catalogue: self.catalogue(),
             route,
+            issuer: &routes.issuer,
             caller: &caller,
             address: exchange.address,
             now: self.now(),
@@ -215,10 +216,11 @@ impl Gateway {
                 Ok(verdict)
             });
         let held = taking.held;
-        let verdict = verdict.map_err(|refusal| match refusal {
-            Refusal::NotAllowed(contact) => not_allowed_by_method(&head.method, contact),
-            other => other,
-        })?;
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(Refusal::NotAllowed(contact)) => return Err(not_allowed_by_method(&head.method, contact)),
+            Err(refusal) => return Err(self.step_up(route, &caller, &head.headers, refusal).await),
+        };
         let mut told = verdict.told;
         let read = verdict.read;
         if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {

@@ -41,7 +41,8 @@ pub mod refusal;
 pub mod route;
 pub mod session;
 pub mod share;
-pub mod stream;
+pub mod step_up;
+mod stream;
 pub mod streamable;
 pub mod trace;
 

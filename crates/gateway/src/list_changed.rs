@@ -1,5 +1,5 @@
-//! Telling whoever listens that their lists have changed because the rules did, or their groups (TP-79): what the
-//! upstream cannot know.
+//! Telling whoever listens that their lists have changed because the rules did, or their groups or scopes (TP-79): what
+//! the upstream cannot know.
 
 use model::GroupName;
 use protocol::mcp::list::List;
@@ -12,6 +12,7 @@ use crate::gateway::Gateway;
 pub(crate) struct View {
     policy: String,
     groups: Vec<GroupName>,
+    scope: String,
 }
 
 impl View {
@@ -19,11 +20,11 @@ impl View {
     pub(crate) fn of(gateway: &Gateway, exchange: &Exchange) -> Option<Self> {
         let routes = gateway.routes();
         let route = routes.servers.get(exchange.route.name())?;
-        let account = gateway.directory.remembered(exchange.caller.account.id);
-        let account = account.as_ref().unwrap_or(&exchange.caller.account);
+        let caller = exchange.caller.as_now(gateway);
         Some(Self {
             policy: route.resource.policy.revision().to_owned(),
-            groups: account.groups.clone(),
+            groups: caller.account.groups.clone(),
+            scope: caller.proof.scope().to_owned(),
         })
     }
 }

@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::cors;
 use crate::message::Waiting;
 use crate::route::Route;
+use crate::step_up::Lacking;
 
 /// Why a request goes no further.
 #[derive(Debug, Error)]
@@ -48,6 +49,12 @@ pub enum Refusal {
     /// The token lacks `mcp`, which the same person can get (DEC-17).
     #[error("the token lacks the scope mcp")]
     Scope,
+    /// The rules allow it with scopes that the token lacks and the same person can get (CC-76).
+    #[error("{0}")]
+    Lacking(Box<Lacking>),
+    /// The same, said to a client that asks for them by itself: all that are granted or needed (DEC-17, MA-32).
+    #[error("the token lacks a scope that this needs")]
+    StepUp(String),
     /// Another method than those that this leg has.
     #[error("method not allowed")]
     Method(&'static str),
@@ -237,6 +244,7 @@ impl Refusal {
             Self::TwoTokens => "two_tokens",
             Self::TooManyUnknown(_) => "too_many_unknown",
             Self::Scope => "scope",
+            Self::Lacking(_) | Self::StepUp(_) => "insufficient_scope",
             Self::Method(_) => "method",
             Self::MediaType => "media_type",
             Self::Encoding => "encoding",
@@ -281,7 +289,7 @@ impl Refusal {
                 plain(ErrorCode::InvalidRequest.as_str(), &text),
             ),
             Self::TooManyUnknown(_) => json(StatusCode::TOO_MANY_REQUESTS, plain("too_many_requests", &text)),
-            Self::Scope => json(
+            Self::Scope | Self::StepUp(_) => json(
                 StatusCode::FORBIDDEN,
                 plain(ErrorCode::InsufficientScope.as_str(), &text),
             ),
@@ -299,7 +307,11 @@ impl Refusal {
             Self::Batch | Self::IdInUse => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
             Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
             Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
-            Self::NotAllowed(_) | Self::Absent(..) | Self::Held(..) | Self::NotNow { .. } => {
+            Self::NotAllowed(_)
+            | Self::Absent(..)
+            | Self::Held(..)
+            | Self::NotNow { .. }
+            | Self::Lacking(_) => {
                 // TP-54: a method that is not there is not found in the stateless era.
                 let status = match self {
                     Self::Absent(Absent::Method, _) if circumstances.modern => StatusCode::NOT_FOUND,
@@ -349,6 +361,13 @@ impl Refusal {
             Self::Scope => {
                 let error = Some((ErrorCode::InsufficientScope, "the scope mcp is needed"));
                 headers.insert(header::WWW_AUTHENTICATE, challenge(error).header());
+            }
+            Self::StepUp(scopes) => {
+                let challenge = Challenge {
+                    scope: Some(scopes),
+                    ..challenge(Some((ErrorCode::InsufficientScope, "this needs a further scope")))
+                };
+                headers.insert(header::WWW_AUTHENTICATE, challenge.header());
             }
             Self::Method(allow) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -430,7 +449,9 @@ pub(crate) fn tell(refusal: &Refusal, waiting: &Waiting, modern: bool) -> String
         Refusal::Absent(what, _) | Refusal::Held(what, _) => {
             answer::error(Some(&waiting.id), what.code(modern), &text)
         }
-        Refusal::NotNow { .. } | Refusal::Quota { .. } | Refusal::Busy if waiting.is_tool_call => {
+        Refusal::NotNow { .. } | Refusal::Lacking(_) | Refusal::Quota { .. } | Refusal::Busy
+            if waiting.is_tool_call =>
+        {
             answer::tool_error(&waiting.id, &text, modern)
         }
         Refusal::Quota { .. } | Refusal::Busy => answer::error(Some(&waiting.id), answer::TOO_MANY, &text),

@@ -17,7 +17,7 @@ use crate::authorize::request::AuthorizationRequest;
 use crate::authorize::{Outcome, Return, Validated};
 use crate::clients::{ClientFace, Resolution, is_vouched_for};
 use crate::server::AuthorizationServer;
-use crate::settings::Target;
+use crate::settings::{Settings, Target};
 
 /// The outcome of a decision is given again for so long: double clicks, reloads (CC-51).
 const AGAIN: Duration = Duration::from_mins(1);
@@ -33,10 +33,21 @@ pub struct Question {
     pub redirect_uri: RedirectUri,
     /// What for; more than one means that the person chooses.
     pub choices: Vec<ChoiceOf>,
-    /// What will be allowed.
-    pub scopes: Scopes,
+    /// What is asked for, allowed or not.
+    pub scopes: Vec<AskedScope>,
     /// Whether "my client runs on another machine" is offered (CC-57).
     pub elsewhere: bool,
+}
+
+/// A scope that a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedScope {
+    /// As tokens carry it.
+    pub name: String,
+    /// What it allows, in the operator's words; none for those that are the same everywhere.
+    pub title: Option<String>,
+    /// Whether it will be granted. Others are shown too, so that nobody wonders (CC-73).
+    pub granted: bool,
 }
 
 /// Something to choose.
@@ -146,8 +157,11 @@ impl AuthorizationServer {
             .store
             .consent(account, client, kept.redirect_uri.as_str(), &resource)
             .await?;
+        let scopes = self
+            .settings()
+            .grantable(&kept.scopes, target, &signed_in.account);
         Ok(consent.is_some_and(|consent| {
-            kept.scopes.is_subset(&consent.scopes) && consent.document_digest == kept.document_digest
+            scopes.is_subset(&consent.scopes) && consent.document_digest == kept.document_digest
         }))
     }
 
@@ -205,7 +219,7 @@ impl AuthorizationServer {
             face: validated.face.clone(),
             redirect_uri: kept.redirect_uri.clone(),
             choices: choices.collect(),
-            scopes: kept.scopes.clone(),
+            scopes: asked_scopes(&settings, kept, signed_in),
             elsewhere: settings.elsewhere && kept.redirect_uri.kind() == Kind::Loopback,
         })))
     }
@@ -351,7 +365,7 @@ impl AuthorizationServer {
                 Target::UserInfo => None,
             },
             resource: settings.audience(target)?,
-            scopes: kept.scopes.clone(),
+            scopes: settings.grantable(&kept.scopes, target, &signed_in.account),
             nonce: kept.nonce.clone(),
             auth_time: kept.auth_time,
             expires_at: self.world.now() + settings.lifetimes.code,
@@ -407,6 +421,30 @@ impl AuthorizationServer {
         };
         self.recorder.record(what, person.clone());
     }
+}
+
+/// What a person is shown of the scopes: with several servers to choose from, what any of them gives.
+fn asked_scopes(settings: &Settings, kept: &Kept, signed_in: &SignedIn) -> Vec<AskedScope> {
+    let granted: Vec<_> = kept
+        .targets
+        .iter()
+        .map(|target| settings.grantable(&kept.scopes, target, &signed_in.account))
+        .collect();
+    let title = |name: &str| {
+        let server = name.split_once(':')?.0.parse().ok()?;
+        let resource = settings.resource(&server)?;
+        let title = &resource.policy.scope(name)?.title;
+        Some(match kept.targets.as_slice() {
+            [_] => title.to_string(),
+            _ => format!("{title} ({})", resource.title),
+        })
+    };
+    let asked = kept.scopes.iter().map(|name| AskedScope {
+        title: title(name),
+        granted: granted.iter().any(|scopes| scopes.contains(name)),
+        name: name.to_owned(),
+    });
+    asked.collect()
 }
 
 fn outcome_of(transaction: &str) -> Purpose<'_> {

@@ -63,6 +63,9 @@ pub struct KnownClient {
     /// from DEC-6 (OS-130).
     #[serde(default)]
     assertions_name_token_endpoint: bool,
+    /// Whether it asks for more by itself when it is told which scope it lacks (CC-76).
+    #[serde(default)]
+    pub steps_up: bool,
     /// How long its access tokens live, if it does not refresh (CC-85).
     #[serde(default)]
     access_token_hours: Option<u32>,

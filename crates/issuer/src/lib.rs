@@ -29,6 +29,7 @@ pub mod server;
 pub mod service_tokens;
 pub mod settings;
 pub mod standing;
+pub mod step_up;
 #[cfg(test)]
 mod testing;
 pub mod userinfo;

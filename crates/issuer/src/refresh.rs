@@ -66,7 +66,7 @@ impl AuthorizationServer {
             // Before anything is rotated, so that the client can try again (invalid_target is retryable).
             self.check_resource(form, grant.server.as_ref())?;
             let permit = self.permit(Standpoint::from(&grant), client).await?;
-            let scopes = narrowed(single(form, "scope")?, &grant.scopes);
+            let scopes = narrowed(single(form, "scope")?, &grant);
             match self.course(&row).await? {
                 Course::Rotate => {
                     if let Some(response) = self.rotate(&token, &row, &permit, &scopes, person).await? {
@@ -223,10 +223,15 @@ fn open(token: &OpaqueToken, row: &RefreshToken) -> Option<Link> {
     serde_json::from_slice(&opened).ok()
 }
 
-/// CC-67: absent means unchanged, a subset narrows the access token, the rest is ignored.
-fn narrowed(asked: Option<&str>, granted: &Scopes) -> Scopes {
-    let asked = Scopes::parse(asked.unwrap_or_default()).intersection(granted);
-    if asked.is_empty() { granted.clone() } else { asked }
+/// CC-67: absent means unchanged, a subset narrows the access token, the rest is ignored. What the person added later
+/// stays: a client that repeats what it asked for does not know of that (CC-77).
+fn narrowed(asked: Option<&str>, grant: &Grant) -> Scopes {
+    let asked = Scopes::parse(asked.unwrap_or_default()).intersection(&grant.scopes);
+    if asked.is_empty() {
+        grant.scopes.clone()
+    } else {
+        asked.union(&grant.widened)
+    }
 }
 
 fn refused(text: &str) -> IssueError {

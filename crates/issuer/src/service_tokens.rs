@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use keys::digest_of;
 use model::{AccountId, OpaqueToken, ServerName, ServiceTokenId, Timestamp, TokenDigest, TokenKind, World};
 use net::address::network_of;
+use protocol::scope;
 use quick_cache::sync::Cache;
 use store::{Store, StoreError};
 use thiserror::Error;
@@ -44,6 +45,8 @@ pub struct ServiceAccess {
     pub account: AccountId,
     /// The servers that it is for.
     pub servers: Vec<ServerName>,
+    /// What it was granted, separated by spaces: `mcp`, and scopes of its servers.
+    pub scope: String,
     /// When it runs out.
     pub expires_at: Timestamp,
     revoked: bool,
@@ -133,6 +136,7 @@ impl ServiceTokens {
                 Ok(Arc::new(ServiceAccess {
                     id: token.id,
                     account: token.account,
+                    scope: format!("{} {}", scope::MCP, token.scopes).trim_end().to_owned(),
                     servers: token.servers,
                     expires_at: token.expires_at,
                     revoked: token.revoked_at.is_some(),

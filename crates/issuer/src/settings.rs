@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use keys::Algorithm;
 use model::{ClientId, ServerName};
-use policy::{Act, Annotations, Principal, ServerPolicy};
+use policy::{Act, Annotations, Principal, ServerPolicy, ServerScope};
 use protocol::metadata::paths;
 use protocol::{Issuer, Origins};
 use serde::{Deserialize, Serialize};
@@ -138,12 +138,22 @@ pub struct Resource {
 impl Resource {
     /// Whether this person may use it.
     pub fn allows(&self, account: &AccountView) -> bool {
-        let principal = Principal {
-            username: &account.username,
-            groups: &account.groups,
-            client: None,
-        };
-        self.policy.shows(principal, Act::Connect, Annotations::default())
+        self.policy
+            .shows(as_principal(account), Act::Connect, Annotations::default())
+    }
+
+    /// The scopes of it that can change anything for this person.
+    pub fn scopes_for<'s>(&'s self, account: &'s AccountView) -> impl Iterator<Item = &'s ServerScope> {
+        self.policy.scopes_for(as_principal(account))
+    }
+}
+
+/// A person, whatever program acts for them.
+fn as_principal(account: &AccountView) -> Principal<'_> {
+    Principal {
+        username: &account.username,
+        groups: &account.groups,
+        client: None,
     }
 }
 

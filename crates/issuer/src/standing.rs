@@ -1,4 +1,5 @@
-//! What has been taken back: ended grants, revoked tokens and service tokens, ended clients.
+//! What has been taken back since tokens were issued: ended grants, revoked tokens and service tokens, ended clients.
+//! And what has been added: grants that a person widened (CC-77).
 //!
 //! A concurrent set in memory, read by every call without a lock and written by the change log. An entry
 //! goes when the last token it touches has run out. Disabled accounts are not here: their view in
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use model::id::Id as _;
 use model::{Change, ClientId, GrantId, ServiceTokenId, Timestamp, TokenId, World};
 use papaya::HashMap;
-use store::{Store, StoreError};
+use protocol::Scopes;
+use store::{Store, StoreError, Widening};
 use tokio::sync::watch;
 
 use crate::settings::LONGEST_ACCESS;
@@ -18,6 +20,8 @@ use crate::settings::LONGEST_ACCESS;
 #[derive(Debug)]
 pub struct Standing {
     world: World,
+    /// What was added to grants.
+    widened: HashMap<GrantId, Arc<Widening>>,
     /// Until when to remember.
     grants: HashMap<GrantId, Timestamp>,
     tokens: HashMap<TokenId, Timestamp>,
@@ -34,6 +38,7 @@ impl Standing {
         let now = world.now();
         let standing = Arc::new(Self {
             world,
+            widened: HashMap::new(),
             grants: HashMap::new(),
             tokens: HashMap::new(),
             service_tokens: HashMap::new(),
@@ -50,6 +55,9 @@ impl Standing {
         let since = now - LONGEST_ACCESS;
         for (grant, at) in store.ended_grants(since).await? {
             standing.grants.pin().insert(grant, at + LONGEST_ACCESS);
+        }
+        for (grant, widening) in store.widened_grants(since).await? {
+            standing.widen(grant, widening);
         }
         for (token, until) in store.revoked_tokens(now).await? {
             standing.tokens.pin().insert(token, until);
@@ -68,6 +76,29 @@ impl Standing {
             .get(client)
             .is_some_and(|&ended| grant.made_at() <= ended);
         !client_ended && !self.grants.pin().contains_key(&grant) && !self.tokens.pin().contains_key(&token)
+    }
+
+    /// What a person added to this grant, if anything that a token from before would lack.
+    pub fn widening(&self, grant: GrantId) -> Option<Arc<Widening>> {
+        if self.widened.is_empty() {
+            return None;
+        }
+        self.widened.pin().get(&grant).cloned()
+    }
+
+    /// Two that come in the other order must not undo each other.
+    fn widen(&self, grant: GrantId, widening: Widening) {
+        let widening = Arc::new(widening);
+        let keep_newer = |known: &Arc<Widening>| {
+            if known.at > widening.at {
+                Arc::clone(known)
+            } else {
+                Arc::clone(&widening)
+            }
+        };
+        self.widened
+            .pin()
+            .update_or_insert(grant, keep_newer, Arc::clone(&widening));
     }
 
     /// Whether a service token that was read from the database, at whatever moment, was not revoked since.
@@ -90,6 +121,10 @@ impl Standing {
             Change::GrantEnded { grant, at } => {
                 self.grants.pin().insert(*grant, *at + LONGEST_ACCESS);
             }
+            Change::GrantWidened { grant, added, at } => {
+                let added = Scopes::parse(added);
+                self.widen(*grant, Widening { added, at: *at });
+            }
             Change::TokenRevoked { token, until } => {
                 self.tokens.pin().insert(*token, *until);
             }
@@ -108,13 +143,16 @@ impl Standing {
     /// Forgets what no token can be touched by any more. Gives how many entries are left.
     pub fn sweep(&self) -> usize {
         let now = self.world.now();
+        let widened = self.widened.pin();
+        widened.retain(|_, widening| widening.at + LONGEST_ACCESS > now);
         self.grants.pin().retain(|_, until| *until > now);
         self.tokens.pin().retain(|_, until| *until > now);
         self.service_tokens.pin().retain(|_, until| *until > now);
         self.clients
             .pin()
             .retain(|_, ended| *ended + LONGEST_ACCESS > now);
-        self.grants.pin().len()
+        widened.len()
+            + self.grants.pin().len()
             + self.tokens.pin().len()
             + self.service_tokens.pin().len()
             + self.clients.pin().len()

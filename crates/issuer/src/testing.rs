@@ -91,6 +91,7 @@ pub(crate) fn settings() -> Settings {
         ("wiki", "developers"),
     ];
     let rules = servers.map(|(name, group)| ServerRules {
+        scopes: vec![],
         server: name.parse().unwrap(),
         allow: vec![AllowRule {
             groups: vec![group.parse().unwrap()],

@@ -52,6 +52,8 @@ pub struct Access {
     pub expires_at: Timestamp,
     /// When the person last proved who they are.
     pub auth_time: Timestamp,
+    /// Up to when it has what the person added to its grant.
+    widened_at: Timestamp,
     noted: Noted,
 }
 
@@ -167,7 +169,13 @@ impl Verifier {
             }
         };
         match self.still_counts(&access) {
-            Ok(()) => Ok(access),
+            Ok(()) => Ok(match self.widened(&access) {
+                Some(widened) => {
+                    self.known.insert(digest, Arc::clone(&widened));
+                    widened
+                }
+                None => access,
+            }),
             Err(why) => {
                 self.known.remove(&digest);
                 Err(why)
@@ -185,6 +193,26 @@ impl Verifier {
         } else {
             Err(InvalidToken::Revoked)
         }
+    }
+
+    /// The token with what the person added to its grant since it was issued, if it lacks that (CC-77).
+    pub fn widened(&self, access: &Access) -> Option<Arc<Access>> {
+        let widening = self.standing.widening(access.grant)?;
+        // Tokens know seconds. One of the very second has it anyhow, or gets it twice.
+        let from_before = access.issued_at <= widening.at;
+        if !from_before || access.widened_at >= widening.at {
+            return None;
+        }
+        let scopes = access.scopes.union(&widening.added);
+        Some(Arc::new(Access {
+            scope: scopes.to_string(),
+            scopes,
+            widened_at: widening.at,
+            client: access.client.clone(),
+            audience: access.audience.clone(),
+            noted: Noted::default(),
+            ..*access
+        }))
     }
 
     /// Forgets every checked signature, after a signing key was removed.
@@ -231,6 +259,7 @@ impl Verifier {
             issued_at: Timestamp::from_seconds(claims.iat),
             expires_at: Timestamp::from_seconds(claims.exp),
             auth_time: Timestamp::from_seconds(claims.auth_time),
+            widened_at: Timestamp::EPOCH,
             noted: Noted::default(),
         })
     }

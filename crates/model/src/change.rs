@@ -21,6 +21,15 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// A person allowed a grant's client more than before: its access tokens from before get it too (CC-77).
+    GrantWidened {
+        /// Which.
+        grant: GrantId,
+        /// The scopes that were added, these and earlier ones, separated by spaces.
+        added: String,
+        /// When.
+        at: Timestamp,
+    },
     /// One access token was revoked alone (DEC-2).
     TokenRevoked {
         /// Its `jti`.

@@ -13,6 +13,7 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
     let who = who(rule);
     let anybody = [who.clone(), clients(rule)];
     let conditions = conditions(&rule.when);
+    let scope = scope(server, rule);
     let server = literal(server.as_str());
     // What is known of the act comes first: whatever contradicts it is never judged with the rest.
     let mut permit = |part: &str, reads: &str, action: &str, what: &str, when: &[&str]| {
@@ -35,6 +36,7 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
         }
         text.push_str(";\n\n");
     };
+    // Without the scope too: whoever is to be asked for it must be let in.
     permit("connect", "", r#"Action::"connect""#, "", &[]);
     let which = match &rule.tools {
         Tools::All => String::new(),
@@ -44,17 +46,17 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
     let arguments = arguments(&rule.when);
     let reads = reads(&rule.when);
     let call = r#"Action::"tools/call""#;
-    permit("tools", &reads, call, &which, &[&conditions, &arguments]);
+    permit("tools", &reads, call, &which, &[&scope, &conditions, &arguments]);
     let prompts = format!("resource is Prompt && ({})", like("resource.name", &rule.prompts));
     let of_prompts = r#"Action::"prompts/get", Action::"completion/complete""#;
-    permit("prompts", "", of_prompts, &prompts, &[&conditions]);
+    permit("prompts", "", of_prompts, &prompts, &[&scope, &conditions]);
     let resources = like("resource.uri", &rule.resources);
     let resources = format!("resource is Resource && ({resources})");
     let of_resources =
         r#"Action::"resources/read", Action::"resources/subscribe", Action::"completion/complete""#;
-    permit("resources", "", of_resources, &resources, &[&conditions]);
+    permit("resources", "", of_resources, &resources, &[&scope, &conditions]);
     if rule.tools == Tools::All {
-        permit("other", "", r#"Action::"other""#, "", &[&conditions]);
+        permit("other", "", r#"Action::"other""#, "", &[&scope, &conditions]);
     }
     text
 }
@@ -77,6 +79,14 @@ fn clients(rule: &AllowRule) -> String {
     }
     let named = set(&rule.clients);
     format!("{named}.contains(principal.client.id) || {named}.contains(principal.client.host)")
+}
+
+fn scope(server: &ServerName, rule: &AllowRule) -> String {
+    let Some(name) = &rule.scope else {
+        return String::new();
+    };
+    let name = name.within(server);
+    format!("principal.client.scopes.contains({})", literal(&name))
 }
 
 fn conditions(when: &Conditions) -> String {

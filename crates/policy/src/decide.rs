@@ -15,6 +15,7 @@ use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef};
 use crate::schema;
+use crate::scope::{self, ServerScope, ServerScopes};
 use crate::slice::{Finding, Slice};
 
 /// Slices and decisions that are kept for a server. Somebody who calls tools by made-up names only makes the door cut
@@ -72,6 +73,7 @@ pub struct Policies {
     /// Where the rules of each server stand among them, and those of files.
     of_servers: HashMap<ServerName, Vec<usize>>,
     of_files: Vec<usize>,
+    scopes: HashMap<ServerName, ServerScopes>,
     base: Entities,
     zones: Vec<(String, TimeZone)>,
     revision: String,
@@ -107,6 +109,15 @@ impl Policies {
             }
         }
         let known: Vec<_> = clocks.iter().map(|(name, _)| name.clone()).collect();
+        let mut scopes = HashMap::new();
+        for server in servers {
+            match scope::scopes_of(server) {
+                Ok(some) => {
+                    scopes.insert(server.server.clone(), some);
+                }
+                Err(some) => errors.extend(some),
+            }
+        }
         let rules = load::load(servers, files, &known).unwrap_or_else(|more| {
             errors.extend(more);
             Vec::new()
@@ -117,7 +128,10 @@ impl Policies {
         let texts = rules
             .iter()
             .map(|rule| format!("{}{:?}{}", rule.name, rule.origin, rule.policy));
-        let digest = keys::sha256(texts.collect::<Vec<_>>().concat().as_bytes());
+        let described = servers.iter().filter(|server| !server.scopes.is_empty());
+        let described = described.map(|server| format!("{}{:?}", server.server, server.scopes));
+        let texts: Vec<_> = texts.chain(described).collect();
+        let digest = keys::sha256(texts.concat().as_bytes());
         let (mut of_servers, mut of_files) = (HashMap::<ServerName, Vec<usize>>::new(), Vec::new());
         for (at, rule) in rules.iter().enumerate() {
             match &rule.origin {
@@ -130,6 +144,7 @@ impl Policies {
         Ok(Arc::new(Self {
             of_servers,
             of_files,
+            scopes,
             base: schema::plain()
                 .action_entities()
                 .unwrap_or_else(|_| Entities::empty()),
@@ -145,6 +160,7 @@ impl Policies {
             rules: Vec::new(),
             of_servers: HashMap::new(),
             of_files: Vec::new(),
+            scopes: HashMap::new(),
             base: Entities::empty(),
             zones: Vec::new(),
             revision: "closed".to_owned(),
@@ -160,6 +176,7 @@ impl Policies {
     pub fn of(self: &Arc<Self>, server: &ServerName) -> ServerPolicy {
         ServerPolicy {
             policies: Arc::clone(self),
+            scopes: self.scopes.get(server).cloned().unwrap_or_default(),
             server: server.clone(),
             slices: Cache::new(SLICES),
             decisions: Cache::new(DECISIONS),
@@ -172,6 +189,7 @@ impl Policies {
 #[derive(Debug)]
 pub struct ServerPolicy {
     policies: Arc<Policies>,
+    scopes: ServerScopes,
     server: ServerName,
     slices: Cache<SliceKey, Arc<Numbered>>,
     /// What no circumstance can change, by the number of the slice and who asks.
@@ -255,6 +273,10 @@ impl ServerPolicy {
         &self.policies.zones
     }
 
+    pub(crate) fn scopes(&self) -> &[ServerScope] {
+        &self.scopes
+    }
+
     /// The state of the rules that it decides by.
     pub fn revision(&self) -> &str {
         self.policies.revision()
@@ -297,7 +319,13 @@ impl ServerPolicy {
         let (enforced, tried) = self.rules();
         let about = (act, annotations);
         let base = &self.policies.base;
-        match Slice::cut(base, &self.server, about, &enforced, tried.as_deref()) {
+        match Slice::cut(
+            (base, &self.scopes),
+            &self.server,
+            about,
+            &enforced,
+            tried.as_deref(),
+        ) {
             Ok(slice) => Some(slice),
             Err(error) => {
                 error!(%error, server = %self.server, "what is asked for cannot be represented");

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use model::ServerName;
 
 use crate::principal::{Act, Annotations, Circumstances, Kind, Principal};
+use crate::scope::{ServerScope, expanded};
 
 /// A value that Cedar does not take; none of ours is such.
 pub(crate) type NotRepresentable = Box<dyn std::error::Error + Send + Sync>;
@@ -75,17 +76,14 @@ pub(crate) fn with_resource(
     Ok(base.clone().add_entities(all, None)?)
 }
 
-/// A person with their groups and the program that acts for them.
-pub(crate) fn person(principal: Principal<'_>) -> Result<Entity, NotRepresentable> {
+/// A person with their groups and the program that acts for them, which has what its scopes stand for (MA-33).
+pub(crate) fn person(principal: Principal<'_>, scopes: &[ServerScope]) -> Result<Entity, NotRepresentable> {
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let client = match principal.client {
         None => RestrictedExpression::new_unknown("the client"),
         Some(client) => {
-            let scopes = client
-                .scope
-                .split(' ')
-                .filter(|scope| !scope.is_empty())
-                .map(text);
+            let granted = expanded(scopes, client.scope);
+            let scopes = granted.into_iter().map(text);
             let members = [
                 ("id", text(client.id)),
                 ("host", text(client.host)),

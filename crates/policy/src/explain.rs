@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::decide::{Decision, ServerPolicy};
 use crate::load::Rule;
-use crate::principal::{Act, Annotations, Circumstances, Principal};
+use crate::principal::{Act, Annotations, Circumstances, Client, Principal};
 
 /// A decision with everything that had a say in it.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Explanation {
     pub rules: Vec<Opinion>,
     /// The groups that these rules name and that would change the decision if the person joined them.
     pub by_joining: Vec<(GroupName, Decision)>,
+    /// The scopes with which it would be allowed.
+    pub by_scopes: Option<Vec<Arc<str>>>,
 }
 
 /// What one rule says.
@@ -95,6 +97,15 @@ impl ServerPolicy {
             let decision = self.decide(Principal { groups, ..principal }, act, annotations, circumstances);
             (group, decision)
         });
+        // Scopes are a program's, whichever it is.
+        let with_client = Principal {
+            client: principal.client.or(Some(Client {
+                id: "",
+                host: "",
+                scope: "mcp",
+            })),
+            ..principal
+        };
         let by_joining: Vec<_> = by_joining
             .filter(|(_, then)| then.outcome != decision.outcome)
             .collect();
@@ -102,6 +113,7 @@ impl ServerPolicy {
             decision,
             rules: opinions.unwrap_or_default(),
             by_joining,
+            by_scopes: self.lacking(with_client, act, annotations, circumstances),
         }
     }
 }

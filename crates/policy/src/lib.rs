@@ -15,6 +15,7 @@ mod principal;
 mod remember;
 mod rule;
 mod schema;
+mod scope;
 mod slice;
 
 pub use decide::{Decision, Outcome, Policies, ServerPolicy, Shadow};
@@ -22,6 +23,7 @@ pub use explain::{Explanation, Opinion, Says};
 pub use load::{PolicyError, RuleFile, ServerRules};
 pub use principal::{Act, Annotations, Circumstances, Client, Principal};
 pub use rule::{AllowRule, ArgumentTest, Conditions, Hours, Tools};
+pub use scope::{BadScopeName, ScopeName, ScopeRule, ServerScope};
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::compile::compile;
 use crate::rule::AllowRule;
 use crate::schema::{self, Declarations};
+use crate::scope::ScopeRule;
 
 /// A file of Cedar policies.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct RuleFile {
 pub struct ServerRules {
     /// The server.
     pub server: ServerName,
+    /// The scopes that its rules may ask for.
+    pub scopes: Vec<ScopeRule>,
     /// Who may do what.
     pub allow: Vec<AllowRule>,
     /// Rules that are tried in place of those, if there are any.
@@ -107,6 +110,7 @@ pub(crate) fn load(
         server,
         allow,
         shadow_allow,
+        ..
     } in servers
     {
         let lists = [

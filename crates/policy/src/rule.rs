@@ -6,6 +6,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use model::{GroupName, Username};
 
+use crate::scope::ScopeName;
+
 /// Allows some people something on one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowRule {
@@ -15,6 +17,8 @@ pub struct AllowRule {
     pub people: Vec<Username>,
     /// Only with these programs, by id or by the host that vouches for them; any if none is named.
     pub clients: Vec<String>,
+    /// Only with a token that was granted this scope of the server.
+    pub scope: Option<ScopeName>,
     /// Which tools.
     pub tools: Tools,
     /// Which prompts, by name; `*` stands for any text.

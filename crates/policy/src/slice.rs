@@ -20,6 +20,7 @@ use crate::explain::Opinions;
 use crate::load::Rule;
 use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::schema::Declarations;
+use crate::scope::ServerScopes;
 
 /// What a set of policies says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +172,8 @@ pub(crate) struct Slice {
     action: EntityUid,
     resource: EntityUid,
     entities: Entities,
+    /// Those of the server, to know what a granted one stands for.
+    scopes: ServerScopes,
 }
 
 /// Whether a policy's head lets it say anything of this. One that does not is false whoever asks.
@@ -196,7 +199,7 @@ fn concerns(policy: &Policy, action: &EntityUid, resource: &EntityUid, entities:
 impl Slice {
     /// From all policies of a server.
     pub(crate) fn cut(
-        base: &Entities,
+        (base, scopes): (&Entities, &ServerScopes),
         server: &ServerName,
         (act, annotations): (Act<'_>, Annotations),
         enforced: &[&Rule],
@@ -250,12 +253,13 @@ impl Slice {
             action,
             resource,
             entities,
+            scopes: Arc::clone(scopes),
         })
     }
 
     /// The request of a person, with circumstances or without.
     fn request(&self, principal: Principal<'_>, context: Option<Context>) -> Result<Asked, NotRepresentable> {
-        let person = entities::person(principal)?;
+        let person = entities::person(principal, &self.scopes)?;
         let request = Request::builder()
             .principal(person.uid())
             .action(self.action.clone())

@@ -1,6 +1,7 @@
 //! What rules mean, and that lists and calls agree.
 
 mod properties;
+mod scopes;
 
 use std::time::Duration;
 
@@ -30,10 +31,20 @@ pub(super) fn tried(
         .collect();
     let servers = [ServerRules {
         server: server.clone(),
+        scopes: vec![read()],
         allow: allow.to_vec(),
         shadow_allow: shadow_allow.to_vec(),
     }];
     Policies::load(&servers, &files, &[]).map(|policies| policies.of(&server))
+}
+
+/// The scope that the server has.
+pub(super) fn read() -> ScopeRule {
+    ScopeRule {
+        name: "read".parse().unwrap(),
+        title: "Read everything".to_owned(),
+        includes: vec![],
+    }
 }
 
 pub(super) struct Caller {

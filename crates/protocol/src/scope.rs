@@ -27,6 +27,9 @@ pub const GROUPS: &str = "groups";
 /// OpenID Connect Core section 11; refresh tokens are issued with or without it (CC-63).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
+/// Most scopes of one set: the known ones, and all that a server may have.
+const MOST: usize = 100;
+
 /// A text with a character that scopes may not have.
 #[derive(Debug, Error, PartialEq, Eq, Clone)]
 #[error("{0:?} is not a scope")]
@@ -74,11 +77,26 @@ impl Scopes {
     /// Those that `allowed` holds too, in this set's order.
     #[must_use]
     pub fn intersection(&self, allowed: &Self) -> Self {
-        self.0
-            .iter()
-            .filter(|s| allowed.contains(s.as_str()))
-            .cloned()
-            .collect()
+        self.filtered(|scope| allowed.contains(scope))
+    }
+
+    /// Those of which it is true, in this set's order.
+    #[must_use]
+    pub fn filtered(&self, mut holds: impl FnMut(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|scope| holds(scope.as_str()));
+        kept.cloned().collect()
+    }
+
+    /// Those of both, this set's first.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.0.iter().chain(&other.0).cloned().collect()
+    }
+
+    /// Those that `other` lacks.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        self.filtered(|scope| !other.contains(scope))
     }
 
     /// Whether `other` holds every scope of this set.
@@ -101,7 +119,7 @@ impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         let mut set = Vec::<Scope>::new();
         for scope in scopes {
-            if set.len() < 100 && !set.contains(&scope) {
+            if set.len() < MOST && !set.contains(&scope) {
                 set.push(scope);
             }
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use model::id::Id;
 use model::{AccountId, Change, GrantId, Timestamp, TokenId};
 use protocol::Scopes;
-use store::{EndReason, Grant, Grants, Result, RevokedTokens};
+use store::{EndReason, Grant, Grants, Result, RevokedTokens, Widening};
 use uuid::Uuid;
 
 use crate::db::Engine;
@@ -29,6 +29,7 @@ pub(crate) struct Row {
     pub(crate) replaced_at: Option<i64>,
     pub(crate) ended_at: Option<i64>,
     pub(crate) ended_because: Option<String>,
+    pub(crate) widened: Option<String>,
 }
 
 impl TryFrom<Row> for Grant {
@@ -54,6 +55,7 @@ impl TryFrom<Row> for Grant {
                 .transpose()?,
             resource: row.resource,
             scopes: Scopes::parse(&row.scopes),
+            widened: Scopes::parse(row.widened.as_deref().unwrap_or_default()),
             redirect_host: row.redirect_host,
             nonce: row.nonce,
             auth_time: Timestamp::from_millis(row.auth_time),
@@ -74,7 +76,7 @@ impl Grants for Engine {
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", client_id, session_id AS "session_id: Uuid",
                       server, resource, scopes, redirect_host, nonce, auth_time, created_at, last_used_at, expires_at,
-                      repeats, replaced_at, ended_at, ended_because
+                      repeats, replaced_at, ended_at, ended_because, widened
                FROM grants WHERE id = $1"#,
             id.uuid()
         )
@@ -89,7 +91,7 @@ impl Grants for Engine {
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", client_id, session_id AS "session_id: Uuid",
                       server, resource, scopes, redirect_host, nonce, auth_time, created_at, last_used_at, expires_at,
-                      repeats, replaced_at, ended_at, ended_because
+                      repeats, replaced_at, ended_at, ended_because, widened
                FROM grants WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2
                ORDER BY last_used_at DESC"#,
             account.uuid(),
@@ -106,7 +108,7 @@ impl Grants for Engine {
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", client_id, session_id AS "session_id: Uuid",
                       server, resource, scopes, redirect_host, nonce, auth_time, created_at, last_used_at, expires_at,
-                      repeats, replaced_at, ended_at, ended_because
+                      repeats, replaced_at, ended_at, ended_because, widened
                FROM grants WHERE ended_at IS NULL AND expires_at > $1
                ORDER BY last_used_at DESC LIMIT $2"#,
             now.as_millis(),
@@ -135,6 +137,52 @@ impl Grants for Engine {
         tx.change(Change::GrantEnded { grant: id, at: now }, now).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn widen_grant(&self, grant: &Grant, added: &Scopes, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let (before, added) = (grant.scopes.to_string(), added.to_string());
+        let all = sqlx::query_scalar!(
+            r#"UPDATE grants SET scopes = scopes || ' ' || $3, widened = COALESCE(widened || ' ', '') || $3, widened_at = $4
+               WHERE id = $1 AND scopes = $2 AND ended_at IS NULL AND expires_at > $4 RETURNING widened AS "widened!""#,
+            grant.id.uuid(),
+            before,
+            added,
+            now.as_millis()
+        )
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(failed)?;
+        let Some(added) = all else {
+            return Ok(false);
+        };
+        let change = Change::GrantWidened {
+            grant: grant.id,
+            added,
+            at: now,
+        };
+        tx.change(change, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn widened_grants(&self, since: Timestamp) -> Result<Vec<(GrantId, Widening)>> {
+        let rows = sqlx::query!(
+            r#"SELECT id AS "id: Uuid", widened AS "added!", widened_at AS "at!" FROM grants
+               WHERE widened_at > $1 AND widened IS NOT NULL AND ended_at IS NULL"#,
+            since.as_millis()
+        )
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed)?;
+        let widening = |added: &str, at| Widening {
+            added: Scopes::parse(added),
+            at: Timestamp::from_millis(at),
+        };
+        Ok(rows
+            .into_iter()
+            .map(|row| (id(row.id), widening(&row.added, row.at)))
+            .collect())
     }
 
     async fn touch_grants(&self, uses: &[(GrantId, Timestamp)]) -> Result<()> {

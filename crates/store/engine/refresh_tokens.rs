@@ -37,7 +37,7 @@ impl RefreshTokens for Engine {
         let row = sqlx::query!(
             r#"SELECT grants.id AS "id: Uuid", account_id AS "account_id: Uuid", client_id,
                       session_id AS "session_id: Uuid", server, resource, scopes, redirect_host, nonce, auth_time,
-                      grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at, ended_because,
+                      grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at, ended_because, widened,
                       generation, refresh_tokens.expires_at AS token_expires_at, rotated_at, used_at, link
                FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE digest = $1"#,
             digest.as_bytes()
@@ -64,6 +64,7 @@ impl RefreshTokens for Engine {
             replaced_at: row.replaced_at,
             ended_at: row.ended_at,
             ended_because: row.ended_because,
+            widened: row.widened,
         }
         .try_into()?;
         let token = RefreshToken {

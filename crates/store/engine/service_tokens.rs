@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use model::id::Id;
 use model::{AccountId, Change, ServiceTokenId, Timestamp, TokenDigest};
+use protocol::Scopes;
 use store::{NewServiceToken, Result, ServiceToken, ServiceTokens};
 use uuid::Uuid;
 
@@ -14,6 +15,7 @@ struct Row {
     account_id: Uuid,
     name: String,
     servers: String,
+    scopes: String,
     created_at: i64,
     created_by: String,
     expires_at: i64,
@@ -32,6 +34,7 @@ impl TryFrom<Row> for ServiceToken {
             servers: servers
                 .map(|name| parse("service_tokens.servers", name))
                 .collect::<Result<_>>()?,
+            scopes: Scopes::parse(&row.scopes),
             created_at: Timestamp::from_millis(row.created_at),
             created_by: row.created_by,
             expires_at: Timestamp::from_millis(row.expires_at),
@@ -73,13 +76,15 @@ impl ServiceTokens for Engine {
         }
         let servers: Vec<_> = token.servers.iter().map(AsRef::<str>::as_ref).collect();
         sqlx::query!(
-            "INSERT INTO service_tokens (id, digest, account_id, name, servers, created_at, created_by, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO service_tokens (id, digest, account_id, name, servers, scopes, created_at, created_by,
+                                         expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             token.id.uuid(),
             token.digest.as_bytes(),
             token.account.uuid(),
             token.name,
             servers.join(" "),
+            token.scopes.to_string(),
             now.as_millis(),
             token.created_by,
             token.expires_at.as_millis()
@@ -94,7 +99,7 @@ impl ServiceTokens for Engine {
     async fn service_token_by_digest(&self, digest: &TokenDigest) -> Result<Option<ServiceToken>> {
         let row = sqlx::query_as!(
             Row,
-            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", name, servers, created_at, created_by,
+            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", name, servers, scopes, created_at, created_by,
                       expires_at, last_used_at, revoked_at
                FROM service_tokens WHERE digest = $1"#,
             digest.as_bytes()
@@ -108,7 +113,7 @@ impl ServiceTokens for Engine {
     async fn service_token(&self, id: ServiceTokenId) -> Result<Option<ServiceToken>> {
         let row = sqlx::query_as!(
             Row,
-            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", name, servers, created_at, created_by,
+            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", name, servers, scopes, created_at, created_by,
                       expires_at, last_used_at, revoked_at
                FROM service_tokens WHERE id = $1"#,
             id.uuid()
@@ -122,7 +127,7 @@ impl ServiceTokens for Engine {
     async fn service_tokens(&self) -> Result<Vec<ServiceToken>> {
         let rows = sqlx::query_as!(
             Row,
-            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", name, servers, created_at, created_by,
+            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", name, servers, scopes, created_at, created_by,
                       expires_at, last_used_at, revoked_at
                FROM service_tokens ORDER BY created_at DESC, id DESC"#
         )

@@ -24,6 +24,8 @@ pub struct Grant {
     pub resource: String,
     /// What was granted.
     pub scopes: Scopes,
+    /// Those of them that the person added later on.
+    pub widened: Scopes,
     /// Host or scheme of the client's redirect.
     pub redirect_host: String,
     /// The nonce of the authorization request.
@@ -42,6 +44,15 @@ pub struct Grant {
     pub replaced_at: Option<Timestamp>,
     /// When and why it ended.
     pub ended: Option<(Timestamp, EndReason)>,
+}
+
+/// What a person added to a grant after it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widening {
+    /// The scopes, earlier ones too.
+    pub added: Scopes,
+    /// When the last of them.
+    pub at: Timestamp,
 }
 
 /// Why a grant has ended.
@@ -114,6 +125,10 @@ pub trait Grants {
     async fn grants(&self, limit: i64, now: Timestamp) -> Result<Vec<Grant>>;
     /// Ends a grant. `false` if it has ended or is unknown.
     async fn end_grant(&self, id: GrantId, reason: EndReason, now: Timestamp) -> Result<bool>;
+    /// Adds scopes to a living grant that still has those of `grant`. `false` if it has others by now, or ended.
+    async fn widen_grant(&self, grant: &Grant, added: &Scopes, now: Timestamp) -> Result<bool>;
+    /// Grants to which something was added after `since`: what `standing` must know after a start.
+    async fn widened_grants(&self, since: Timestamp) -> Result<Vec<(GrantId, Widening)>>;
     /// Notes when grants were last used; written behind the calls.
     async fn touch_grants(&self, uses: &[(GrantId, Timestamp)]) -> Result<()>;
     /// Grants that ended after `since`, with when: what `standing` must know after a start.

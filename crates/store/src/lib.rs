@@ -46,7 +46,7 @@ pub use clients::{Client, ClientSource, Clients, NewClient};
 pub use codes::{Code, Codes, NewGrant, Redemption};
 pub use consents::{Consent, Consents};
 pub use error::{Result, StoreError};
-pub use grants::{EndReason, Grant, Grants, RevokedTokens};
+pub use grants::{EndReason, Grant, Grants, RevokedTokens, Widening};
 pub use groups::{Group, Groups};
 pub use guesses::GuessCounters;
 pub use identities::{ForeignName, Identities, Identity, LinkedAccount};

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use model::{AccountId, ServerName, ServiceTokenId, Timestamp, TokenDigest};
+use protocol::Scopes;
 
 use crate::error::Result;
 
@@ -16,6 +17,8 @@ pub struct ServiceToken {
     pub name: String,
     /// The servers that it is for, in order.
     pub servers: Vec<ServerName>,
+    /// What it was granted beyond `mcp`.
+    pub scopes: Scopes,
     /// When it was made.
     pub created_at: Timestamp,
     /// By which operator.
@@ -41,6 +44,8 @@ pub struct NewServiceToken {
     pub name: String,
     /// The servers that it is for.
     pub servers: Vec<ServerName>,
+    /// What it was granted beyond `mcp`.
+    pub scopes: Scopes,
     /// By which operator.
     pub created_by: String,
     /// When it runs out.

@@ -294,6 +294,7 @@ impl House {
         let gateway = Gateway::new(
             gateway::Parts {
                 world,
+                issuer: Arc::clone(&server),
                 verifier: Arc::clone(&verifier),
                 service_tokens,
                 identities,

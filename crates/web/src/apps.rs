@@ -36,6 +36,10 @@ struct App {
     since: String,
     last_used: String,
     replaced: bool,
+    /// What it was allowed beyond the usual, in words.
+    scopes: String,
+    /// Whether it could be allowed more.
+    can_widen: bool,
 }
 
 /// `GET /apps`.
@@ -81,7 +85,16 @@ async fn apps(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<App
                 .map_or_else(|| name.to_string(), |resource| resource.title.clone()),
             None => locale.t("apps-sign-in-only"),
         };
+        let resource = grant.server.as_ref().and_then(|name| settings.resource(name));
+        let offered = resource.map(|resource| resource.scopes_for(&signed_in.account));
+        let (held, open): (Vec<_>, Vec<_>) = offered
+            .into_iter()
+            .flatten()
+            .partition(|scope| grant.scopes.contains(&scope.name));
+        let held: Vec<_> = held.iter().map(|scope| &*scope.title).collect();
         apps.push(App {
+            scopes: held.join(", "),
+            can_widen: !open.is_empty(),
             grant: grant.id.to_string(),
             client,
             vouching,

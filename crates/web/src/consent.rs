@@ -33,6 +33,8 @@ struct ConsentPage {
     client_id: String,
     choices: Vec<Choice>,
     scopes: Vec<String>,
+    /// Asked for, and of no use to this person.
+    withheld: Vec<String>,
     username: String,
     transaction: String,
     token: String,
@@ -90,17 +92,24 @@ pub(crate) fn page(web: &Web, locale: Locale, question: &Question, signed_in: &S
                 })
             })
             .collect(),
-        scopes: question
-            .scopes
-            .iter()
-            .map(|scope| locale.t(&format!("scope-{}", scope.replace('_', "-"))))
-            .collect(),
+        scopes: in_words(locale, question, true),
+        withheld: in_words(locale, question, false),
         username: signed_in.account.username.to_string(),
         transaction: question.transaction.to_string(),
         token: form_token::for_cookie(signed_in.cookie.expose()),
         elsewhere: question.elsewhere,
     };
     render(StatusCode::OK, &template)
+}
+
+/// The scopes that are granted, or those that are not.
+fn in_words(locale: Locale, question: &Question, granted: bool) -> Vec<String> {
+    let scopes = question.scopes.iter().filter(|scope| scope.granted == granted);
+    let words = scopes.map(|scope| match &scope.title {
+        Some(title) => title.clone(),
+        None => locale.t(&format!("scope-{}", scope.name.replace('_', "-"))),
+    });
+    words.collect()
 }
 
 /// `POST /consent`. Nothing of the request is read from the form: only which transaction, and the answer.

@@ -29,6 +29,7 @@ pub mod revocation;
 pub mod router;
 pub mod sessions;
 pub mod sign_in;
+mod step_up;
 pub mod token;
 pub mod userinfo;
 

@@ -18,7 +18,7 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::{
     account, apps, assets, authorize, consent, cors, fallback, home, introspection, invitation, logout,
-    metadata, page, registration, revocation, sessions, sign_in, token, userinfo,
+    metadata, page, registration, revocation, sessions, sign_in, step_up, token, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -198,6 +198,10 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
         .route("/", get(home::show))
         .route("/apps", get(apps::show))
         .route("/apps/revoke", post(apps::revoke.layer(csrf.clone())))
+        .route(
+            "/apps/scopes",
+            get(step_up::show).post(step_up::submit.layer(csrf.clone())),
+        )
         .route("/sessions", get(sessions::show))
         .route("/sessions/end", post(sessions::end.layer(csrf.clone())))
         .route("/account", get(account::show))

@@ -2,7 +2,7 @@
 //!
 //! The page stands at the authorization request's own address, and its form carries the same query on: no
 //! address is nested in another, and nothing is stored for somebody who is not signed in. Afterwards the
-//! browser goes to our own `/authorize` with that query, or home, and nowhere else (OS-45).
+//! browser goes on to the page of ours that asked, with that query, or home, and nowhere else (OS-45).
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ struct SignInPage {
 /// Why and for what somebody is asked to sign in.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
-    /// The authorization request's query; empty if there is none.
+    /// The query of the page that asks; empty if there is none.
     pub(crate) query: &'a str,
     /// The name to begin with.
     pub(crate) username: Option<String>,
@@ -178,17 +178,23 @@ pub(crate) async fn sign_in(
         user_agent: from.user_agent(),
     };
     let begun = web.parts.sessions.begin(proof, place).await?;
-    let target = if query.is_empty() {
-        "/".to_owned()
-    } else {
-        format!("{}?{query}", paths::AUTHORIZE)
-    };
-    let mut response = see_other(&target);
+    let mut response = see_other(&onward(query));
     let origin = &web.site().origin;
     let headers = response.headers_mut();
     cookies::set(headers, Cookie::Session, begun.cookie.expose(), origin);
     cookies::set(headers, Cookie::Browser, begun.browser.expose(), origin);
     Ok(response)
+}
+
+/// Where somebody goes on who signed in: to one of the two pages that ask for it, or home.
+fn onward(query: &str) -> String {
+    if query.is_empty() {
+        "/".to_owned()
+    } else if query.starts_with("grant=") {
+        format!("/apps/scopes?{query}")
+    } else {
+        format!("{}?{query}", paths::AUTHORIZE)
+    }
 }
 
 fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, asked: Asked<'_>) -> Response {

@@ -10,7 +10,8 @@ use protocol::{ErrorCode, OAuthError, Params, Scopes, resource, scope};
 use super::Validated;
 use crate::clients::Vouching;
 use crate::server::AuthorizationServer;
-use crate::settings::Target;
+use crate::settings::{Settings, Target};
+use crate::step_up::client_may_have;
 
 /// A request whose parameters are all in order.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl AuthorizationServer {
             .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
         let asked = Scopes::parse(one("scope")?.unwrap_or_default());
         let target = self.target(params, &asked)?;
-        let (target, scopes) = within_ceiling(validated, target, &asked)?;
+        let (target, scopes) = within_ceiling(&self.settings(), validated, target, &asked)?;
         Ok(AuthorizationRequest {
             challenge,
             scopes,
@@ -171,6 +172,7 @@ fn prompt(value: Option<&str>) -> Result<Prompt, OAuthError> {
 /// What a client may have at most. An operator's word is a rule: a client that was set up without `mcp`
 /// signs people in and reaches no server. What a program says of itself is no more than a wish.
 fn within_ceiling(
+    settings: &Settings,
     validated: &Validated,
     target: Option<Target>,
     asked: &Scopes,
@@ -187,7 +189,11 @@ fn within_ceiling(
         },
         (target, _) => target,
     };
-    let scopes = granted_scopes(asked, target.as_ref(), ceiling);
+    let of_server = |scope: &str| {
+        settings.is_server_scope(scope, target.as_ref())
+            && client_may_have(&validated.face, &validated.client, scope)
+    };
+    let scopes = granted_scopes(asked, target.as_ref(), ceiling, of_server);
     if target == Some(Target::UserInfo) && !scopes.contains(scope::OPENID) {
         return Err(OAuthError::new(
             ErrorCode::InvalidScope,
@@ -199,13 +205,22 @@ fn within_ceiling(
 
 /// What will be granted: what was asked for, as far as we know it and the client may have it; unknown
 /// scopes are dropped, nothing asked means the default (CC-72). Whoever names a server wants to use it,
-/// whatever scopes it thought of.
-fn granted_scopes(asked: &Scopes, target: Option<&Target>, ceiling: Option<&Scopes>) -> Scopes {
-    let known = Scopes::parse(&scope::KNOWN.join(" "));
-    let mut granted = asked.intersection(&known);
-    if let Some(ceiling) = ceiling {
-        granted = granted.intersection(ceiling);
-    }
+/// whatever scopes it thought of. `of_server` says which others exist and may be had; whether they are of any use to
+/// the person is asked once the person is known.
+fn granted_scopes(
+    asked: &Scopes,
+    target: Option<&Target>,
+    ceiling: Option<&Scopes>,
+    of_server: impl Fn(&str) -> bool,
+) -> Scopes {
+    let within = |scope: &str| ceiling.is_none_or(|ceiling| ceiling.contains(scope));
+    let granted = asked.filtered(|scope| {
+        if scope::KNOWN.contains(&scope) {
+            within(scope)
+        } else {
+            of_server(scope)
+        }
+    });
     let not_for_users_only = target != Some(&Target::UserInfo);
     if not_for_users_only && !granted.contains(scope::MCP) {
         let with_mcp = format!("{} {granted}", scope::MCP);
@@ -220,7 +235,8 @@ mod tests {
 
     fn granted(asked: &str, target: Option<&Target>, ceiling: Option<&str>) -> String {
         let ceiling = ceiling.map(Scopes::parse);
-        granted_scopes(&Scopes::parse(asked), target, ceiling.as_ref()).to_string()
+        let of_server = |scope: &str| scope == "dev:admin";
+        granted_scopes(&Scopes::parse(asked), target, ceiling.as_ref(), of_server).to_string()
     }
 
     /// DEC-12.
@@ -228,6 +244,7 @@ mod tests {
     fn cc_72_unknown_scopes_are_dropped_and_nothing_means_the_default() {
         assert_eq!(granted("", None, None), "mcp");
         assert_eq!(granted("tool:delete admin", None, None), "mcp");
+        assert_eq!(granted("dev:admin dev:x", None, Some("mcp")), "mcp dev:admin");
         assert_eq!(
             granted("openid mcp x offline_access", None, None),
             "openid mcp offline_access"

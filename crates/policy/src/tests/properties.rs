@@ -48,8 +48,17 @@ fn rules() -> impl Strategy<Value = AllowRule> {
             }),
             authenticated_within: None,
         });
-    (some(&GROUPS), any::<bool>(), some(&CLIENTS), tools, conditions).prop_map(
-        |(groups, ana, clients, tools, when)| AllowRule {
+    let scope = prop_oneof![2 => Just(None), 1 => Just(Some(read().name))];
+    (
+        some(&GROUPS),
+        any::<bool>(),
+        some(&CLIENTS),
+        tools,
+        conditions,
+        scope,
+    )
+        .prop_map(|(groups, ana, clients, tools, when, scope)| AllowRule {
+            scope,
             groups: groups.iter().map(|name| name.parse().unwrap()).collect(),
             people: ana.then(|| "ana".parse().unwrap()).into_iter().collect(),
             clients: clients.iter().map(|&id| id.to_owned()).collect(),
@@ -62,8 +71,7 @@ fn rules() -> impl Strategy<Value = AllowRule> {
             tools,
             when,
             advice: None,
-        },
-    )
+        })
 }
 
 fn acts() -> impl Strategy<Value = Act<'static>> {
@@ -103,7 +111,7 @@ fn whole(
         .unwrap();
     let server = "gitea".parse().unwrap();
     let base = crate::schema::plain().action_entities().unwrap();
-    let person = entities::person(caller).unwrap();
+    let person = entities::person(caller, &[]).unwrap();
     let zones = [("UTC".to_owned(), jiff::tz::TimeZone::UTC)];
     let request = Request::builder()
         .principal(person.uid())
@@ -131,6 +139,7 @@ proptest! {
         groups in some(&GROUPS),
         ana in any::<bool>(),
         client in prop::sample::select(&CLIENTS[..]),
+        scope in prop::sample::select(&["openid mcp", "mcp gitea:read", "mcp read"][..]),
         calls in prop::collection::vec((acts(), any::<bool>(), prop::sample::select(&[
             None, Some("{}"), Some(r#"{"owner":"acme"}"#), Some(r#"{"owner":"b","n":7}"#), Some(r#"{"owner":1,"n":9223372036854775807}"#),
         ][..])), 1..6),
@@ -140,15 +149,23 @@ proptest! {
         let names: Vec<_> = files.iter().enumerate().map(|(number, text)| RuleFile {
             name: format!("{number}.cedar"), text: (*text).to_owned(), shadow: false,
         }).collect();
-        let servers = [ServerRules { server: "gitea".parse().unwrap(), allow, shadow_allow: vec![] }];
+        let servers = [ServerRules { server: "gitea".parse().unwrap(), scopes: vec![read()], allow, shadow_allow: vec![] }];
         let rules = load::load(&servers, &names, &["UTC".to_owned()]).unwrap();
         let caller = Caller::new(if ana { "ana" } else { "ben" }, &groups);
-        let principal = caller.with(client);
+        let mut principal = caller.with(client);
+        principal.client.as_mut().unwrap().scope = scope;
         for (act, read_only, arguments) in calls {
             let annotations = Annotations { read_only, destructive: !read_only, ..Annotations::default() };
             let about = circumstances(arguments);
             let decision = policy.decide(principal, act, annotations, &about);
             prop_assert_eq!(policy.shows(principal, act, annotations), decision.outcome != Outcome::Hidden);
+            // What is said to be lacking is enough, and nothing is lacking where it is allowed.
+            if let Some(lacking) = policy.lacking(principal, act, annotations, &about) {
+                let (mut with, more) = (principal, format!("{scope} {}", lacking.join(" ")));
+                with.client.as_mut().unwrap().scope = &more;
+                prop_assert!(decision.outcome != Outcome::Allowed);
+                prop_assert_eq!(policy.decide(with, act, annotations, &about).outcome, Outcome::Allowed);
+            }
             // Asked again it is remembered, and the same.
             prop_assert_eq!(&policy.decide(principal, act, annotations, &about), &decision);
             if let Some(allowed) = whole(&rules, principal, act, annotations, &about) {

@@ -103,6 +103,8 @@ pub const TABLES: [Table; 19] = [
             ("replaced_at", Integer),
             ("ended_at", Integer),
             ("ended_because", Text),
+            ("widened", Text),
+            ("widened_at", Integer),
         ],
     },
     Table {
@@ -135,6 +137,7 @@ pub const TABLES: [Table; 19] = [
             ("expires_at", Integer),
             ("last_used_at", Integer),
             ("revoked_at", Integer),
+            ("scopes", Text),
         ],
     },
     Table {

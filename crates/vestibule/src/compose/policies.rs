@@ -3,12 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::policy::{AllowRule, ArgumentTest, Conditions, Hours, Policies, RuleFile, ServerRules, Tools};
+use ::policy::{
+    AllowRule, ArgumentTest, Conditions, Hours, Policies, RuleFile, ScopeRule, ServerRules, Tools,
+};
+use model::ServerName;
 
 use super::{Problems, Sources};
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
-use crate::config::policy;
+use crate::config::{Server, policy};
+
+/// Of a scope, in characters: it is one line of the page that asks.
+const LONGEST_TITLE: usize = 100;
 
 /// Reads and checks all of them. With problems, nothing is allowed.
 pub(super) fn policies(sources: &mut Sources<'_>, problems: &mut Problems) -> Arc<Policies> {
@@ -24,10 +30,24 @@ pub(super) fn policies(sources: &mut Sources<'_>, problems: &mut Problems) -> Ar
             });
         }
     }
-    let servers = config.servers.iter().map(|(name, server)| ServerRules {
-        server: name.clone(),
-        allow: server.allow.iter().map(rule).collect(),
-        shadow_allow: server.shadow_allow.iter().map(rule).collect(),
+    let servers = config.servers.iter().map(|(name, server)| {
+        let mut rules = |member: &str, list: &[policy::Allow]| {
+            let rules = list.iter().enumerate();
+            let rules = rules.map(|(number, allow)| {
+                let scope = allow.scope.as_deref().and_then(|scope| {
+                    let key = format!("servers.{name}.{member}[{number}].scope");
+                    problems.take(key, scope.parse())
+                });
+                AllowRule { scope, ..rule(allow) }
+            });
+            rules.collect()
+        };
+        ServerRules {
+            server: name.clone(),
+            allow: rules("allow", &server.allow),
+            shadow_allow: rules("shadow_allow", &server.shadow_allow),
+            scopes: scopes(name, server, problems),
+        }
     });
     let servers: Vec<_> = servers.collect();
     match Policies::load(&servers, &files, &config.policy.zones) {
@@ -61,6 +81,30 @@ pub fn policies_of(loaded: &Loaded, environment: &Environment) -> Result<Arc<Pol
     }
 }
 
+fn scopes(name: &ServerName, server: &Server, problems: &mut Problems) -> Vec<ScopeRule> {
+    let mut scopes = Vec::new();
+    for (called, scope) in &server.scopes {
+        let key = format!("servers.{name}.scopes.{called}");
+        let title = scope.title.trim();
+        if title.is_empty() || title.chars().count() > LONGEST_TITLE {
+            let problem = format!("must say what it allows, in 1 to {LONGEST_TITLE} characters");
+            problems.add(format!("{key}.title"), problem);
+        }
+        let includes = scope.includes.iter();
+        let includes = includes.filter_map(|name| problems.take(format!("{key}.includes"), name.parse()));
+        let includes = includes.collect();
+        if let Some(name) = problems.take(key, called.parse()) {
+            scopes.push(ScopeRule {
+                name,
+                title: title.to_owned(),
+                includes,
+            });
+        }
+    }
+    scopes
+}
+
+/// Everything of a rule but its scope.
 fn rule(allow: &policy::Allow) -> AllowRule {
     let everything = || match allow.tools {
         policy::Tools::All | policy::Tools::ReadOnly => vec!["*".to_owned()],
@@ -71,6 +115,7 @@ fn rule(allow: &policy::Allow) -> AllowRule {
         groups: allow.groups.clone(),
         people: allow.people.clone(),
         clients: allow.clients.clone(),
+        scope: None,
         tools: match &allow.tools {
             policy::Tools::All => Tools::All,
             policy::Tools::ReadOnly => Tools::ReadOnly,

@@ -50,6 +50,10 @@ pub struct Allow {
     /// Only with these programs, by client id or by the host that vouches for them. Any if none is named.
     #[serde(default)]
     pub clients: Vec<String>,
+    /// Only with a token that was granted this scope, one of the server's `scopes`. Whoever calls without it is shown
+    /// how to grant it.
+    #[serde(default)]
+    pub scope: Option<String>,
     /// Which tools: `all`, `read-only`, or names in which `*` stands for any text. Required. `read-only` goes by
     /// the upstream's word, which counts only with `trust_annotations` on the server.
     pub tools: Tools,
@@ -65,6 +69,18 @@ pub struct Allow {
     /// What to tell somebody for whom these conditions are not met, a sentence for people and models.
     #[serde(default)]
     pub advice: Option<String>,
+}
+
+/// A scope of a server, granted on top of `mcp`. It gives nothing by itself: rules ask for it. Tokens carry it as
+/// `SERVER:NAME`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// What it allows, in words for the person who is asked, as `Delete repositories`.
+    pub title: String,
+    /// Narrower scopes that it stands for too.
+    #[serde(default)]
+    pub includes: Vec<String>,
 }
 
 /// Which tools.

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::Tls;
 use super::legacy::Legacy;
-use super::policy::Allow;
+use super::policy::{Allow, Scope};
 use super::quota::Concurrency;
 use super::values::{Size, Span};
 
@@ -29,6 +29,9 @@ pub struct Server {
     /// How it speaks: `streamable` HTTP, or `sse` for servers of 2024-11-05.
     #[serde(default)]
     pub transport: Transport,
+    /// Scopes that its rules may ask for, by name. A token gets one only if the person approves it.
+    #[serde(default)]
+    pub scopes: BTreeMap<String, Scope>,
     /// Who may use it, and what of it. Required; a person who fits none of the rules may not.
     pub allow: Vec<Allow>,
     /// Rules to try in place of those: what they would have refused is recorded, and allowed.

@@ -9,6 +9,7 @@ use gateway::catalogue::believed;
 use model::{GroupName, ServerName, Timestamp, Username};
 use policy::{Act, Annotations, Circumstances, Client, Explanation, Opinion, Outcome, Principal, Says};
 use protocol::mcp::list::{self, List};
+use protocol::scope;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -52,6 +53,10 @@ pub struct Question {
     /// The server
     #[arg(long)]
     pub server: ServerName,
+    /// As if the token were granted these scopes beyond `mcp`, as gitea:admin
+    #[arg(long, value_delimiter = ',')]
+    #[serde(default)]
+    pub scopes: Vec<String>,
     /// A tool
     #[arg(long, group = "what")]
     #[serde(default)]
@@ -193,13 +198,15 @@ async fn judge(
         _ => Annotations::default(),
     };
     let id = question.client.as_deref();
+    let named = id.or((!question.scopes.is_empty()).then_some(""));
+    let scope = format!("{} {}", scope::MCP, question.scopes.join(" "));
     let principal = Principal {
         username: &question.user,
         groups: &groups,
-        client: id.map(|id| Client {
+        client: named.map(|id| Client {
             id,
             host: gateway::authorize::host(id),
-            scope: "mcp",
+            scope: scope.trim_end(),
         }),
     };
     let now = question.at.map(|at| Timestamp::from_millis(at.as_millisecond()));
@@ -282,7 +289,9 @@ fn changes(explanation: &Explanation, user: &Username) -> Vec<String> {
         let rule = then.rule.as_deref().unwrap_or("no rule");
         format!("{user} as a member of {group}: {} by {rule}", word(then.outcome))
     });
-    let mut out: Vec<String> = by_rules.chain(by_joining).collect();
+    let by_scopes = explanation.by_scopes.as_ref();
+    let by_scopes = by_scopes.map(|scopes| format!("with a token that was granted {}", scopes.join(" and ")));
+    let mut out: Vec<String> = by_scopes.into_iter().chain(by_rules).chain(by_joining).collect();
     if out.is_empty() && !allowed {
         out.push("a rule that covers it; there is none".to_owned());
     }

@@ -4,11 +4,13 @@ use audit::{Person, What};
 use clap::Subcommand;
 use keys::digest_of;
 use model::{AccountStatus, ServerName, ServiceTokenId, TokenKind, Username};
+use protocol::Scopes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{NewServiceToken, ServiceToken};
 
 use super::{Answer, Failure, Operator};
+use crate::config::Config;
 use crate::config::values::Span;
 
 /// The subcommands.
@@ -23,6 +25,10 @@ pub enum TokenCommand {
         /// A server that it is for; may be given several times
         #[arg(long = "server", value_name = "SERVER", required = true)]
         servers: Vec<ServerName>,
+        /// A scope of one of these servers that it gets beyond `mcp`, as gitea:admin; may be given several times
+        #[arg(long = "scope", value_name = "SERVER:SCOPE")]
+        #[serde(default)]
+        scopes: Vec<String>,
         /// What to call it
         #[arg(long, default_value = "")]
         name: String,
@@ -55,9 +61,13 @@ impl TokenCommand {
             Self::Create {
                 owner,
                 servers,
+                scopes,
                 name,
                 expires,
-            } => create(operator, &owner, servers, &name, expires).await,
+            } => {
+                let servers = (servers, scopes.as_slice());
+                create(operator, &owner, servers, &name, expires).await
+            }
             Self::List { user, server, all } => list(operator, user, server, all).await,
             Self::Revoke { id } => revoke(operator, id).await,
         }
@@ -67,7 +77,7 @@ impl TokenCommand {
 async fn create(
     operator: &Operator<'_>,
     owner: &Username,
-    mut servers: Vec<ServerName>,
+    (mut servers, scopes): (Vec<ServerName>, &[String]),
     name: &str,
     expires: Span,
 ) -> Result<Answer, Failure> {
@@ -77,6 +87,7 @@ async fn create(
     if let Some(unknown) = servers.iter().find(|name| !config.servers.contains_key(*name)) {
         return Err(Failure::NotFound(format!("there is no server called {unknown}")));
     }
+    let scopes = known_scopes(config, &servers, scopes)?;
     let longest = config.service_tokens.longest;
     if expires > longest || expires.0.is_zero() {
         return Err(Failure::Usage(format!(
@@ -93,6 +104,7 @@ async fn create(
         account: account.id,
         name: protocol::text::display_name(name, 80).unwrap_or_default(),
         servers,
+        scopes,
         created_by: operator.name.clone(),
         expires_at: now + expires.0,
     };
@@ -107,6 +119,7 @@ async fn create(
         service_token: record.id,
         account: record.account,
         servers: record.servers.clone(),
+        scopes: record.scopes.to_string(),
         expires_at: record.expires_at,
         operator: operator.name.clone(),
     };
@@ -128,9 +141,27 @@ async fn create(
             "token": token.expose(),
             "owner": owner,
             "servers": record.servers,
+            "scopes": record.scopes.to_string(),
             "expires_at": record.expires_at.to_string(),
         }),
     ))
+}
+
+/// The scopes, each of which must be one of these servers'.
+fn known_scopes(config: &Config, servers: &[ServerName], scopes: &[String]) -> Result<Scopes, Failure> {
+    for scope in scopes {
+        let known = scope.split_once(':').is_some_and(|(server, name)| {
+            let server = servers.iter().find(|known| known.as_str() == server);
+            let server = server.and_then(|server| config.servers.get(server));
+            server.is_some_and(|server| server.scopes.contains_key(name))
+        });
+        if !known {
+            let problem =
+                format!("none of these servers has a scope {scope}; scopes are written as gitea:admin");
+            return Err(Failure::NotFound(problem));
+        }
+    }
+    Ok(Scopes::parse(&scopes.join(" ")))
 }
 
 fn facts(token: &ServiceToken, owner: Option<&String>) -> Value {
@@ -139,6 +170,7 @@ fn facts(token: &ServiceToken, owner: Option<&String>) -> Value {
         "name": token.name,
         "owner": owner,
         "servers": token.servers,
+        "scopes": token.scopes.to_string(),
         "created_at": token.created_at.to_string(),
         "created_by": token.created_by,
         "last_used_at": token.last_used_at.map(|at| at.to_string()),

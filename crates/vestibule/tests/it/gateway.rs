@@ -6,6 +6,7 @@ mod gone;
 mod passing;
 mod policy;
 mod quotas;
+mod scopes;
 mod sessions;
 mod streams;
 mod taken_back;

@@ -6,7 +6,12 @@ use crate::rig::{Ask, Door, Plan, Reply, eventually};
 
 /// Begins a session of 2025-11-25 and gives what the client is told is its id.
 pub(super) async fn begin(door: &Door, token: &str, server: &str) -> String {
-    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    begin_in(door, token, server, "2025-11-25").await
+}
+
+/// The same of another era.
+pub(super) async fn begin_in(door: &Door, token: &str, server: &str, version: &str) -> String {
+    let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
     let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
     let reply = post(door, token, server, None, &body).await;
     assert_eq!(reply.status, 200, "{reply:?}");

@@ -177,7 +177,7 @@ async fn whoever_listens_is_told_that_the_rules_have_changed() {
 }
 
 /// The next message, in whichever framing it comes.
-async fn next(stream: &mut crate::rig::wire::Stream) -> Value {
+pub(super) async fn next(stream: &mut crate::rig::wire::Stream) -> Value {
     if stream.header("content-type") == Some("text/event-stream") {
         stream.message().await.unwrap()
     } else {

@@ -341,6 +341,16 @@ servers:
         app.sign_in(self, "ana").await.access
     }
 
+    /// A program of Ana's with tokens for another server than the fixture, that asked for these scopes.
+    pub(crate) async fn granted(&self, server: &str, scope: &str) -> (App, super::Tokens) {
+        let mut app = self.app().await;
+        app.resource = format!("{}/mcp/{server}", self.url);
+        let target = app.authorize(&[("scope", scope)]);
+        let back = self.browser().approve(&target, "ana").await;
+        let tokens = super::Tokens::of(&app.redeem(&super::app::code_of(&back)).await);
+        (app, tokens)
+    }
+
     /// Calls a tool of the fixture in the stateless era.
     pub(crate) async fn call(&self, token: &str, tool: &str, arguments: Value) -> Reply {
         self.ask(call("fixture", tool, arguments).bearer(token)).await
