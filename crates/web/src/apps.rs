@@ -6,12 +6,11 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use issuer::Vouching;
 use model::GrantId;
 use people::SignedIn;
 use store::{EndReason, Grant, StoreError};
 
-use crate::authorize::{client_name, person};
+use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Page, moment, render};
@@ -69,14 +68,7 @@ async fn apps(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<App
             .await?
             .map(|client| web.parts.server.face(&client));
         let (client, vouching) = match &face {
-            Some(face) => {
-                let vouching = match &face.vouching {
-                    Vouching::Operator => locale.t("vouched-operator"),
-                    Vouching::Host(host) => locale.t1("vouched-host", "host", host),
-                    Vouching::Nobody => locale.t("vouched-nobody"),
-                };
-                (client_name(locale, face), vouching)
-            }
+            Some(face) => (client_name(locale, face), vouching(locale, face).0),
             None => (locale.t("nameless-client"), grant.client.to_string()),
         };
         let server = match &grant.server {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use issuer::authorize::{NotAllowed, SignInNeeded};
 use issuer::clients::RedirectProblem;
-use issuer::{ClientFace, Outcome, Refused};
+use issuer::{ClientFace, Outcome, Refused, Vouching};
 use people::SignedIn;
 use protocol::metadata::paths;
 use protocol::{Params, RedirectUri};
@@ -80,6 +80,19 @@ pub(crate) fn person(from: &From, signed_in: Option<&SignedIn>) -> Person {
 /// What a client is called on pages.
 pub(crate) fn client_name(locale: Locale, face: &ClientFace) -> String {
     face.name.clone().unwrap_or_else(|| locale.t("nameless-client"))
+}
+
+/// Who vouches for a client, in words, and whether anybody does.
+pub(crate) fn vouching(locale: Locale, face: &ClientFace) -> (String, bool) {
+    match (&face.vouching, &face.publisher) {
+        (Vouching::Operator, _) => (locale.t("vouched-operator"), true),
+        (Vouching::Host(host), Some(publisher)) => (
+            locale.t2("vouched-publisher", "host", host, "publisher", publisher),
+            true,
+        ),
+        (Vouching::Host(host), None) => (locale.t1("vouched-host", "host", host), true),
+        (Vouching::Nobody, _) => (locale.t("vouched-nobody"), false),
+    }
 }
 
 fn not_allowed_page(web: &Web, locale: Locale, what: &NotAllowed, signed_in: Option<&SignedIn>) -> Response {

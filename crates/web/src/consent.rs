@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use issuer::consent::Answer;
-use issuer::{Decided, Question, Vouching};
+use issuer::{Decided, Question};
 use people::SignedIn;
 use protocol::redirect::Kind;
 
-use crate::authorize::{client_name, person};
+use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Message, Page, render};
@@ -49,15 +49,7 @@ struct Choice {
 /// The page for a question.
 pub(crate) fn page(web: &Web, locale: Locale, question: &Question, signed_in: &SignedIn) -> Response {
     let face = &question.face;
-    let (vouching, vouched) = match (&face.vouching, &face.publisher) {
-        (Vouching::Operator, _) => (locale.t("vouched-operator"), true),
-        (Vouching::Host(host), Some(publisher)) => (
-            locale.t2("vouched-publisher", "host", host, "publisher", publisher),
-            true,
-        ),
-        (Vouching::Host(host), None) => (locale.t1("vouched-host", "host", host), true),
-        (Vouching::Nobody, _) => (locale.t("vouched-nobody"), false),
-    };
+    let (vouching, vouched) = vouching(locale, face);
     let mut warnings = Vec::new();
     if face.loopback_only {
         warnings.push(locale.t("warn-loopback"));

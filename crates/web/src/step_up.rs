@@ -11,7 +11,7 @@ use people::SignedIn;
 use protocol::{Params, Scopes};
 use store::StoreError;
 
-use crate::authorize::{client_name, person};
+use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Message, Page, render};
@@ -26,6 +26,9 @@ struct ScopesPage {
     page: Page,
     client: String,
     client_id: String,
+    /// Who vouches for it, in words.
+    vouching: String,
+    vouched: bool,
     server: String,
     username: String,
     grant: String,
@@ -74,6 +77,7 @@ pub(crate) async fn show(
         Err(error) => return page::unavailable(&web, locale, &error),
     };
     let client = client_name(locale, &widenable.face);
+    let (vouching, vouched) = vouching(locale, &widenable.face);
     let choices = |held: bool| {
         let scopes = widenable.scopes.iter().filter(move |scope| scope.held == held);
         scopes.map(|scope| Choice {
@@ -90,6 +94,8 @@ pub(crate) async fn show(
             &signed_in,
         ),
         client,
+        vouching,
+        vouched,
         client_id: widenable.face.id.to_string(),
         server: widenable.server.clone(),
         username: signed_in.account.username.to_string(),
