@@ -9,6 +9,8 @@ use model::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::chosen::Chosen;
+
 /// One event.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -34,6 +36,9 @@ pub struct Person {
     /// What the program called itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
+    /// What they called a tool with, as far as the operator chose to know it: it may say of whom.
+    #[serde(default, skip_serializing_if = "Chosen::is_empty")]
+    pub chosen_arguments: Chosen,
 }
 
 /// What led to an issue of tokens.

@@ -100,7 +100,7 @@ impl Readable {
 }
 
 /// The columns of CSV; what else an event says is in the last, as JSON.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "at",
     "id",
     "event",
@@ -112,6 +112,7 @@ const COLUMNS: [&str; 18] = [
     "server",
     "method",
     "target",
+    "chosen_arguments",
     "outcome",
     "status",
     "reason",

@@ -46,6 +46,9 @@ pub struct Filter {
     /// The person: an event is theirs if their account is in it, or their name.
     #[serde(default)]
     pub person: Option<Whom>,
+    /// Chosen arguments that must be there, by path, with this value.
+    #[serde(default)]
+    pub arguments: Vec<(String, String)>,
     /// Kinds of events that are left out.
     #[serde(default)]
     pub without: Vec<String>,
@@ -76,7 +79,9 @@ impl Filter {
             account.is_some_and(|account| holds(&block.body, account))
                 || holds(&block.personal, &whom.username)
         });
-        members && person
+        let mut arguments = self.arguments.iter();
+        let arguments = arguments.all(|(_, value)| holds(&block.personal, value));
+        members && person && arguments
     }
 
     fn fits(&self, entry: &Entry) -> bool {
@@ -93,7 +98,9 @@ impl Filter {
             let account = whom.account.as_ref();
             account.is_some_and(|account| is("account", account)) || is("username", &whom.username)
         });
-        members && person && !self.without.iter().any(|event| is("event", event))
+        let mut arguments = self.arguments.iter();
+        let arguments = arguments.all(|(path, value)| entry.person.chosen_arguments.has(path, value));
+        members && person && arguments && !self.without.iter().any(|event| is("event", event))
     }
 }
 

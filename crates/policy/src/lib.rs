@@ -17,6 +17,7 @@ mod rule;
 mod schema;
 mod slice;
 
+pub use arguments::{Arguments, Found};
 pub use decide::{Decision, Outcome, Policies, ServerPolicy, Shadow};
 pub use explain::{Explanation, Opinion, Says};
 pub use load::{PolicyError, RuleFile, ServerRules};

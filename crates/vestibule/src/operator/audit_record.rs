@@ -73,8 +73,8 @@ pub enum AuditCommand {
     },
     /// Print the public key that the record is signed with
     Key,
-    /// Take a person out of the record: name, address and program of everything they did. That it happened stays, and
-    /// so does the proof
+    /// Take a person out of the record: name, address, program and chosen arguments of everything they did. That it
+    /// happened stays, and so does the proof
     Erase {
         /// Whom
         username: Username,
@@ -143,6 +143,10 @@ pub struct Wanted {
     /// Decided by this rule
     #[arg(long)]
     rule: Option<String>,
+    /// With this value of an argument that is on record, as `owner=acme`
+    #[arg(long, value_name = "PATH=VALUE", value_parser = argument)]
+    #[serde(default)]
+    argument: Vec<(String, String)>,
     /// From this time on: `2026-11-20`, `2026-11-20T12:00:00Z`, or `2h` ago
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -185,6 +189,7 @@ impl Wanted {
                 .members
                 .extend(value.map(|value| (member.to_owned(), vec![value])));
         }
+        filter.arguments.clone_from(&self.argument);
         if let Some(wanted) = &self.client {
             let mut ids = vec![wanted.clone()];
             let named = operator.client_names().await?.into_iter();
@@ -211,6 +216,14 @@ impl Wanted {
         }
         Ok(filter)
     }
+}
+
+/// An argument as people write it.
+fn argument(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=');
+    parts
+        .map(|(path, value)| (path.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("{text:?} has no value; write owner=acme"))
 }
 
 /// A time as people write it.
