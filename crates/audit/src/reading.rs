@@ -43,6 +43,9 @@ pub struct Filter {
     /// Members that must have one of these values, as `server` or `event`.
     #[serde(default)]
     pub members: Vec<(String, Vec<String>)>,
+    /// The client: an event is its own if one of its ids is in it, or its name of that time.
+    #[serde(default)]
+    pub client: Option<WhichClient>,
     /// The person: an event is theirs if their account is in it, or their name.
     #[serde(default)]
     pub person: Option<Whom>,
@@ -63,6 +66,15 @@ pub struct Whom {
     pub username: String,
 }
 
+/// A client that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhichClient {
+    /// The ids that are called so now, and what was typed, if it is an id.
+    pub ids: Vec<String>,
+    /// The name.
+    pub name: String,
+}
+
 impl Filter {
     /// Whether a block may hold something that fits.
     fn may_fit(&self, block: &AuditBlock) -> bool {
@@ -81,7 +93,11 @@ impl Filter {
         });
         let mut arguments = self.arguments.iter();
         let arguments = arguments.all(|(_, value)| holds(&block.personal, value));
-        members && person && arguments
+        let client = self.client.as_ref().is_none_or(|which| {
+            let mut wanted = which.ids.iter().chain([&which.name]);
+            wanted.any(|value| holds(&block.body, value))
+        });
+        members && person && client && arguments
     }
 
     fn fits(&self, entry: &Entry) -> bool {
@@ -100,7 +116,10 @@ impl Filter {
         });
         let mut arguments = self.arguments.iter();
         let arguments = arguments.all(|(path, value)| entry.person.chosen_arguments.has(path, value));
-        members && person && arguments && !self.without.iter().any(|event| is("event", event))
+        let client = self.client.as_ref().is_none_or(|which| {
+            which.ids.iter().any(|id| is("client", id)) || is("client_name", &which.name)
+        });
+        members && person && client && arguments && !self.without.iter().any(|event| is("event", event))
     }
 }
 

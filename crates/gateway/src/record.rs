@@ -115,11 +115,16 @@ impl Record {
             return Ok(());
         };
         let proof = exchange.caller.proof.recorded();
+        let (name, vouched_by) = proof
+            .name
+            .map_or((None, None), |known| (known.name, Some(known.vouched_by)));
         let what = What::CallAdmitted {
             call: exchange.reference,
             server: exchange.route.name().clone(),
             account: Some(exchange.caller.account.id),
             client: proof.client,
+            client_name: name,
+            client_vouched_by: vouched_by,
             grant: proof.grant,
             token: proof.token,
             proof: proof.proof,
@@ -160,10 +165,15 @@ impl Drop for Record {
         let chosen = std::mem::take(&mut exchange.chosen);
         let person = person(&exchange, chosen);
         let proof = exchange.caller.proof.recorded();
+        let (name, vouched_by) = proof
+            .name
+            .map_or((None, None), |known| (known.name, Some(known.vouched_by)));
         let what = What::Call {
             server: exchange.route.name().clone(),
             account: Some(exchange.caller.account.id),
             client: proof.client,
+            client_name: name,
+            client_vouched_by: vouched_by,
             grant: proof.grant,
             token: proof.token,
             proof: proof.proof,

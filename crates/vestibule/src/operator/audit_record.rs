@@ -1,7 +1,7 @@
 //! `vestibule audit`: what happened, with names instead of ids, and the proof that nothing of it is missing.
 
 use audit::readable::{Form, Names};
-use audit::reading::{Entry, Whom};
+use audit::reading::{Entry, WhichClient, Whom};
 use audit::verify;
 use audit::{Filter, Trusted};
 use clap::{Args, Subcommand, ValueEnum};
@@ -198,7 +198,10 @@ impl Wanted {
                     .filter(|(_, name)| name == wanted)
                     .map(|(id, _)| id.to_string()),
             );
-            filter.members.push(("client".to_owned(), ids));
+            filter.client = Some(WhichClient {
+                ids,
+                name: wanted.clone(),
+            });
         }
         if let Some(username) = &self.user {
             let account = operator.foundation.store.account_by_username(username).await?;
@@ -348,7 +351,7 @@ async fn erase(operator: &Operator<'_>, username: &Username) -> Result<Answer, F
 
 /// What else is to be said, in one line.
 fn details(row: &Map<String, Value>) -> String {
-    const SHOWN_ELSEWHERE: [&str; 14] = [
+    const SHOWN_ELSEWHERE: [&str; 15] = [
         "id",
         "at",
         "event",
@@ -363,6 +366,7 @@ fn details(row: &Map<String, Value>) -> String {
         "bytes_in",
         "bytes_out",
         "grant",
+        "client_vouched_by",
     ];
     let mut words = Vec::new();
     for (member, value) in row {
@@ -373,6 +377,9 @@ fn details(row: &Map<String, Value>) -> String {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         words.push(match member.as_str() {
             "microseconds" => format!("{:.1}ms", value.parse::<f64>().unwrap_or(0.0) / 1000.0),
+            "client_name" if row.get("client_vouched_by") == Some(&json!("nobody")) => {
+                format!("client={value} (unverified)")
+            }
             "client_name" => format!("client={value}"),
             _ => format!("{member}={value}"),
         });

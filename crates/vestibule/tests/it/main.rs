@@ -21,6 +21,8 @@ mod audit;
 #[cfg(test)]
 mod audit_arguments;
 #[cfg(test)]
+mod audit_names;
+#[cfg(test)]
 mod benchmark;
 #[cfg(test)]
 mod clean_up;
