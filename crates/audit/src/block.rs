@@ -67,17 +67,22 @@ impl From<&AuditBlock> for Tip {
     }
 }
 
-/// Writes events as the block that follows `tip`. `None` without events.
+/// Most bytes of a block's lines; one event may be longer.
+pub(crate) const LARGEST: usize = 1 << 20;
+
+/// Writes events as the block that follows `tip`, as many as it takes. `reserved` says how many may follow if so many are
+/// left. `None` without events.
 pub(crate) fn write(
     world: &World,
     signer: &Signer,
     chain: Uuid,
     tip: Option<&Tip>,
-    reserved: i64,
+    reserved: impl Fn(i64) -> i64,
     events: &[Event],
 ) -> Option<AuditBlock> {
-    let (first, last) = (events.first()?, events.last()?);
+    let first = events.first()?;
     let (mut body, mut personal) = (String::new(), String::new());
+    let (mut last, mut count) = (first, 0);
     for event in events {
         let salted = PersonalLine {
             salt: BASE64.encode(&world.random::<16>()),
@@ -91,17 +96,25 @@ pub(crate) fn write(
             person: HEXLOWER.encode(&sha256(salted.as_bytes())),
         };
         // Our own types: writing them cannot fail.
-        let _ = writeln!(body, "{}", serde_json::to_string(&line).unwrap_or_default());
+        let line = serde_json::to_string(&line).unwrap_or_default();
+        let length = body.len() + personal.len() + line.len() + salted.len() + 2;
+        if count > 0 && length > LARGEST {
+            break;
+        }
+        let _ = writeln!(body, "{line}");
         let _ = writeln!(personal, "{salted}");
+        last = event;
+        count += 1;
     }
+    let left = events.len() - count;
     let block = AuditBlock {
         chain,
         number: 0,
         first_at: first.at,
         last_at: last.at,
-        events: i64::try_from(events.len()).unwrap_or(i64::MAX),
+        events: i64::try_from(count).unwrap_or(i64::MAX),
         sequence: 0,
-        reserved,
+        reserved: reserved(i64::try_from(left).unwrap_or(i64::MAX)),
         previous: [0; 32],
         hash: [0; 32],
         signature: None,

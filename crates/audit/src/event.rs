@@ -1,6 +1,7 @@
 //! What can happen, in the words of the standards. An event never holds a credential.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use model::{
     AccountId, ClientId, EventId, GrantId, GroupName, ServerName, ServiceTokenId, SessionId, Timestamp,
@@ -8,6 +9,8 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::chosen::Chosen;
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -34,6 +37,9 @@ pub struct Person {
     /// What the program called itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
+    /// What they called a tool with, as far as the operator chose to know it: it may say of whom.
+    #[serde(default, skip_serializing_if = "Chosen::is_empty")]
+    pub chosen_arguments: Chosen,
 }
 
 /// What led to an issue of tokens.
@@ -62,6 +68,18 @@ pub enum CallOutcome {
     Ended,
     /// Not let through.
     Refused,
+}
+
+/// Who says that a client is what its name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voucher {
+    /// The operator, who set it up.
+    Operator,
+    /// The host in its id, where its metadata document is.
+    Host,
+    /// Nobody: it chose the name itself.
+    Nobody,
 }
 
 /// By what a caller who came without an access token of ours proved who they are.
@@ -175,6 +193,10 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<ClientId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_name: Option<Arc<str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_vouched_by: Option<Voucher>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         grant: Option<GrantId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenId>,
@@ -213,6 +235,10 @@ pub enum What {
         server: ServerName,
         account: Option<AccountId>,
         client: Option<ClientId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_name: Option<Arc<str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_vouched_by: Option<Voucher>,
         grant: Option<GrantId>,
         token: Option<TokenId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,8 @@
 //! that erasing a person keeps the chain whole.
 
 pub mod block;
+pub mod chosen;
+pub mod credentials;
 pub mod erasure;
 pub mod event;
 pub mod export;
@@ -23,6 +25,7 @@ mod testing;
 pub mod verify;
 mod writer;
 
+pub use chosen::Chosen;
 pub use event::{CallOutcome, Event, Issue, Person, Proof, What};
 pub use reading::{Entry, Filter};
 pub use recorder::{Durability, Full, Home, OpenError, Opening, Recorder, Seat};

@@ -47,7 +47,7 @@ pub(crate) fn event(entry: &Entry, row: &Map<String, Value>, version: &str) -> V
         event["actor"] = prune(json!({
             "user": user,
             "app_uid": text("client"),
-            "app_name": text("client_name").or_else(|| text("agent")),
+            "app_name": app_name(row),
         }));
         event["api"] = api(entry, &text);
         event["resources"] = match (text("server"), text("target")) {
@@ -60,6 +60,16 @@ pub(crate) fn event(entry: &Entry, row: &Map<String, Value>, version: &str) -> V
         }
     }
     prune(event)
+}
+
+/// What the program is called. Only what somebody vouches for is a name; what it says of itself is marked.
+fn app_name(row: &Map<String, Value>) -> Option<String> {
+    let text = |member: &str| row.get(member).and_then(Value::as_str);
+    let name = text("client_name").or_else(|| text("agent"))?;
+    Some(match text("client_vouched_by") {
+        Some("nobody") => format!("{name} (unverified)"),
+        _ => name.to_owned(),
+    })
 }
 
 fn api(entry: &Entry, text: &impl Fn(&str) -> Option<Value>) -> Value {

@@ -35,7 +35,10 @@ impl Names {
         let mut row = row(entry);
         row.insert("at".to_owned(), Value::from(entry.at.to_string()));
         name(&mut row, "account", "user", &self.accounts);
-        name(&mut row, "client", "client_name", &self.clients);
+        // What it was called then outweighs what it is called now.
+        if !row.contains_key("client_vouched_by") {
+            name(&mut row, "client", "client_name", &self.clients);
+        }
         let username = row.get("username").cloned();
         row.entry("user").or_insert(username.unwrap_or(Value::Null));
         row
@@ -100,7 +103,7 @@ impl Readable {
 }
 
 /// The columns of CSV; what else an event says is in the last, as JSON.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "at",
     "id",
     "event",
@@ -108,10 +111,12 @@ const COLUMNS: [&str; 18] = [
     "account",
     "client",
     "client_name",
+    "client_vouched_by",
     "agent",
     "server",
     "method",
     "target",
+    "chosen_arguments",
     "outcome",
     "status",
     "reason",

@@ -43,9 +43,15 @@ pub struct Filter {
     /// Members that must have one of these values, as `server` or `event`.
     #[serde(default)]
     pub members: Vec<(String, Vec<String>)>,
+    /// The client: an event is its own if one of its ids is in it, or its name of that time.
+    #[serde(default)]
+    pub client: Option<WhichClient>,
     /// The person: an event is theirs if their account is in it, or their name.
     #[serde(default)]
     pub person: Option<Whom>,
+    /// Chosen arguments that must be there, by path, with this value.
+    #[serde(default)]
+    pub arguments: Vec<(String, String)>,
     /// Kinds of events that are left out.
     #[serde(default)]
     pub without: Vec<String>,
@@ -58,6 +64,15 @@ pub struct Whom {
     pub account: Option<String>,
     /// The name.
     pub username: String,
+}
+
+/// A client that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhichClient {
+    /// The ids that are called so now, and what was typed, if it is an id.
+    pub ids: Vec<String>,
+    /// The name.
+    pub name: String,
 }
 
 impl Filter {
@@ -76,7 +91,13 @@ impl Filter {
             account.is_some_and(|account| holds(&block.body, account))
                 || holds(&block.personal, &whom.username)
         });
-        members && person
+        let mut arguments = self.arguments.iter();
+        let arguments = arguments.all(|(_, value)| holds(&block.personal, value));
+        let client = self.client.as_ref().is_none_or(|which| {
+            let mut wanted = which.ids.iter().chain([&which.name]);
+            wanted.any(|value| holds(&block.body, value))
+        });
+        members && person && client && arguments
     }
 
     fn fits(&self, entry: &Entry) -> bool {
@@ -93,7 +114,12 @@ impl Filter {
             let account = whom.account.as_ref();
             account.is_some_and(|account| is("account", account)) || is("username", &whom.username)
         });
-        members && person && !self.without.iter().any(|event| is("event", event))
+        let mut arguments = self.arguments.iter();
+        let arguments = arguments.all(|(path, value)| entry.person.chosen_arguments.has(path, value));
+        let client = self.client.as_ref().is_none_or(|which| {
+            which.ids.iter().any(|id| is("client", id)) || is("client_name", &which.name)
+        });
+        members && person && client && arguments && !self.without.iter().any(|event| is("event", event))
     }
 }
 

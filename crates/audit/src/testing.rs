@@ -22,7 +22,7 @@ pub(crate) fn somebody(name: &str) -> Person {
     Person {
         username: Some(name.to_owned()),
         address: "203.0.113.7".parse().ok(),
-        user_agent: None,
+        ..Person::default()
     }
 }
 

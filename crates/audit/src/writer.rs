@@ -273,7 +273,7 @@ impl Recording {
         }
     }
 
-    /// Makes a block of what came and brings it to where it is durable.
+    /// Makes a block of what came, or several if it is much, and brings it to where it is durable.
     async fn write(&mut self, round: &Round, handed: i64) {
         // What is in this block is not outstanding any more.
         let outstanding = self.backlog.outstanding() - handed;
@@ -282,8 +282,13 @@ impl Recording {
         } else {
             0
         };
-        let (tip, follow) = (self.tip.as_ref(), if self.begun { reserved + UNASKED } else { 0 });
-        if let Some(block) = block::write(&self.world, &self.signer, self.chain, tip, follow, &round.events) {
+        let begun = self.begun;
+        let follow = |left: i64| if begun { left + reserved + UNASKED } else { 0 };
+        let (world, signer) = (self.world.clone(), Arc::clone(&self.signer));
+        let mut events = round.events.as_slice();
+        while let Some(block) = block::write(&world, &signer, self.chain, self.tip.as_ref(), follow, events) {
+            let taken = usize::try_from(block.events).unwrap_or(usize::MAX);
+            events = events.get(taken..).unwrap_or_default();
             self.keep(block).await;
         }
         let backlog = &self.backlog;

@@ -174,6 +174,7 @@ impl Gateway {
         if access.audience != route.resource.uri {
             return Err(Refusal::BadToken("the token is for another server"));
         }
+        self.verifier.learn_name(&access).await;
         let proof = Proof::Access(Arc::clone(&access));
         let caller = self.person(access.account, proof).await?;
         self.verifier.note_use(&access);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use audit::Proof as Recorded;
 use issuer::service_tokens::{self, ServiceAccess};
-use issuer::{Access, Resource};
+use issuer::{Access, ClientName, Resource};
 use model::id::Id as _;
 use model::{AccountStatus, ClientId, GrantId, GroupName, Timestamp, TokenId};
 use protocol::{Issuer, scope};
@@ -189,24 +189,28 @@ impl Proof {
                 grant: Some(access.grant),
                 token: Some(access.token),
                 proof: None,
+                name: access.client_name().cloned(),
             },
             Self::Service(token) => InRecord {
                 client: self.client().parse().ok(),
                 grant: None,
                 token: None,
                 proof: Some(Recorded::ServiceToken(token.id)),
+                name: None,
             },
             Self::Foreign(access) => InRecord {
                 client: self.client().parse().ok(),
                 grant: None,
                 token: None,
                 proof: Some(Recorded::Issuer(access.trust.clone())),
+                name: None,
             },
             Self::Legacy(token) => InRecord {
                 client: self.client().parse().ok(),
                 grant: None,
                 token: None,
                 proof: Some(Recorded::Legacy(token.name.clone())),
+                name: None,
             },
         }
     }
@@ -218,4 +222,6 @@ pub(crate) struct InRecord {
     pub(crate) grant: Option<GrantId>,
     pub(crate) token: Option<TokenId>,
     pub(crate) proof: Option<Recorded>,
+    /// What the client is called.
+    pub(crate) name: Option<ClientName>,
 }

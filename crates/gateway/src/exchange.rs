@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use audit::Chosen;
 use http::{HeaderMap, header};
 use model::EventId;
 use protocol::TraceParent;
@@ -10,6 +11,7 @@ use protocol::mcp::list::List;
 use std::time::Duration;
 
 use crate::caller::Caller;
+use crate::chosen;
 use crate::message::{Read, Waiting};
 use crate::route::Route;
 
@@ -36,6 +38,8 @@ pub(crate) struct Exchange {
     pub(crate) agent: Option<String>,
     /// SHA-256 of the arguments of a tool call, in hex, as they came.
     pub(crate) arguments: Option<String>,
+    /// What of the arguments the operator chose to have on record.
+    pub(crate) chosen: Chosen,
     /// The trace that the request belongs to.
     pub(crate) trace: Option<TraceParent>,
 }
@@ -56,6 +60,7 @@ impl Exchange {
             [element] if !read.is_batch => element.digest(&read.bytes),
             _ => None,
         };
+        self.chosen = chosen::choose(&self.route.kept_arguments, read);
     }
 
     /// Whether it holds a stream open for ever, with nothing to say for long.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
+use audit::Chosen;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
@@ -114,6 +115,7 @@ impl Gateway {
             bytes_in: 0,
             agent: None,
             arguments: None,
+            chosen: Chosen::Nothing,
             trace: trace::parent(request.headers(), None),
         };
         let mut record = Record::new(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use audit::{CallOutcome, Person, Recorder, Seat, What};
+use audit::{CallOutcome, Chosen, Person, Recorder, Seat, What};
 use data_encoding::HEXLOWER;
 use model::World;
 
@@ -115,11 +115,16 @@ impl Record {
             return Ok(());
         };
         let proof = exchange.caller.proof.recorded();
+        let (name, vouched_by) = proof
+            .name
+            .map_or((None, None), |known| (known.name, Some(known.vouched_by)));
         let what = What::CallAdmitted {
             call: exchange.reference,
             server: exchange.route.name().clone(),
             account: Some(exchange.caller.account.id),
             client: proof.client,
+            client_name: name,
+            client_vouched_by: vouched_by,
             grant: proof.grant,
             token: proof.token,
             proof: proof.proof,
@@ -129,22 +134,24 @@ impl Record {
             rule: self.ruling.rule.clone(),
             policy: Some(exchange.route.resource.policy.revision().to_owned()),
         };
-        self.recorder.record(what, person(exchange));
+        self.recorder
+            .record(what, person(exchange, exchange.chosen.clone()));
         self.recorder.flush().await.map_err(|_| Refusal::Unavailable)
     }
 }
 
-fn person(exchange: &Exchange) -> Person {
+fn person(exchange: &Exchange, chosen: Chosen) -> Person {
     Person {
         username: Some(exchange.caller.account.username.to_string()),
         address: Some(exchange.address),
         user_agent: exchange.user_agent.clone(),
+        chosen_arguments: chosen,
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let Some(exchange) = self.exchange.take() else {
+        let Some(mut exchange) = self.exchange.take() else {
             return;
         };
         let took = self.world.elapsed().saturating_sub(exchange.started);
@@ -155,12 +162,18 @@ impl Drop for Record {
         if let Some(span) = self.span.take() {
             span.end(&call(&exchange, self));
         }
-        let person = person(&exchange);
+        let chosen = std::mem::take(&mut exchange.chosen);
+        let person = person(&exchange, chosen);
         let proof = exchange.caller.proof.recorded();
+        let (name, vouched_by) = proof
+            .name
+            .map_or((None, None), |known| (known.name, Some(known.vouched_by)));
         let what = What::Call {
             server: exchange.route.name().clone(),
             account: Some(exchange.caller.account.id),
             client: proof.client,
+            client_name: name,
+            client_vouched_by: vouched_by,
             grant: proof.grant,
             token: proof.token,
             proof: proof.proof,

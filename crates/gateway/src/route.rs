@@ -14,6 +14,7 @@ use url::Url;
 use vault::SharedCredential;
 
 use crate::catalogue::Pinning;
+use crate::chosen::KeptArguments;
 use crate::health::Health;
 use crate::metrics::ServerMetrics;
 use crate::old_tokens::OldTokens;
@@ -126,6 +127,8 @@ pub struct Route {
     pub trust_annotations: bool,
     /// What is done when a definition changes (TP-119).
     pub pinning: Pinning,
+    /// Which arguments of calls join the record.
+    pub kept_arguments: Vec<KeptArguments>,
     /// How much somebody may do here.
     pub quotas: Vec<Quota>,
     /// How many calls it takes at once; any number if none.

@@ -107,11 +107,6 @@ impl AuthorizationServer {
     /// How a client is shown.
     pub fn face(&self, client: &Client) -> ClientFace {
         let document = DocumentUrl::parse(client.id.as_str()).ok();
-        let vouching = match (client.source, &document) {
-            (ClientSource::Configuration | ClientSource::Command, _) => Vouching::Operator,
-            (ClientSource::Document, Some(url)) => Vouching::Host(url.host().to_owned()),
-            _ => Vouching::Nobody,
-        };
         let publisher = document
             .as_ref()
             .filter(|_| client.source == ClientSource::Document);
@@ -126,7 +121,7 @@ impl AuthorizationServer {
             .all(|uri| uri.kind() == Kind::Loopback);
         ClientFace {
             name: client.metadata.client_name.clone(),
-            vouching,
+            vouching: vouching(client),
             publisher,
             id: client.id.clone(),
             loopback_only,
@@ -189,6 +184,15 @@ impl AuthorizationServer {
         } else {
             Err(mismatch())
         }
+    }
+}
+
+/// Who says that a client is what it says it is.
+pub(crate) fn vouching(client: &Client) -> Vouching {
+    match (client.source, DocumentUrl::parse(client.id.as_str())) {
+        (ClientSource::Configuration | ClientSource::Command, _) => Vouching::Operator,
+        (ClientSource::Document, Ok(url)) => Vouching::Host(url.host().to_owned()),
+        _ => Vouching::Nobody,
     }
 }
 

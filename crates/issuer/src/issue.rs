@@ -145,6 +145,8 @@ impl AuthorizationServer {
         if client.disabled_at.is_some() || !self.is_allowed(client) {
             return Err(refused("this client may not be used any more"));
         }
+        // Under this name the tokens are used.
+        self.verifier.names().note(client);
         let resource = self.permitted_resource(&standpoint, &account)?;
         let algorithm = resource.map_or(Algorithm::Es256, |resource| resource.algorithm);
         let known = self.known_client(client).and_then(|known| known.access_token());

@@ -12,6 +12,7 @@
 
 pub mod authorize;
 pub mod client_authentication;
+pub mod client_names;
 pub mod clients;
 pub mod code;
 pub mod consent;
@@ -36,6 +37,7 @@ pub mod userinfo;
 pub mod verify;
 
 pub use authorize::{Outcome, Refused, Return};
+pub use client_names::{ClientName, ClientNames};
 pub use clients::{ClientFace, Vouching};
 pub use consent::{Decided, Question};
 pub use issue::TokenResponse;

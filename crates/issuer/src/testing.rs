@@ -147,6 +147,7 @@ pub(crate) async fn house(database: &Database) -> House {
         settings.issuer.clone(),
         Arc::clone(&key_ring),
         Arc::clone(&standing),
+        ClientNames::load(&store).await.unwrap(),
     );
     let web = Arc::new(Web::default());
     let now = world.now();

@@ -4,8 +4,8 @@
 //! Expiry and [`Standing`] are asked on every hit. Who the person is now, and whether they are allowed, is
 //! the caller's next question.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keys::jwk::SignatureError;
@@ -19,6 +19,7 @@ use store::{AccountView, OldTokenUses};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use crate::client_names::{ClientName, ClientNames};
 use crate::key_ring::KeyRing;
 use crate::standing::Standing;
 
@@ -55,6 +56,15 @@ pub struct Access {
     /// Up to when it has what the person added to its grant.
     widened_at: Timestamp,
     noted: Noted,
+    /// What the client was called when the token was first seen; `None` inside if nobody could say.
+    name: OnceLock<Option<ClientName>>,
+}
+
+impl Access {
+    /// What the client was called when the token was first seen.
+    pub fn client_name(&self) -> Option<&ClientName> {
+        self.name.get().and_then(Option::as_ref)
+    }
 }
 
 /// Why a token does not count. The texts are what the challenge says.
@@ -126,6 +136,7 @@ pub struct Verifier {
     issuer: Issuer,
     keys: Arc<KeyRing>,
     standing: Arc<Standing>,
+    names: Arc<ClientNames>,
     known: Cache<[u8; 32], Arc<Access>>,
     uses: mpsc::UnboundedSender<Use>,
 }
@@ -137,6 +148,7 @@ impl Verifier {
         issuer: Issuer,
         keys: Arc<KeyRing>,
         standing: Arc<Standing>,
+        names: Arc<ClientNames>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Use>) {
         let (uses, receiver) = mpsc::unbounded_channel();
         (
@@ -145,6 +157,7 @@ impl Verifier {
                 issuer,
                 keys,
                 standing,
+                names,
                 known: Cache::new(CAPACITY),
                 uses,
             }),
@@ -155,6 +168,20 @@ impl Verifier {
     /// Where uses are noted.
     pub fn uses(&self) -> mpsc::UnboundedSender<Use> {
         self.uses.clone()
+    }
+
+    /// What clients are called.
+    pub fn names(&self) -> &ClientNames {
+        &self.names
+    }
+
+    /// Makes sure that it is known what the client of a token is called; waits for a token that is seen for the first
+    /// time alone, and hardly ever then.
+    pub async fn learn_name(&self, access: &Access) {
+        if access.name.get().is_none() {
+            let name = self.names.find(&access.client).await;
+            let _ = access.name.set(name);
+        }
     }
 
     /// Checks an access token. Does not say whom it is for: compare [`Access::audience`].
@@ -210,6 +237,7 @@ impl Verifier {
             widened_at: widening.at,
             client: access.client.clone(),
             audience: access.audience.clone(),
+            name: access.name.clone(),
             noted: Noted::default(),
             ..*access
         }))
@@ -261,6 +289,7 @@ impl Verifier {
             auth_time: Timestamp::from_seconds(claims.auth_time),
             widened_at: Timestamp::EPOCH,
             noted: Noted::default(),
+            name: OnceLock::new(),
         })
     }
 }

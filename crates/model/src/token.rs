@@ -45,6 +45,18 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Code,
+        Self::Refresh,
+        Self::Session,
+        Self::Browser,
+        Self::Invitation,
+        Self::ClientSecret,
+        Self::Registration,
+        Self::Service,
+    ];
+
     /// The text every token of this kind begins with.
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -141,17 +153,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [TokenKind; 8] = [
-        TokenKind::Code,
-        TokenKind::Refresh,
-        TokenKind::Session,
-        TokenKind::Browser,
-        TokenKind::Invitation,
-        TokenKind::ClientSecret,
-        TokenKind::Registration,
-        TokenKind::Service,
-    ];
-
     #[test]
     fn does_not_print_itself() {
         let token = OpaqueToken::from_random(TokenKind::Refresh, &[7; 32]);
@@ -161,9 +162,9 @@ mod tests {
     /// DEC-4.
     #[test]
     fn a_token_of_one_kind_is_no_token_of_another() {
-        for made in KINDS {
+        for made in TokenKind::ALL {
             let token = OpaqueToken::from_random(made, &[1; 32]);
-            for read in KINDS {
+            for read in TokenKind::ALL {
                 assert_eq!(OpaqueToken::parse(read, token.expose()).is_ok(), made == read);
             }
         }

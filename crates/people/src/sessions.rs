@@ -124,6 +124,7 @@ impl Sessions {
             username: Some(proof.username.to_string()),
             address: Some(place.address),
             user_agent: Some(user_agent),
+            ..Person::default()
         };
         if !self.store.add_session(&session, now).await? {
             let what = What::SignInRefused {

@@ -81,6 +81,7 @@ impl SignIn {
             username: Some(attempt.username.chars().take(80).collect()),
             address: Some(attempt.address),
             user_agent: Some(attempt.user_agent.to_owned()),
+            ..Person::default()
         };
         let Ok(username) = Username::from_typed(attempt.username) else {
             self.refused(None, "not a username", person);

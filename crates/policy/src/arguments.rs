@@ -1,4 +1,4 @@
-//! A call's arguments, as far as the policies of its tool read them.
+//! A call's arguments: what stands at a path, and what the policies of its tool read of them.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,23 @@ use crate::schema::{ArgumentType, Declarations};
 
 /// The arguments of one call.
 #[derive(Debug)]
-pub(crate) struct Arguments(Value);
+pub struct Arguments(Value);
 
 /// What stands at a path.
-enum Found<'v> {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found<'v> {
     /// Nothing.
     Absent,
     /// Something that not everybody reads alike.
     Unclear,
+    /// This.
     Value(&'v Value),
 }
 
 impl Arguments {
     /// From `params.arguments`. The message was proved to be strict JSON when it was read, so there is one reading of
     /// it (DEC-19).
-    pub(crate) fn read(text: Option<&str>) -> Self {
+    pub fn read(text: Option<&str>) -> Self {
         let value = text.and_then(|text| serde_json::from_str(text).ok());
         Self(value.unwrap_or(Value::Null))
     }
@@ -49,7 +51,7 @@ impl Arguments {
     }
 
     /// What stands at a path of member names that are joined by dots.
-    fn find(&self, path: &str) -> Found<'_> {
+    pub fn find(&self, path: &str) -> Found<'_> {
         let mut value = &self.0;
         for name in path.split('.') {
             let members = match value {

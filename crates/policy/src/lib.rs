@@ -18,6 +18,7 @@ mod schema;
 mod scope;
 mod slice;
 
+pub use arguments::{Arguments, Found};
 pub use decide::{Decision, Outcome, Policies, ServerPolicy, Shadow};
 pub use explain::{Explanation, Opinion, Says};
 pub use load::{PolicyError, RuleFile, ServerRules};

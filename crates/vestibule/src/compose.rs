@@ -17,6 +17,7 @@ use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::config::{Auth, Config, Iss, RegistrationMode};
 
+mod arguments;
 mod clients;
 mod issuers;
 mod legacy;
@@ -131,6 +132,7 @@ pub fn compose(
     };
     let policies = policies::policies(&mut sources, &mut problems);
     quotas::check(config, &mut problems);
+    arguments::check(config, &mut problems);
     sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
     let mut resources = Vec::new();
     let mut servers = HashMap::new();

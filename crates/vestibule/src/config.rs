@@ -18,6 +18,7 @@ use url::Url;
 
 use values::{Size, Span};
 
+pub mod audit;
 pub mod environment;
 pub mod file;
 pub mod legacy;
@@ -27,6 +28,7 @@ pub mod server;
 pub mod trusted_issuer;
 pub mod values;
 
+pub use audit::{Audit, Durability, KeptArguments};
 pub use legacy::Legacy;
 pub use policy::Policy;
 pub use quota::{Counted, Quota};
@@ -472,27 +474,6 @@ impl Default for Retention {
             audit: Span(usual.audit),
         }
     }
-}
-
-/// The audit record.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Audit {
-    /// When an event has to be on disk: `grouped`, at most 100 ms after what it is about, so that a crash may lose
-    /// the last ones, and the next start says how many at most; or `strict`, before a call goes to its server and
-    /// before a refusal is answered. Counts after a restart.
-    pub durability: Durability,
-}
-
-/// When an event has to be on disk.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// A moment later.
-    #[default]
-    Grouped,
-    /// Before a call goes on.
-    Strict,
 }
 
 /// The configuration file as a JSON Schema.

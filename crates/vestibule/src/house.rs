@@ -10,7 +10,7 @@ use gateway::{Catalogue, Gateway, HumanPages};
 use http::{HeaderMap, header};
 use issuer::documents::Fetch;
 use issuer::verify::Use;
-use issuer::{AuthorizationServer, KeyRing, ServiceTokens, Standing, Verifier};
+use issuer::{AuthorizationServer, ClientNames, KeyRing, ServiceTokens, Standing, Verifier};
 use keys::Sealer;
 use model::World;
 use net::strangers::FetchRules;
@@ -258,6 +258,7 @@ impl House {
             snapshot.settings.issuer.clone(),
             Arc::clone(&key_ring),
             Arc::clone(&standing),
+            ClientNames::load(store).await?,
         );
         let service_tokens = Arc::new(ServiceTokens::new(
             world.clone(),

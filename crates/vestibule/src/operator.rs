@@ -28,6 +28,10 @@ pub mod user;
 /// A command to the one who holds the database.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for a question of an operator"
+)]
 pub enum Command {
     /// People who can sign in
     #[command(subcommand)]

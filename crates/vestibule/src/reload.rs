@@ -142,6 +142,8 @@ fn keep_until_restart(before: &Config, after: &mut Config) -> Vec<&'static str> 
         ..before.limits.clone()
     };
     keep("limits", &limits, &mut after.limits, &mut kept);
+    let (before_it, after_it) = (&before.audit.durability, &mut after.audit.durability);
+    keep("audit.durability", before_it, after_it, &mut kept);
     macro_rules! keep {
         ($($key:ident),+) => {
             $(keep(stringify!($key), &before.$key, &mut after.$key, &mut kept);)+
@@ -149,7 +151,6 @@ fn keep_until_restart(before: &Config, after: &mut Config) -> Vec<&'static str> 
     }
     keep!(
         public_url,
-        audit,
         data_dir,
         listen,
         tls,

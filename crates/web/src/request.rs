@@ -42,9 +42,9 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let address = parts.extensions.get::<Caller>().map(|caller| caller.address);
         Ok(Self(Person {
-            username: None,
             address,
             user_agent: text(&parts.headers, header::USER_AGENT),
+            ..Person::default()
         }))
     }
 }

@@ -50,6 +50,47 @@ impl Place {
     }
 }
 
+/// Much that comes at once is a few blocks, each of a size that a database likes, and none of it is lost.
+#[tokio::test]
+async fn a_block_is_bounded_in_bytes() {
+    for database in databases().await {
+        let place = Place::new();
+        let writer = place.open(&database, spill::ROOM).await;
+        writer.recorder.begin().await;
+        let long = |at: usize| Person {
+            username: Some(format!("{at:03}")),
+            user_agent: Some("x".repeat(if at == 7 {
+                2 * block::LARGEST
+            } else {
+                block::LARGEST / 10
+            })),
+            ..Person::default()
+        };
+        for at in 0..40 {
+            writer.recorder.record(What::Stopped, long(at));
+        }
+        writer.recorder.flush().await.unwrap();
+        let mut pages = crate::export::Pages::of(&database.store.audit_chains().await.unwrap()[0]);
+        let (mut names, mut sizes) = (Vec::new(), Vec::new());
+        while let Some(blocks) = pages.next(&*database.store).await.unwrap() {
+            for block in blocks {
+                let size = block.body.len() + block.personal.len();
+                assert!(size <= block::LARGEST || block.events == 1, "{size}");
+                assert!(block.reserved > 0, "a crash after it says how many are lost");
+                sizes.push(size);
+                let entries = crate::reading::entries_of(&block);
+                names.extend(entries.into_iter().filter_map(|entry| entry.person.username));
+            }
+        }
+        let expected: Vec<_> = (0..40).map(|at| format!("{at:03}")).collect();
+        assert_eq!(names, expected);
+        assert!((6..12).contains(&sizes.len()), "{sizes:?}");
+        writer.close().await;
+        let words = place.words(&database).await;
+        assert!(words.starts_with("complete and unaltered"), "{words}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_recorded_is_read_back_in_a_sound_chain() {
     for database in databases().await {

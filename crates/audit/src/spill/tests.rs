@@ -16,7 +16,7 @@ fn a_line_that_broke_off_is_left_out_and_written_over() {
         what: What::Stopped,
         person: somebody("ana"),
     };
-    let block = block::write(&world, &signer, Uuid::nil(), None, 0, &[event]).unwrap();
+    let block = block::write(&world, &signer, Uuid::nil(), None, |_| 0, &[event]).unwrap();
     let open = || Spill::open(folder.path(), sealer(&world), ROOM).unwrap();
     let mut spill = open();
     assert!(spill.is_empty());

@@ -85,7 +85,9 @@ fn confirm(command: &Command) -> anyhow::Result<()> {
             format!("Delete the client {client_id} and end all its grants?")
         }
         Command::Audit(AuditCommand::Erase { username, yes: false }) => {
-            format!("Take the name, addresses and programs of {username} out of the whole record?")
+            format!(
+                "Take the name, addresses, programs and chosen arguments of {username} out of the whole record?"
+            )
         }
         Command::Key(KeyCommand::Remove { kid, yes: false }) => {
             format!("Delete the signing key {kid}? Every token it signed counts no longer.")

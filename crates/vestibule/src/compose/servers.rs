@@ -11,7 +11,7 @@ use policy::Policies;
 use protocol::Origin;
 use vault::{SharedCredential, Template};
 
-use super::{Problems, Sources, quotas};
+use super::{Problems, Sources, arguments, quotas};
 use crate::config;
 
 /// Idle connections that are kept to one upstream.
@@ -93,6 +93,7 @@ pub(super) fn route(
             config::Pinning::Warn => Pinning::Warn,
             config::Pinning::Hold => Pinning::Hold,
         },
+        kept_arguments: arguments::of(name, &sources.loaded.config.audit.arguments),
         quotas: quotas::of(name, &sources.loaded.config.quotas),
         concurrency: server.concurrency.as_ref().map(|limit| Concurrency {
             calls: limit.calls.get() as usize,

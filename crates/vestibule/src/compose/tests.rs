@@ -63,6 +63,24 @@ servers:
     insta::assert_snapshot!(problems("servers: {}"), @"public_url: is missing: it is the address under which people and clients reach this door, for example https://mcp.example.com");
 }
 
+#[test]
+fn what_joins_the_record_is_checked() {
+    insta::assert_snapshot!(problems("
+public_url: https://mcp.example.com
+servers: { gitea: { upstream: 'http://a/mcp', allow: [] } }
+audit:
+  arguments:
+    - { server: gitea, tools: ['create_*'], keep: [owner, filter.state] }
+    - { server: github, keep: [] }
+    - { keep: [a..b, auth.api_key] }
+"), @r#"
+    audit.arguments[1].server: there is no server github
+    audit.arguments[1].keep: must name 1 to 20 arguments
+    audit.arguments[2].keep: "a..b" is no path; write one like owner or filter.state
+    audit.arguments[2].keep: auth.api_key is the name of a credential, and none is ever written down
+    "#);
+}
+
 /// MA-121, OS-1, TP-21.
 #[test]
 fn plain_http_is_for_this_machine_or_behind_a_listed_proxy() {

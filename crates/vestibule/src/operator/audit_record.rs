@@ -1,7 +1,7 @@
 //! `vestibule audit`: what happened, with names instead of ids, and the proof that nothing of it is missing.
 
 use audit::readable::{Form, Names};
-use audit::reading::{Entry, Whom};
+use audit::reading::{Entry, WhichClient, Whom};
 use audit::verify;
 use audit::{Filter, Trusted};
 use clap::{Args, Subcommand, ValueEnum};
@@ -73,8 +73,8 @@ pub enum AuditCommand {
     },
     /// Print the public key that the record is signed with
     Key,
-    /// Take a person out of the record: name, address and program of everything they did. That it happened stays, and
-    /// so does the proof
+    /// Take a person out of the record: name, address, program and chosen arguments of everything they did. That it
+    /// happened stays, and so does the proof
     Erase {
         /// Whom
         username: Username,
@@ -143,6 +143,10 @@ pub struct Wanted {
     /// Decided by this rule
     #[arg(long)]
     rule: Option<String>,
+    /// With this value of an argument that is on record, as `owner=acme`
+    #[arg(long, value_name = "PATH=VALUE", value_parser = argument)]
+    #[serde(default)]
+    argument: Vec<(String, String)>,
     /// From this time on: `2026-11-20`, `2026-11-20T12:00:00Z`, or `2h` ago
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -185,6 +189,7 @@ impl Wanted {
                 .members
                 .extend(value.map(|value| (member.to_owned(), vec![value])));
         }
+        filter.arguments.clone_from(&self.argument);
         if let Some(wanted) = &self.client {
             let mut ids = vec![wanted.clone()];
             let named = operator.client_names().await?.into_iter();
@@ -193,7 +198,10 @@ impl Wanted {
                     .filter(|(_, name)| name == wanted)
                     .map(|(id, _)| id.to_string()),
             );
-            filter.members.push(("client".to_owned(), ids));
+            filter.client = Some(WhichClient {
+                ids,
+                name: wanted.clone(),
+            });
         }
         if let Some(username) = &self.user {
             let account = operator.foundation.store.account_by_username(username).await?;
@@ -211,6 +219,14 @@ impl Wanted {
         }
         Ok(filter)
     }
+}
+
+/// An argument as people write it.
+fn argument(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=');
+    parts
+        .map(|(path, value)| (path.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("{text:?} has no value; write owner=acme"))
 }
 
 /// A time as people write it.
@@ -335,7 +351,7 @@ async fn erase(operator: &Operator<'_>, username: &Username) -> Result<Answer, F
 
 /// What else is to be said, in one line.
 fn details(row: &Map<String, Value>) -> String {
-    const SHOWN_ELSEWHERE: [&str; 14] = [
+    const SHOWN_ELSEWHERE: [&str; 15] = [
         "id",
         "at",
         "event",
@@ -350,6 +366,7 @@ fn details(row: &Map<String, Value>) -> String {
         "bytes_in",
         "bytes_out",
         "grant",
+        "client_vouched_by",
     ];
     let mut words = Vec::new();
     for (member, value) in row {
@@ -360,6 +377,9 @@ fn details(row: &Map<String, Value>) -> String {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         words.push(match member.as_str() {
             "microseconds" => format!("{:.1}ms", value.parse::<f64>().unwrap_or(0.0) / 1000.0),
+            "client_name" if row.get("client_vouched_by") == Some(&json!("nobody")) => {
+                format!("client={value} (unverified)")
+            }
             "client_name" => format!("client={value}"),
             _ => format!("{member}={value}"),
         });

@@ -19,6 +19,10 @@ mod at_once;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_arguments;
+#[cfg(test)]
+mod audit_names;
+#[cfg(test)]
 mod benchmark;
 #[cfg(test)]
 mod clean_up;

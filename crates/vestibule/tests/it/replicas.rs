@@ -56,6 +56,22 @@ async fn what_one_replica_takes_back_the_other_refuses_within_a_second() {
     }
 }
 
+/// A client that one replica has never heard of is called by its name in its part of the record too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_record_of_a_replica_knows_the_clients_of_the_other() {
+    let Some((first, second)) = two().await else {
+        return;
+    };
+    let (_, tokens) = first.signed_in("ana").await;
+    let call = door::call("fixture", "echo_headers", json!({})).bearer(&tokens.access);
+    assert_eq!(under(&first, call).to(second.address).await.status, 200);
+    let rows = second.calls_recorded(|rows| !rows.is_empty()).await;
+    assert_eq!(
+        (&rows[0]["client_name"], &rows[0]["client_vouched_by"]),
+        (&json!("Test program"), &json!("nobody"))
+    );
+}
+
 /// A code of one replica is redeemed at the other, once; a session of one is a session of the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_may_begin_here_and_end_there() {

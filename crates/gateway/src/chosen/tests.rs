@@ -1,0 +1,84 @@
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::message::judge;
+
+fn rule(tools: &[&str], paths: &[&str]) -> KeptArguments {
+    KeptArguments {
+        tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
+        paths: paths.iter().map(|path| Arc::from(*path)).collect(),
+    }
+}
+
+fn call(method: &str, name: &str, arguments: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": name, "method": method, "params": { "name": name, "arguments": arguments } })
+}
+
+fn chosen(rules: &[KeptArguments], body: &Value) -> Value {
+    let read = judge(&Bytes::from(body.to_string()), &HeaderMap::new()).unwrap();
+    let chosen = choose(rules, &read);
+    serde_json::to_value(chosen).unwrap()
+}
+
+#[test]
+fn what_a_rule_names_is_kept_and_nothing_else() {
+    let rules = [
+        rule(&["create_*", "delete_repo"], &["owner", "filter.state"]),
+        rule(&[], &["repo", "none"]),
+    ];
+    let arguments = json!({
+        "owner": "acme", "repo": 7, "filter": { "state": true, "other": "x" }, "body": "not chosen",
+    });
+    assert_eq!(
+        chosen(&rules, &call("tools/call", "create_issue", &arguments)),
+        json!({ "owner": "acme", "filter.state": "true", "repo": "7" })
+    );
+    assert_eq!(
+        chosen(&rules, &call("tools/call", "list_issues", &arguments)),
+        json!({ "repo": "7" })
+    );
+    assert_eq!(
+        chosen(&rules[..1], &call("tools/call", "list_issues", &arguments)),
+        json!({})
+    );
+    assert_eq!(
+        chosen(&[], &call("tools/call", "create_issue", &arguments)),
+        json!(null)
+    );
+    assert_eq!(
+        chosen(&rules, &call("prompts/get", "create_issue", &arguments)),
+        json!({})
+    );
+    assert_eq!(
+        chosen(&rules, &call("tools/call", "create_issue", &json!({}))),
+        json!({})
+    );
+}
+
+/// A server may take `Owner` for `owner`, or read an object out of a text.
+#[test]
+fn what_not_everybody_reads_alike_leaves_a_trace() {
+    let rules = [rule(&[], &["owner", "filter.state"])];
+    let arguments = json!({ "Owner": "acme", "owner": "other", "filter": "{\"state\":1}" });
+    assert_eq!(
+        chosen(&rules, &call("tools/call", "a", &arguments)),
+        json!({ "owner": "[unclear]", "filter.state": "[unclear]" })
+    );
+    let text = json!("{\"owner\":\"acme\"}");
+    assert_eq!(
+        chosen(&rules[..1], &call("tools/call", "a", &text))["owner"],
+        "[unclear]"
+    );
+}
+
+#[test]
+fn a_batch_hides_nothing() {
+    let rules = [rule(&["create_*"], &["owner"])];
+    let of = |name: &str| call("tools/call", name, &json!({ "owner": name }));
+    assert_eq!(
+        chosen(&rules, &json!([of("list"), of("create_a"), of("create_b")])),
+        json!([{}, { "owner": "create_a" }, { "owner": "create_b" }])
+    );
+    assert_eq!(chosen(&rules, &json!([of("list")])), json!(null));
+}
