@@ -2,6 +2,7 @@
 //! the message asks for?
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use audit::event::Judged;
 use bytes::Bytes;
@@ -80,7 +81,7 @@ pub(crate) fn authorize(
         let judged = if narrows {
             None
         } else {
-            about.judge(&read.bytes, element, ruling)
+            about.judge(&read, element, ruling)
         };
         let refusal = judged.or_else(|| taking.message(about, element, listens).err());
         if read.is_batch {
@@ -153,7 +154,14 @@ impl About<'_> {
             List::Tools => Act::CallTool(&entry.name),
             List::Prompts => Act::GetPrompt(&entry.name),
             List::Resources | List::Templates => Act::ReadResource(&entry.name),
+            // Nobody knows whose it is.
+            List::Tasks => return false,
         };
+        self.could_be_shown(act)
+    }
+
+    /// Whether the policy could allow it under some circumstances.
+    pub(crate) fn could_be_shown(&self, act: Act<'_>) -> bool {
         let policy = &self.route.resource.policy;
         let shown = |act: Act<'_>| policy.shows(self.principal(), act, self.annotations(act));
         !is_too_long(act) && shown(act) && in_other_words(act, |uri| shown(Act::ReadResource(uri)))
@@ -193,7 +201,7 @@ impl About<'_> {
     }
 
     /// The same for what is called.
-    fn is_held(&self, act: Act<'_>) -> bool {
+    pub(crate) fn is_held(&self, act: Act<'_>) -> bool {
         let (list, name) = match act {
             Act::CallTool(name) => (List::Tools, name),
             Act::GetPrompt(name) | Act::CompletePrompt(name) => (List::Prompts, name),
@@ -208,7 +216,7 @@ impl About<'_> {
     }
 
     /// Decides, and where the upstream may read a URI as another one, about that one too.
-    fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
+    pub(crate) fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
         let mut decision = self.decide_as_written(act, arguments);
         in_other_words(act, |uri| {
             let again = match act {
@@ -239,7 +247,11 @@ impl About<'_> {
     }
 
     /// The refusal of a message, if something that it asks for is not allowed.
-    fn judge(&self, body: &Bytes, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
+    fn judge(&self, read: &Read, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
+        let (body, mut tasks) = (&read.bytes, element.task.iter().chain(&element.watched));
+        if let Some(refusal) = tasks.find_map(|asked| self.judge_task(asked, read.modern, ruling)) {
+            return Some(refusal);
+        }
         element.asked.iter().find_map(|asked| {
             let arguments = asked
                 .arguments
@@ -264,24 +276,25 @@ impl About<'_> {
         match decision.outcome {
             Outcome::Allowed => None,
             Outcome::Hidden => Some(Refusal::Absent(Absent::of(act), act.name().to_owned())),
-            Outcome::Refused => {
-                let advice = decision.advice.as_deref().unwrap_or(
-                    "The rules allow this only under conditions that this request does not meet, such as its arguments, where it comes from, or when.",
-                );
-                Some(Refusal::NotNow {
-                    advice: advice.to_owned(),
-                    contact: self.route.contact.clone(),
-                })
-            }
+            Outcome::Refused => Some(self.not_now(decision)),
         }
     }
 
-    /// A subscription without the resources that the caller may not subscribe to (TP-77).
+    /// How it is said that something is not allowed under these circumstances.
+    pub(crate) fn not_now(&self, decision: &Decision) -> Refusal {
+        let advice = decision.advice.as_deref().unwrap_or(
+            "The rules allow this only under conditions that this request does not meet, such as its arguments, where it comes from, or when.",
+        );
+        Refusal::NotNow {
+            advice: advice.to_owned(),
+            contact: self.route.contact.clone(),
+        }
+    }
+
+    /// A subscription without the resources that the caller may not subscribe to, and without tasks that are not
+    /// theirs (TP-77, TP-114).
     fn narrow(&self, read: &Read, ruling: &mut Ruling) -> Bytes {
         let Some(element) = read.elements.first() else {
-            return read.bytes.clone();
-        };
-        let Some(span) = element.subscriptions.clone() else {
             return read.bytes.clone();
         };
         let allowed = element.asked.iter().filter(|asked| {
@@ -289,16 +302,45 @@ impl About<'_> {
             ruling.note(&decision, asked.act());
             decision.outcome == Outcome::Allowed
         });
-        let allowed: Vec<_> = allowed.map(|asked| asked.act().name()).collect();
-        if allowed.len() == element.asked.len() && !allowed.is_empty() {
-            return read.bytes.clone();
+        let resources: Vec<_> = allowed.map(|asked| asked.act().name()).collect();
+        let tasks: Vec<_> = element
+            .watched
+            .iter()
+            .filter(|asked| self.judge_task(asked, read.modern, ruling).is_none())
+            .map(|asked| asked.id.as_str())
+            .collect();
+        let mut edits = Vec::new();
+        for (span, allowed, asked) in [
+            (&element.subscriptions, &resources, element.asked.len()),
+            (&element.watches, &tasks, element.watched.len()),
+        ] {
+            // What was no list of texts becomes an empty one.
+            let stays = allowed.len() == asked && !allowed.is_empty();
+            if let Some(span) = span.clone().filter(|_| !stays) {
+                edits.push((
+                    span,
+                    serde_json::to_vec(allowed).unwrap_or_else(|_| b"[]".to_vec()),
+                ));
+            }
         }
-        let list = serde_json::to_vec(&allowed).unwrap_or_else(|_| b"[]".to_vec());
-        let (before, after) = (read.bytes.get(..span.start), read.bytes.get(span.end..));
-        [before.unwrap_or_default(), &list, after.unwrap_or_default()]
-            .concat()
-            .into()
+        with_edits(&read.bytes, edits)
     }
+}
+
+/// A body with other texts in these places.
+fn with_edits(body: &Bytes, mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
+    if edits.is_empty() {
+        return body.clone();
+    }
+    edits.sort_by_key(|(span, _)| span.start);
+    let (mut out, mut at) = (Vec::with_capacity(body.len()), 0);
+    for (span, text) in edits {
+        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
+        out.extend_from_slice(&text);
+        at = span.end;
+    }
+    out.extend_from_slice(body.get(at..).unwrap_or_default());
+    out.into()
 }
 
 /// Names longer than this are nobody's, and are not worth remembering.
@@ -336,7 +378,7 @@ pub fn host(client: &str) -> &str {
 
 impl Ruling {
     /// Takes over who decided. The last word on a message is the one that counts.
-    fn note(&mut self, decision: &Decision, act: Act<'_>) {
+    pub(crate) fn note(&mut self, decision: &Decision, act: Act<'_>) {
         self.rule = decision.rule.as_deref().map(str::to_owned);
         if let Some(shadow) = &decision.shadow {
             let rule = shadow.rule.as_deref().unwrap_or("no rule allows it");

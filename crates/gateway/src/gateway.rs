@@ -14,6 +14,7 @@ use model::{Timestamp, World};
 use net::{Body, Tasks};
 use papaya::HashMap;
 use people::{Directory, Identities};
+use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,7 @@ use crate::old_tokens::Guesses;
 use crate::quota::Quotas;
 use crate::refusal::{Circumstances, HumanPages, Refusal};
 use crate::route::Routes;
+use crate::task::Owners;
 use crate::trace::Tracing;
 
 /// What the gateway is built from.
@@ -32,6 +34,8 @@ use crate::trace::Tracing;
 pub struct Parts {
     /// Clock and dice.
     pub world: World,
+    /// The database; asked on the way of a call only about tasks.
+    pub store: Arc<dyn Store>,
     /// Checks our tokens.
     pub verifier: Arc<Verifier>,
     /// Checks our service tokens.
@@ -74,6 +78,8 @@ pub struct Gateway {
     /// What is asked in each session.
     pub(crate) ids: Arc<Ids>,
     pub(crate) quotas: Quotas,
+    /// Whose which task is.
+    pub(crate) owners: Owners,
     refusals: Refusals,
 }
 
@@ -85,6 +91,7 @@ impl Gateway {
             directory: Arc::clone(&parts.directory),
             guesses: Guesses::new(parts.world.clone()),
             uses: parts.verifier.uses(),
+            owners: Owners::new(Arc::clone(&parts.store)),
             parts,
             routes: ArcSwap::from_pointee(routes),
             listening: HashMap::new(),

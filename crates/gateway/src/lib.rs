@@ -43,6 +43,7 @@ pub mod session;
 pub mod share;
 pub mod stream;
 pub mod streamable;
+mod task;
 pub mod trace;
 
 pub use catalogue::{Catalogue, Pinning};

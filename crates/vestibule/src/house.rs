@@ -294,6 +294,7 @@ impl House {
         let gateway = Gateway::new(
             gateway::Parts {
                 world,
+                store: Arc::clone(store),
                 verifier: Arc::clone(&verifier),
                 service_tokens,
                 identities,

@@ -9,4 +9,5 @@ mod quotas;
 mod sessions;
 mod streams;
 mod taken_back;
+mod tasks;
 mod trouble;
