@@ -216,7 +216,7 @@ impl About<'_> {
     }
 
     /// Decides, and where the upstream may read a URI as another one, about that one too.
-    pub(crate) fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
+    fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
         let mut decision = self.decide_as_written(act, arguments);
         in_other_words(act, |uri| {
             let again = match act {
@@ -236,14 +236,36 @@ impl About<'_> {
         if is_too_long(act) {
             return Decision::hidden();
         }
-        let circumstances = Circumstances {
+        let policy = &self.route.resource.policy;
+        policy.decide(
+            self.principal(),
+            act,
+            self.annotations(act),
+            &self.circumstances(arguments),
+        )
+    }
+
+    /// Decides about what follows from an earlier call: its arguments are not asked about again.
+    pub(crate) fn decide_again(&self, act: Act<'_>) -> Decision {
+        if is_too_long(act) {
+            return Decision::hidden();
+        }
+        let policy = &self.route.resource.policy;
+        policy.decide_again(
+            self.principal(),
+            act,
+            self.annotations(act),
+            &self.circumstances(None),
+        )
+    }
+
+    fn circumstances<'c>(&self, arguments: Option<&'c str>) -> Circumstances<'c> {
+        Circumstances {
             address: self.address,
             now: self.now,
             authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
             arguments,
-        };
-        let policy = &self.route.resource.policy;
-        policy.decide(self.principal(), act, self.annotations(act), &circumstances)
+        }
     }
 
     /// The refusal of a message, if something that it asks for is not allowed.

@@ -224,7 +224,7 @@ impl About<'_> {
             return Some(absent());
         };
         let act = owner.act(&asked.method);
-        let decision = self.decide(act, None);
+        let decision = self.decide_again(act);
         ruling.note(&decision, act);
         match decision.outcome {
             Outcome::Allowed if self.is_held(act) => Some(absent()),
