@@ -7,11 +7,11 @@ use crate::rig::scripted::Scripted;
 use crate::rig::{Ask, Door, door};
 
 fn stream(upstream: &Scripted, messages: &[Value]) {
-    let events: String = messages
+    let events: Vec<_> = messages
         .iter()
         .map(|message| format!("event: message\ndata: {message}\n\n"))
         .collect();
-    upstream.answers("200 OK", &["Content-Type: text/event-stream"], &events);
+    upstream.answers("200 OK", &["Content-Type: text/event-stream"], &events.concat());
 }
 
 async fn messages(door: &Door, ask: Ask) -> Vec<Value> {
