@@ -105,6 +105,10 @@ impl Events {
             };
         };
         if end > self.limit {
+            self.seen = Seen {
+                at: end,
+                ..Seen::NOTHING
+            };
             return Err(TooLarge(self.limit));
         }
         self.seen = Seen::NOTHING;
@@ -323,10 +327,10 @@ mod tests {
 
     #[test]
     fn an_event_may_be_given_out_in_parts() {
-        let mut events = Events::new(10);
+        let mut events = Events::new(12);
         assert!(events.is_between());
         events.push(b"data: 0123456789\r");
-        assert_eq!(events.next_raw(), Err(TooLarge(10)));
+        assert_eq!(events.next_raw(), Err(TooLarge(12)));
         assert_eq!(
             events.take_unfinished(),
             "data: 0123456789",
