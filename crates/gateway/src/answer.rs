@@ -4,9 +4,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use audit::CallOutcome;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -15,7 +16,7 @@ use net::{Body, BodyError, body};
 
 use crate::cors;
 use crate::credential::connection_tokens;
-use crate::filter::{self, Filter, Unfit};
+use crate::filter::{self, Care, Filter, Unfit};
 use crate::gateway::Gateway;
 use crate::journey::{Journey, Passed, PassedBody};
 use crate::record::Record;
@@ -136,21 +137,28 @@ impl Gateway {
         let Some(exchange) = record.exchange().filter(|_| status.is_success()) else {
             return Ok(passed);
         };
-        let listens = exchange.is_listening();
-        let filter = Filter::of(self, exchange);
-        if filter.is_none() && told.is_empty() {
+        let (listens, care) = (exchange.is_listening(), Care::of(exchange));
+        let is_sse = is_event_stream(&passed.parts.headers);
+        let is_copied = care == Care::None || (care == Care::Events && !is_sse);
+        if is_copied && told.is_empty() {
             return Ok(passed);
         }
-        let headers = &mut passed.parts.headers;
-        let encoding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
-        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        if is_encoded(&passed.parts.headers) {
+            if care < Care::Messages && told.is_empty() {
+                return Ok(passed);
+            }
             // We asked for none: what it says cannot be judged.
             return Err(Refusal::Upstream(UpstreamTrouble::Broken));
         }
+        let filter = Filter::of(self, exchange);
+        if care == Care::Tasks && !is_sse && told.is_empty() {
+            return self.glance(journey, passed, filter).await;
+        }
+        let headers = &mut passed.parts.headers;
         for name in OF_THE_BYTES {
             headers.remove(name);
         }
-        if is_event_stream(headers) || listens {
+        if is_sse || listens {
             if !told.is_empty() {
                 let events = told
                     .iter()
@@ -171,13 +179,15 @@ impl Gateway {
             })
         };
         let mut whole = self.while_it_counts(journey, whole).await?;
-        if let Some(filter) = filter {
+        if let Some(mut filter) = filter {
             whole = match filter.whole(whole.clone()) {
                 Ok(filtered) => filtered,
                 // The `Accepted` of the legacy transport is no answer.
                 Err(Unfit) if passed.parts.status == StatusCode::ACCEPTED => whole,
                 Err(Unfit) => return Err(Refusal::Upstream(UpstreamTrouble::Broken)),
             };
+            self.bind_tasks(journey.route, journey.caller, filter.begun())
+                .await?;
         }
         if !told.is_empty() {
             whole = joined(&told, &whole);
@@ -187,6 +197,54 @@ impl Gateway {
         passed.body = PassedBody::Whole(whole);
         Ok(passed)
     }
+
+    /// Looks into an answer that may begin a task and is small enough for that; any other goes on as it comes.
+    async fn glance(
+        &self,
+        journey: &Journey<'_>,
+        mut passed: Passed,
+        filter: Option<Filter>,
+    ) -> Result<Passed, Refusal> {
+        let (Some(mut filter), PassedBody::Incoming(mut incoming)) = (filter, passed.body) else {
+            return Err(Refusal::Upstream(UpstreamTrouble::Broken));
+        };
+        let (mut beginning, mut is_whole) = (Bytes::new(), false);
+        if incoming.size_hint().lower() <= filter::LARGEST_GLANCE as u64 {
+            let time = journey.route.timeouts.idle;
+            (beginning, is_whole) = self.while_it_counts(journey, begin(&mut incoming, time)).await?;
+        }
+        if is_whole {
+            filter.glance(&beginning);
+            self.bind_tasks(journey.route, journey.caller, filter.begun())
+                .await?;
+            passed.body = PassedBody::Whole(beginning);
+        } else {
+            passed.first = beginning;
+            passed.body = PassedBody::Incoming(incoming);
+        }
+        Ok(passed)
+    }
+}
+
+/// Reads the beginning of a body: all of it, if it is small. Says whether it was.
+async fn begin(incoming: &mut Incoming, time: Duration) -> Result<(Bytes, bool), UpstreamTrouble> {
+    let mut beginning = BytesMut::new();
+    while beginning.len() <= filter::LARGEST_GLANCE {
+        let frame = tokio::time::timeout(time, incoming.frame()).await;
+        let Some(frame) = frame.map_err(|_| UpstreamTrouble::Slow)? else {
+            return Ok((beginning.freeze(), true));
+        };
+        if let Ok(data) = frame.map_err(|_| UpstreamTrouble::Broken)?.into_data() {
+            beginning.extend_from_slice(&data);
+        }
+    }
+    Ok((beginning.freeze(), false))
+}
+
+/// Whether a body is compressed.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let encoding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Our answers and the upstream's as one batch.
@@ -223,11 +281,14 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
         }
     };
     let is_sse = is_event_stream(&parts.headers);
-    let filter = record.exchange().filter(|_| parts.status.is_success());
+    let filter = record.exchange().filter(|exchange| {
+        let is_read = Care::of(exchange) == Care::Messages || (is_sse && !is_encoded(&parts.headers));
+        parts.status.is_success() && is_read
+    });
     let filter = filter.and_then(|exchange| Filter::of(gateway, exchange));
     // A known length is a short answer. Anything else may go on for ever, whatever its media type says:
     // listening is answered as endless application/json too (TP-11).
-    let body = if filter.is_none() && !is_sse && incoming.size_hint().exact().is_some() {
+    let body = if filter.is_none() && !is_sse && first.is_empty() && incoming.size_hint().exact().is_some() {
         Counted { incoming, record }.boxed_unsync()
     } else {
         let begun = Begun {

@@ -2,6 +2,7 @@
 //! the message asks for?
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use audit::event::Judged;
@@ -84,7 +85,7 @@ pub(crate) fn authorize(
         let judged = if narrows {
             None
         } else {
-            about.judge(&read.bytes, element, ruling)
+            about.judge(&read, element, ruling)
         };
         let refusal = judged.or_else(|| taking.message(about, element, listens).err());
         if read.is_batch {
@@ -157,7 +158,14 @@ impl About<'_> {
             List::Tools => Act::CallTool(&entry.name),
             List::Prompts => Act::GetPrompt(&entry.name),
             List::Resources | List::Templates => Act::ReadResource(&entry.name),
+            // Nobody knows whose it is.
+            List::Tasks => return false,
         };
+        self.could_be_shown(act)
+    }
+
+    /// Whether the policy could allow it under some circumstances.
+    pub(crate) fn could_be_shown(&self, act: Act<'_>) -> bool {
         let policy = &self.route.resource.policy;
         let shown = |act: Act<'_>| policy.shows(self.principal(), act, self.annotations(act));
         !is_too_long(act) && shown(act) && in_other_words(act, |uri| shown(Act::ReadResource(uri)))
@@ -197,7 +205,7 @@ impl About<'_> {
     }
 
     /// The same for what is called.
-    fn is_held(&self, act: Act<'_>) -> bool {
+    pub(crate) fn is_held(&self, act: Act<'_>) -> bool {
         let (list, name) = match act {
             Act::CallTool(name) => (List::Tools, name),
             Act::GetPrompt(name) | Act::CompletePrompt(name) => (List::Prompts, name),
@@ -233,8 +241,35 @@ impl About<'_> {
         policy.decide(self.principal(), act, self.annotations(act), &circumstances)
     }
 
+    /// Decides about what follows from an earlier call: its arguments are not asked about again.
+    pub(crate) fn decide_again(&self, act: Act<'_>) -> Decision {
+        if is_too_long(act) {
+            return Decision::hidden();
+        }
+        let policy = &self.route.resource.policy;
+        policy.decide_again(
+            self.principal(),
+            act,
+            self.annotations(act),
+            &self.circumstances(None),
+        )
+    }
+
+    fn circumstances<'c>(&self, arguments: Option<&'c str>) -> Circumstances<'c> {
+        Circumstances {
+            address: self.address,
+            now: self.now,
+            authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
+            arguments,
+        }
+    }
+
     /// The refusal of a message, if something that it asks for is not allowed.
-    fn judge(&self, body: &Bytes, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
+    fn judge(&self, read: &Read, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
+        let (body, mut tasks) = (&read.bytes, element.task.iter().chain(&element.watched));
+        if let Some(refusal) = tasks.find_map(|asked| self.judge_task(asked, read.modern, ruling)) {
+            return Some(refusal);
+        }
         element.asked.iter().find_map(|asked| {
             let arguments = asked
                 .arguments
@@ -266,15 +301,7 @@ impl About<'_> {
         match decision.outcome {
             Outcome::Allowed => None,
             Outcome::Hidden => Some(Refusal::Absent(Absent::of(act), act.name().to_owned())),
-            Outcome::Refused => {
-                let advice = decision.advice.as_deref().unwrap_or(
-                    "The rules allow this only under conditions that this request does not meet, such as its arguments, where it comes from, or when.",
-                );
-                Some(Refusal::NotNow {
-                    advice: advice.to_owned(),
-                    contact: self.route.contact.clone(),
-                })
-            }
+            Outcome::Refused => Some(self.not_now(decision)),
         }
     }
 
@@ -305,21 +332,21 @@ impl About<'_> {
         reaches.then_some(lacking)
     }
 
-    fn circumstances<'c>(&self, arguments: Option<&'c str>) -> Circumstances<'c> {
-        Circumstances {
-            address: self.address,
-            now: self.now,
-            authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
-            arguments,
+    /// How it is said that something is not allowed under these circumstances.
+    pub(crate) fn not_now(&self, decision: &Decision) -> Refusal {
+        let advice = decision.advice.as_deref().unwrap_or(
+            "The rules allow this only under conditions that this request does not meet, such as its arguments, where it comes from, or when.",
+        );
+        Refusal::NotNow {
+            advice: advice.to_owned(),
+            contact: self.route.contact.clone(),
         }
     }
 
-    /// A subscription without the resources that the caller may not subscribe to (TP-77).
+    /// A subscription without the resources that the caller may not subscribe to, and without tasks that are not
+    /// theirs (TP-77, TP-114).
     fn narrow(&self, read: &Read, ruling: &mut Ruling) -> Bytes {
         let Some(element) = read.elements.first() else {
-            return read.bytes.clone();
-        };
-        let Some(span) = element.subscriptions.clone() else {
             return read.bytes.clone();
         };
         let allowed = element.asked.iter().filter(|asked| {
@@ -327,16 +354,45 @@ impl About<'_> {
             ruling.note(&decision, asked.act());
             decision.outcome == Outcome::Allowed
         });
-        let allowed: Vec<_> = allowed.map(|asked| asked.act().name()).collect();
-        if allowed.len() == element.asked.len() && !allowed.is_empty() {
-            return read.bytes.clone();
+        let resources: Vec<_> = allowed.map(|asked| asked.act().name()).collect();
+        let tasks: Vec<_> = element
+            .watched
+            .iter()
+            .filter(|asked| self.judge_task(asked, read.modern, ruling).is_none())
+            .map(|asked| asked.id.as_str())
+            .collect();
+        let mut edits = Vec::new();
+        for (span, allowed, asked) in [
+            (&element.subscriptions, &resources, element.asked.len()),
+            (&element.watches, &tasks, element.watched.len()),
+        ] {
+            // What was no list of texts becomes an empty one.
+            let stays = allowed.len() == asked && !allowed.is_empty();
+            if let Some(span) = span.clone().filter(|_| !stays) {
+                edits.push((
+                    span,
+                    serde_json::to_vec(allowed).unwrap_or_else(|_| b"[]".to_vec()),
+                ));
+            }
         }
-        let list = serde_json::to_vec(&allowed).unwrap_or_else(|_| b"[]".to_vec());
-        let (before, after) = (read.bytes.get(..span.start), read.bytes.get(span.end..));
-        [before.unwrap_or_default(), &list, after.unwrap_or_default()]
-            .concat()
-            .into()
+        with_edits(&read.bytes, edits)
     }
+}
+
+/// A body with other texts in these places.
+fn with_edits(body: &Bytes, mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
+    if edits.is_empty() {
+        return body.clone();
+    }
+    edits.sort_by_key(|(span, _)| span.start);
+    let (mut out, mut at) = (Vec::with_capacity(body.len()), 0);
+    for (span, text) in edits {
+        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
+        out.extend_from_slice(&text);
+        at = span.end;
+    }
+    out.extend_from_slice(body.get(at..).unwrap_or_default());
+    out.into()
 }
 
 /// Names longer than this are nobody's, and are not worth remembering.
@@ -383,7 +439,7 @@ pub fn host(client: &str) -> &str {
 
 impl Ruling {
     /// Takes over who decided. The last word on a message is the one that counts.
-    fn note(&mut self, decision: &Decision, act: Act<'_>) {
+    pub(crate) fn note(&mut self, decision: &Decision, act: Act<'_>) {
         self.rule = decision.rule.as_deref().map(str::to_owned);
         if let Some(shadow) = &decision.shadow {
             let rule = shadow.rule.as_deref().unwrap_or("no rule allows it");

@@ -73,12 +73,14 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn list(&self, list: List) -> &HashMap<Box<str>, Arc<Item>> {
+    fn list(&self, list: List) -> Option<&HashMap<Box<str>, Arc<Item>>> {
         match list {
-            List::Tools => &self.tools,
-            List::Prompts => &self.prompts,
-            List::Resources => &self.resources,
-            List::Templates => &self.templates,
+            List::Tools => Some(&self.tools),
+            List::Prompts => Some(&self.prompts),
+            List::Resources => Some(&self.resources),
+            List::Templates => Some(&self.templates),
+            // They are somebody's, and not the server's.
+            List::Tasks => None,
         }
     }
 }
@@ -148,7 +150,7 @@ impl Catalogue {
         let before = self.shelves.pin().get(server).cloned();
         for list in List::ALL {
             for (name, seen) in before.iter().flat_map(|before| before.copy(list)) {
-                let known = shelf.list(list).pin().get(&name).cloned();
+                let known = shelf.list(list).and_then(|items| items.pin().get(&name).cloned());
                 let is_later = self.unwritten.pin().contains_key(&key(server, list, &name));
                 let accepted = known.map(|known| known.accepted);
                 if is_later || (seen.is_unknown() && accepted.is_some()) {
@@ -173,13 +175,14 @@ impl Catalogue {
         let shelves = self.shelves.pin();
         shelves
             .get(server)
-            .is_some_and(|shelf| !shelf.list(list).pin().is_empty())
+            .and_then(|shelf| shelf.list(list))
+            .is_some_and(|items| !items.pin().is_empty())
     }
 
     /// What is known of an entry.
     pub(crate) fn find(&self, server: &ServerName, list: List, name: &str) -> Option<Arc<Item>> {
         let shelf = self.shelves.pin().get(server).cloned()?;
-        shelf.list(list).pin().get(name).cloned()
+        shelf.list(list)?.pin().get(name).cloned()
     }
 
     /// Every entry of a list as the server wrote it, in the order of their names. None if nothing is known of it.
@@ -206,7 +209,7 @@ impl Catalogue {
                 .pin()
                 .get_or_insert_with(server.clone(), Arc::default),
         );
-        let items = shelf.list(list).pin();
+        let items = shelf.list(list)?.pin();
         let before = items.get(entry.name.as_ref()).cloned();
         if let Some(before) = &before
             && *before.text == *entry.text
@@ -302,8 +305,11 @@ impl Catalogue {
 impl Shelf {
     /// Everything of a list.
     fn copy(&self, list: List) -> Vec<(Box<str>, Arc<Item>)> {
-        let items = self.list(list).pin();
+        let Some(items) = self.list(list) else {
+            return Vec::new();
+        };
         items
+            .pin()
             .iter()
             .map(|(name, item)| (name.clone(), Arc::clone(item)))
             .collect()
@@ -311,13 +317,15 @@ impl Shelf {
 
     /// Puts an entry in its place; of one for which there is no room nothing is known but that it was accepted.
     fn put(&self, list: List, name: &str, item: Item) {
+        let Some(items) = self.list(list) else {
+            return;
+        };
         let item = if self.takes(item.text.len()) {
             item
         } else {
             Item::unknown(item.accepted)
         };
-        let replaced = self
-            .list(list)
+        let replaced = items
             .pin()
             .insert(name.into(), Arc::new(item))
             .map(|before| before.text.len());

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::chosen;
 use crate::message::{Read, Waiting};
 use crate::route::Route;
+use crate::task::Own;
 
 /// What is known of an exchange once its caller is.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) modern: bool,
     /// The lists of whose changes a subscription wants to be told.
     pub(crate) watches: Vec<List>,
+    /// The caller's tasks, if the answer may show some.
+    pub(crate) own: Option<Arc<Own>>,
     pub(crate) bytes_in: u64,
     /// What the program calls itself.
     pub(crate) agent: Option<String>,

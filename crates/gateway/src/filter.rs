@@ -1,86 +1,246 @@
-//! Lists on their way to the caller: what the policy hides from them is taken out, wherever a list can appear
-//! (TP-101 to TP-104).
+//! Answers on their way to the caller: lists lose what the policy hides, wherever a list can appear (TP-101 to
+//! TP-104); what begins a task is noted before it is passed on (TP-113, TP-114); what a server says by itself and may
+//! not say is dropped (TP-57).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use protocol::mcp::list::{self, Expected, Unreadable};
-use protocol::mcp::sse::{self, Events};
-use tracing::warn;
+use bytes::Bytes;
+use memchr::memmem;
+use protocol::mcp::list::{self, Expected, List, Unreadable};
+use protocol::mcp::{sse, task};
+use tracing::{debug, warn};
 
 use crate::authorize::About;
 use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::route::Route;
+use crate::task::{Begun, Own};
+
+pub(crate) use sieve::Sieve;
+
+mod sieve;
 
 /// The largest answer that is held back to be filtered, whole or as one event.
 pub(crate) const LARGEST: usize = 16 << 20;
+/// The largest message that is looked at where only a task or a request of the server's matters. Both are small; what
+/// is larger is neither, and passes in pieces.
+pub(crate) const LARGEST_GLANCE: usize = 64 << 10;
 
-/// Filters the answers to one exchange.
+/// How closely the answer to an exchange is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Care {
+    /// It is copied.
+    None,
+    /// Its events are looked at: in the stateless era a server may not ask anything by itself.
+    Events,
+    /// It may begin a task.
+    Tasks,
+    /// Every message is read: it may be a list, or about somebody's task.
+    Messages,
+}
+
+impl Care {
+    /// What an exchange needs.
+    pub(crate) fn of(exchange: &Exchange) -> Self {
+        let any = |fits: fn(&crate::message::Waiting) -> bool| exchange.waiting.iter().any(fits);
+        let listens = exchange.modern && exchange.is_listening();
+        if listens || exchange.method.as_deref() == Some("GET") || any(|waiting| waiting.list.is_some()) {
+            Self::Messages
+        } else if any(|waiting| waiting.may_begin.is_some()) {
+            Self::Tasks
+        } else if exchange.modern {
+            Self::Events
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Looks at the answers to one exchange.
 #[derive(Debug)]
 pub(crate) struct Filter {
     gateway: Arc<Gateway>,
     route: Arc<Route>,
     caller: Caller,
     address: IpAddr,
+    care: Care,
+    modern: bool,
     expected: Expected,
+    /// Requests of which the answer may be a task, with the tools that they call.
+    begins: Vec<(String, Box<str>)>,
+    own: Option<Arc<Own>>,
+    /// Tasks that began, until somebody has written them down.
+    begun: Vec<Begun>,
+    /// Whether it was said in the log that the server asks.
+    told: bool,
 }
 
 /// An answer that must not be passed on: it is too large to be read, or has not one reading.
 #[derive(Debug)]
 pub(crate) struct Unfit;
 
+/// What becomes of a message.
+enum Passes {
+    AsItIs,
+    As(String),
+    /// Not at all.
+    Not,
+}
+
 impl Filter {
-    /// For an exchange that may be answered with a list; none for any other.
+    /// For an exchange of which the answer is looked at; none for any other.
     pub(crate) fn of(gateway: &Arc<Gateway>, exchange: &Exchange) -> Option<Self> {
+        let care = Care::of(exchange);
+        if care == Care::None {
+            return None;
+        }
         let lists = exchange
             .waiting
             .iter()
             .filter_map(|waiting| Some((waiting.id.clone(), waiting.list?)));
-        let ids: Vec<_> = lists.collect();
-        let expected = match exchange.method.as_deref() {
-            // A listening or resumed stream carries answers to requests of other connections.
-            Some("GET") => Expected::Form,
-            _ if ids.is_empty() => return None,
-            _ => Expected::Ids(ids),
-        };
+        let begins = exchange
+            .waiting
+            .iter()
+            .filter_map(|waiting| Some((waiting.id.clone(), waiting.may_begin.clone()?)));
         Some(Self {
             gateway: Arc::clone(gateway),
             route: Arc::clone(&exchange.route),
             caller: exchange.caller.clone(),
             address: exchange.address,
-            expected,
+            care,
+            modern: exchange.modern,
+            expected: match exchange.method.as_deref() {
+                // A listening or resumed stream carries answers to requests of other connections.
+                Some("GET") => Expected::Form,
+                _ => Expected::Ids(lists.collect()),
+            },
+            begins: begins.collect(),
+            own: exchange.own.clone(),
+            begun: Vec::new(),
+            told: false,
         })
     }
 
-    /// What a message becomes; `None` if it stays as it is.
-    fn message(&self, text: &str) -> Result<Option<String>, Unreadable> {
-        // A stream may outlive the rules that it began under.
+    /// The tasks that have begun since this was asked last. Whoever passes the answer on writes them down first.
+    pub(crate) fn begun(&mut self) -> Vec<Begun> {
+        std::mem::take(&mut self.begun)
+    }
+
+    /// Whether bytes must be read. What stands between quotes can be written in many ways, but nobody escapes
+    /// letters; who did would have begun a task that is nobody's.
+    fn may_matter(&self, raw: &[u8]) -> bool {
+        let holds = |word: &[u8]| memmem::find(raw, word).is_some();
+        match self.care {
+            Care::None => false,
+            Care::Events => holds(b"\"method\""),
+            Care::Tasks => holds(task::TRACE) || (self.modern && holds(b"\"method\"")),
+            Care::Messages => true,
+        }
+    }
+
+    /// What a message becomes.
+    fn message(&mut self, text: &str) -> Result<Passes, Unreadable> {
+        if !self.may_be_said(text)? {
+            return Ok(Passes::Not);
+        }
+        self.note_tasks(text);
+        let may_be_list = match &self.expected {
+            Expected::Form => true,
+            Expected::Ids(ids) => !ids.is_empty(),
+        };
+        if !may_be_list {
+            return Ok(Passes::AsItIs);
+        }
+        let filtered = self.with_about(|about| {
+            list::filter(text, &self.expected, &mut |list, entry| match list {
+                List::Tasks => self.shows_task(about, &entry.name),
+                list => about.shows(list, entry),
+            })
+        })?;
+        Ok(filtered.map_or(Passes::AsItIs, Passes::As))
+    }
+
+    /// Whether the server may say this by itself: nothing that asks, in the stateless era (TP-57), and nothing about
+    /// tasks that are not the caller's. What is no message is nobody's question.
+    fn may_be_said(&mut self, text: &str) -> Result<bool, Unreadable> {
+        let about_tasks = self.care == Care::Messages;
+        if memmem::find(text.as_bytes(), b"\"method\"").is_none() {
+            return Ok(true);
+        }
+        let said = match task::said(text) {
+            Ok(said) => said,
+            Err(Unreadable) if about_tasks => return Err(Unreadable),
+            Err(Unreadable) => return Ok(true),
+        };
+        if self.modern
+            && let Some(request) = said.iter().find(|said| said.is_request)
+        {
+            if !self.told {
+                self.told = true;
+                debug!(server = %self.route.name(), method = ?request.method, "the server asks by itself, which it may not in this revision; not passed on");
+            }
+            return Ok(false);
+        }
+        let mut tasks = said
+            .iter()
+            .filter(|_| about_tasks)
+            .filter_map(|said| said.task.as_deref());
+        Ok(tasks.all(|id| self.with_about(|about| self.shows_task(about, id))))
+    }
+
+    /// Takes note of the tasks that a message begins.
+    fn note_tasks(&mut self, text: &str) {
+        if memmem::find(text.as_bytes(), task::TRACE).is_none() {
+            return;
+        }
+        for created in task::created(text) {
+            let called = self.begins.iter().find(|(id, _)| created.answers(id));
+            let tool = called.map(|(_, tool)| tool.clone());
+            // A stream of a session carries answers to calls of which nothing is known here.
+            if tool.is_none() && (self.expected != Expected::Form || created.is_output) {
+                continue;
+            }
+            self.begun.push(Begun {
+                id: created.task.into_owned(),
+                tool,
+                ttl: created.ttl,
+            });
+        }
+    }
+
+    fn shows_task(&self, about: &About<'_>, id: &str) -> bool {
+        let own = self.own.as_ref().and_then(|own| own.get(id)).cloned();
+        let owner = own.or_else(|| self.gateway.owners.remembered(self.route.name(), id, about.now));
+        about.shows_task(owner.as_deref())
+    }
+
+    /// With the rules and the person as they are now: a stream may outlive those that it began under.
+    fn with_about<T>(&self, then: impl FnOnce(&About<'_>) -> T) -> T {
         let routes = self.gateway.routes();
         let route = routes.servers.get(self.route.name()).unwrap_or(&self.route);
         let caller = self.caller.as_now(&self.gateway);
-        let about = About {
+        then(&About {
             catalogue: self.gateway.catalogue(),
             route,
             issuer: &routes.issuer,
             caller: &caller,
             address: self.address,
             now: self.gateway.now(),
-        };
-        list::filter(text, &self.expected, &mut |list, entry| about.shows(list, entry))
+        })
     }
 
     /// A whole body, which is one document or one in each line.
-    pub(crate) fn whole(&self, body: Bytes) -> Result<Bytes, Unfit> {
+    pub(crate) fn whole(&mut self, body: Bytes) -> Result<Bytes, Unfit> {
         let text = std::str::from_utf8(&body).map_err(|_| Unfit)?;
         if text.trim().is_empty() {
             return Ok(body);
         }
         match self.message(text) {
-            Ok(None) => return Ok(body),
-            Ok(Some(text)) => return Ok(text.into()),
+            Ok(Passes::AsItIs) => return Ok(body),
+            Ok(Passes::As(text)) => return Ok(text.into()),
+            Ok(Passes::Not) => return Ok(Bytes::new()),
             Err(Unreadable) if !text.trim_end().contains('\n') => return Err(Unfit),
             Err(Unreadable) => {}
         }
@@ -92,83 +252,38 @@ impl Filter {
         Ok(lines.concat().into())
     }
 
-    fn line(&self, line: &str) -> Result<String, Unfit> {
-        let filtered = self.message(line).map_err(|Unreadable| Unfit)?;
-        Ok(format!("{}\n", filtered.as_deref().unwrap_or(line)))
+    /// A short answer that may begin a task and otherwise is nobody's business.
+    pub(crate) fn glance(&mut self, body: &Bytes) {
+        if let Ok(text) = std::str::from_utf8(body) {
+            self.note_tasks(text);
+        }
     }
 
-    /// An event; nothing of one that cannot be read.
-    fn event(&self, data: &str, raw: Bytes) -> Bytes {
+    fn line(&mut self, line: &str) -> Result<String, Unfit> {
+        Ok(match self.message(line).map_err(|Unreadable| Unfit)? {
+            Passes::AsItIs => format!("{line}\n"),
+            Passes::As(text) => format!("{text}\n"),
+            Passes::Not => String::new(),
+        })
+    }
+
+    /// An event; nothing of one that cannot be read or may not be said.
+    fn event(&mut self, raw: Bytes) -> Bytes {
+        if !self.may_matter(&raw) {
+            return raw;
+        }
+        let data = sse::read(&raw).data;
         if data.trim().is_empty() {
             return raw;
         }
-        match self.message(data) {
-            Ok(None) => raw,
-            Ok(Some(data)) => sse::with_data(&raw, &data),
+        match self.message(&data) {
+            Ok(Passes::AsItIs) => raw,
+            Ok(Passes::As(data)) => sse::with_data(&raw, &data),
+            Ok(Passes::Not) => Bytes::new(),
             Err(Unreadable) => {
                 warn!(server = %self.route.name(), "an event that cannot be read was not passed on");
                 Bytes::new()
             }
-        }
-    }
-}
-
-/// Filters a stream piece by piece.
-#[derive(Debug)]
-pub(crate) struct Sieve {
-    filter: Filter,
-    pieces: Pieces,
-}
-
-#[derive(Debug)]
-enum Pieces {
-    Events(Events),
-    /// What of a line has come, and how much of it was looked through.
-    Lines(BytesMut, usize),
-}
-
-impl Sieve {
-    /// Of an event stream, or of a stream with a message in each line.
-    pub(crate) fn new(filter: Filter, is_sse: bool) -> Self {
-        let pieces = if is_sse {
-            Pieces::Events(Events::new(LARGEST))
-        } else {
-            Pieces::Lines(BytesMut::new(), 0)
-        };
-        Self { filter, pieces }
-    }
-
-    /// What goes out when this has come: whole events or lines.
-    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<Bytes, Unfit> {
-        let mut out = BytesMut::new();
-        match &mut self.pieces {
-            Pieces::Events(events) => {
-                events.push(chunk);
-                while let Some((event, raw)) = events.next_event().map_err(|_| Unfit)? {
-                    out.extend_from_slice(&self.filter.event(&event.data, raw));
-                }
-            }
-            Pieces::Lines(buffer, looked) => {
-                buffer.extend_from_slice(chunk);
-                while let Some(end) = memchr::memchr(b'\n', buffer.get(*looked..).unwrap_or_default()) {
-                    let line = buffer.split_to(*looked + end + 1);
-                    *looked = 0;
-                    out.extend_from_slice(&self.filter.whole(line.freeze())?);
-                }
-                *looked = buffer.len();
-                if buffer.len() > LARGEST {
-                    return Err(Unfit);
-                }
-            }
-        }
-        Ok(out.freeze())
-    }
-
-    /// What goes out when nothing more comes: the last line. An event that was not finished is none.
-    pub(crate) fn finish(&mut self) -> Result<Bytes, Unfit> {
-        match &mut self.pieces {
-            Pieces::Events(_) => Ok(Bytes::new()),
-            Pieces::Lines(buffer, _) => self.filter.whole(buffer.split().freeze()),
         }
     }
 }

@@ -14,6 +14,7 @@ use model::{Timestamp, World};
 use net::{Body, Tasks};
 use papaya::HashMap;
 use people::{Directory, Identities};
+use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,7 @@ use crate::quota::Quotas;
 use crate::refusal::{Circumstances, HumanPages, Refusal};
 use crate::route::Routes;
 use crate::step_up::Challenges;
+use crate::task::Owners;
 use crate::trace::Tracing;
 
 /// What the gateway is built from.
@@ -35,6 +37,8 @@ pub struct Parts {
     pub world: World,
     /// Knows who the programs are.
     pub issuer: Arc<AuthorizationServer>,
+    /// The database; asked on the way of a call only about tasks.
+    pub store: Arc<dyn Store>,
     /// Checks our tokens.
     pub verifier: Arc<Verifier>,
     /// Checks our service tokens.
@@ -79,6 +83,8 @@ pub struct Gateway {
     pub(crate) quotas: Quotas,
     /// Who was told already which scope is lacking.
     pub(crate) challenges: Challenges,
+    /// Whose which task is.
+    pub(crate) owners: Owners,
     refusals: Refusals,
 }
 
@@ -90,6 +96,7 @@ impl Gateway {
             directory: Arc::clone(&parts.directory),
             guesses: Guesses::new(parts.world.clone()),
             uses: parts.verifier.uses(),
+            owners: Owners::new(Arc::clone(&parts.store)),
             parts,
             routes: ArcSwap::from_pointee(routes),
             listening: HashMap::new(),

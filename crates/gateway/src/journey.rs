@@ -112,6 +112,7 @@ impl Gateway {
             is_batch: false,
             modern: false,
             watches: Vec::new(),
+            own: None,
             bytes_in: 0,
             agent: None,
             arguments: None,
@@ -185,17 +186,20 @@ impl Gateway {
         if !allow.split(", ").any(|method| method == head.method.as_str()) {
             return Err(Refusal::Method(allow));
         }
-        let read = match head.method {
+        let mut read = match head.method {
             Method::POST => Some(read(route, &head.headers, incoming, record).await?),
             _ => None,
         };
         if let Some(tracing) = &self.parts.tracing {
             record.span = Some(tracing.begin(trace::parent(&head.headers, read.as_ref())));
         }
-        let Some(exchange) = record.exchange() else {
+        let Some(exchange) = record.exchange_mut() else {
             return Err(Refusal::Unavailable);
         };
         let caller = exchange.caller.clone();
+        if let Some(read) = &mut read {
+            exchange.own = self.know_tasks(route, &caller, read).await?;
+        }
         let about = About {
             catalogue: self.catalogue(),
             route,

@@ -22,7 +22,7 @@ use crate::record::Record;
 pub(crate) fn wanted(read: Option<&Read>) -> Option<List> {
     let read = read.filter(|read| !read.is_batch)?;
     let list = read.elements.first()?.waiting.as_ref()?.list?;
-    if list == List::Resources {
+    if matches!(list, List::Resources | List::Tasks) {
         return None;
     }
     // The copy has no pages: whoever asks for the second one has the first already.

@@ -8,7 +8,7 @@
 //! typed [`Refusal`], which knows its status, its challenge and what the audit record says of it. The order
 //! of checks is DEC-15.
 //!
-//! On the way of a call there is no database, no lock that two calls fight for, and nothing that grows with
+//! On the way of a call there is no database (but for tasks: `task`), no lock that two calls fight for, and nothing that grows with
 //! the number of people, servers or tokens. Bytes are forwarded as they came.
 
 pub mod answer;
@@ -46,6 +46,7 @@ pub mod share;
 pub mod step_up;
 mod stream;
 pub mod streamable;
+mod task;
 pub mod trace;
 
 pub use catalogue::{Catalogue, Pinning};

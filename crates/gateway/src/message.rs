@@ -2,6 +2,7 @@
 //! (mcp-transport-proxying sections 0 and 4, CC-93, CC-98).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -16,6 +17,7 @@ use protocol::mcp::{mirror, revision};
 
 use crate::refusal::Refusal;
 use crate::route::Route;
+use crate::task::Owner;
 
 const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
@@ -70,6 +72,12 @@ pub(crate) struct Element {
     pub(crate) span: Range<usize>,
     /// Where a subscription lists the resources that it is about; only of `subscriptions/listen`.
     pub(crate) subscriptions: Option<Range<usize>>,
+    /// The task that it names.
+    pub(crate) task: Option<AskedTask>,
+    /// The tasks of which it wants to be told; only of `subscriptions/listen`.
+    pub(crate) watched: Vec<AskedTask>,
+    /// Where it lists them.
+    pub(crate) watches: Option<Range<usize>>,
 }
 
 impl Element {
@@ -99,6 +107,26 @@ impl Asked {
     }
 }
 
+/// A task that a message names.
+#[derive(Debug)]
+pub(crate) struct AskedTask {
+    pub(crate) method: String,
+    /// The task's id.
+    pub(crate) id: String,
+    /// The caller, if it is theirs. Until that is known it is nobody's.
+    pub(crate) owner: Option<Arc<Owner>>,
+}
+
+impl AskedTask {
+    fn new(method: &str, id: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            id: id.to_owned(),
+            owner: None,
+        }
+    }
+}
+
 /// A request that waits for its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiting {
@@ -108,6 +136,8 @@ pub(crate) struct Waiting {
     pub(crate) is_tool_call: bool,
     /// The list that it asks for.
     pub(crate) list: Option<List>,
+    /// The tool that it calls, if the answer may be a task.
+    pub(crate) may_begin: Option<Box<str>>,
 }
 
 impl Waiting {
@@ -116,7 +146,21 @@ impl Waiting {
             id: id.to_owned(),
             is_tool_call: method == Some("tools/call"),
             list: method.and_then(List::of_method),
+            may_begin: None,
         }
+    }
+
+    /// The request of a message. The answer may be a task if the client asked for one (2025-11-25) or said that it
+    /// knows them (the extension of 2026-07-28): no server may give one to anybody else.
+    fn of(message: &Message<'_>) -> Option<Self> {
+        let params = &message.params;
+        let waiting = Self::new(message.request_id()?, message.method());
+        let may_begin = waiting.is_tool_call && (params.task || params.meta.tasks);
+        let tool = params.name.as_deref().filter(|_| may_begin);
+        Some(Self {
+            may_begin: tool.map(Into::into),
+            ..waiting
+        })
     }
 }
 
@@ -140,9 +184,8 @@ impl Read {
 }
 
 /// Methods that the policy has nothing to say about beyond whether the server may be used: they show nothing
-/// and do nothing, or what they show is filtered. Tasks are not among them: nobody knows yet whose they are
-/// (TP-113).
-const HARMLESS: [&str; 9] = [
+/// and do nothing, or what they show is filtered.
+const HARMLESS: [&str; 10] = [
     "initialize",
     "ping",
     "server/discover",
@@ -150,9 +193,13 @@ const HARMLESS: [&str; 9] = [
     "prompts/list",
     "resources/list",
     "resources/templates/list",
+    "tasks/list",
     "resources/unsubscribe",
     "logging/setLevel",
 ];
+
+/// Methods that name a task. What they may do depends on whose it is (TP-113, TP-114).
+const OF_TASKS: [&str; 4] = ["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"];
 
 /// One message, as later steps need it.
 fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
@@ -189,23 +236,35 @@ fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
                 ask(|uri| Act::Subscribe(uri), &uri, None);
             }
         }
+        // The task is judged, and not the method.
+        Some(method) if OF_TASKS.contains(&method) => {}
         Some(method) if !HARMLESS.contains(&method) && !is_notification(message, method) => {
             ask(|method| Act::Other(method), method, None);
         }
         _ => {}
     }
+    let listens = message.method() == Some("subscriptions/listen");
+    let task = message.method().filter(|method| OF_TASKS.contains(method));
+    // What is no list of texts names nobody's task.
+    let watched = params
+        .notifications
+        .task_ids()
+        .unwrap_or_else(|| vec![String::new()]);
+    let watched = if listens { watched } else { Vec::new() };
     Element {
         named: None,
-        waiting: message.request_id().map(|id| Waiting::new(id, message.method())),
+        waiting: Waiting::of(message),
         asked,
+        task: task.map(|method| AskedTask::new(method, params.task_id.as_deref().unwrap_or_default())),
+        watched: watched
+            .iter()
+            .map(|id| AskedTask::new("subscriptions/listen", id))
+            .collect(),
+        watches: params.notifications.tasks.and_then(place).filter(|_| listens),
         span: place(text)
             .filter(|span| !span.is_empty())
             .unwrap_or(0..body.len()),
-        subscriptions: params
-            .notifications
-            .resources
-            .and_then(place)
-            .filter(|_| message.method() == Some("subscriptions/listen")),
+        subscriptions: params.notifications.resources.and_then(place).filter(|_| listens),
     }
 }
 

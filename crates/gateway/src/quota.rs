@@ -139,7 +139,7 @@ impl Taking<'_> {
         element: &Element,
         listens: bool,
     ) -> Result<(), Refusal> {
-        if element.waiting.is_none() && element.asked.is_empty() {
+        if element.waiting.is_none() && element.asked.is_empty() && element.task.is_none() {
             return Ok(());
         }
         let tool = element.asked.iter().find_map(|asked| match asked.act() {

@@ -137,6 +137,8 @@ pub enum Absent {
     Prompt,
     /// A resource.
     Resource,
+    /// A task.
+    Task,
     /// A method.
     Method,
 }
@@ -156,7 +158,7 @@ impl Absent {
     fn code(self, modern: bool) -> i64 {
         match self {
             Self::Resource if !modern => answer::RESOURCE_NOT_FOUND,
-            Self::Tool | Self::Prompt | Self::Resource => answer::INVALID_PARAMS,
+            Self::Tool | Self::Prompt | Self::Resource | Self::Task => answer::INVALID_PARAMS,
             Self::Method => answer::METHOD_NOT_FOUND,
         }
     }
@@ -168,6 +170,7 @@ impl std::fmt::Display for Absent {
             Self::Tool => "tool",
             Self::Prompt => "prompt",
             Self::Resource => "resource",
+            Self::Task => "task",
             Self::Method => "method",
         })
     }

@@ -49,7 +49,7 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
     let mut sieve = filter.map(|filter| Sieve::new(filter, is_sse));
     let rest = match &mut sieve {
         // What cannot be read now cannot be read when more of it comes.
-        Some(sieve) => sieve.push(&rest).unwrap_or_default(),
+        Some(sieve) => sieve.push(rest).unwrap_or_default(),
         None => rest,
     };
     let first = Bytes::from([first, rest].concat());
@@ -94,6 +94,9 @@ struct Streaming {
     mailbox: Option<Mailbox>,
 }
 
+/// The upstream takes too long.
+const LATE: Refusal = Refusal::Upstream(UpstreamTrouble::Slow);
+
 /// What happened next on a stream.
 enum Next {
     Frame(Option<Result<Frame<Bytes>, hyper::Error>>),
@@ -126,6 +129,9 @@ async fn replaced(seat: Option<&Seat>) {
 impl Streaming {
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         if let Some(first) = self.first.take() {
+            if let Err(refusal) = self.bind_tasks().await {
+                return Some(self.give_up(&refusal));
+            }
             self.record.bytes_out += first.len() as u64;
             return Some(Ok(first));
         }
@@ -158,6 +164,9 @@ impl Streaming {
             match next {
                 Next::Frame(None) => {
                     let last = self.sieve.as_mut().map_or(Ok(Bytes::new()), Sieve::finish);
+                    if let Err(refusal) = self.bind_tasks().await {
+                        return Some(self.give_up(&refusal));
+                    }
                     return self.last(last);
                 }
                 Next::Frame(Some(Ok(frame))) => {
@@ -165,11 +174,14 @@ impl Streaming {
                         continue;
                     };
                     if let Some(sieve) = &mut self.sieve {
-                        data = match sieve.push(&data) {
+                        data = match sieve.push(data) {
                             Ok(data) if data.is_empty() => continue,
                             Ok(data) => data,
                             Err(Unfit) => return self.last(Err(Unfit)),
                         };
+                        if let Err(refusal) = self.bind_tasks().await {
+                            return Some(self.give_up(&refusal));
+                        }
                     }
                     self.lines = self.lines.after(&data);
                     self.record.bytes_out += data.len() as u64;
@@ -195,7 +207,7 @@ impl Streaming {
                     self.record.bytes_out += letter.len() as u64;
                     return Some(Ok(letter));
                 }
-                Next::Late => return Some(self.give_up()),
+                Next::Late => return Some(self.give_up(&LATE)),
                 Next::Replaced => return self.end(CallOutcome::Ended),
                 Next::Drain => return self.farewell(CallOutcome::Ended),
             }
@@ -211,7 +223,7 @@ impl Streaming {
                 return Some(self.farewell(CallOutcome::Ended));
             }
         }
-        self.time_left().is_zero().then(|| Some(self.give_up()))
+        self.time_left().is_zero().then(|| Some(self.give_up(&LATE)))
     }
 
     /// What is said when the caller's lists have changed, where something can be said.
@@ -301,25 +313,42 @@ impl Streaming {
         None
     }
 
-    /// The upstream takes too long: whoever waits is told so where an event can still be written, and elsewhere
+    /// Writes down whose the tasks are that have begun, before what says so goes out (TP-113).
+    async fn bind_tasks(&mut self) -> Result<(), Refusal> {
+        let begun = self.sieve.as_mut().map(Sieve::begun).unwrap_or_default();
+        match self.record.exchange() {
+            Some(exchange) if !begun.is_empty() => {
+                self.gateway
+                    .bind_tasks(&exchange.route, &exchange.caller, begun)
+                    .await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// There will be no answer: whoever waits is told so where an event can still be written, and elsewhere
     /// the answer is broken off, so that nobody takes it for a whole one (DEC-18).
-    fn give_up(&mut self) -> Result<Bytes, BodyError> {
+    fn give_up(&mut self, refusal: &Refusal) -> Result<Bytes, BodyError> {
+        let trouble = match refusal {
+            Refusal::Upstream(trouble) => *trouble,
+            _ => UpstreamTrouble::Broken,
+        };
         let told = self
             .record
             .exchange()
             .filter(|_| self.is_sse && self.lines == Lines::BetweenEvents);
         let told = told.map(|exchange| {
             let tell = |waiting: &Waiting| {
-                let text = refusal::told(UpstreamTrouble::Slow, waiting, exchange.modern);
+                let text = refusal::told(trouble, waiting, exchange.modern);
                 format!("event: message\ndata: {text}\n\n")
             };
             exchange.waiting.iter().map(tell).collect::<String>()
         });
-        self.record.reason = Some(Refusal::Upstream(UpstreamTrouble::Slow).slug().to_owned());
+        self.record.reason = Some(refusal.slug().to_owned());
         self.end(CallOutcome::UpstreamFailed);
         match told {
             Some(events) if !events.is_empty() => Ok(events.into()),
-            _ => Err("the upstream took too long".into()),
+            _ => Err(refusal.to_string().into()),
         }
     }
 

@@ -11,12 +11,13 @@ use model::ServerName;
 use quick_cache::sync::Cache;
 use tracing::error;
 
+use crate::entities::NotRepresentable;
 use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef};
 use crate::schema;
 use crate::scope::{self, ServerScope, ServerScopes};
-use crate::slice::{Finding, Slice};
+use crate::slice::{Finding, Findings, Slice};
 
 /// Slices and decisions that are kept for a server. Somebody who calls tools by made-up names only makes the door cut
 /// slices again.
@@ -222,6 +223,34 @@ impl ServerPolicy {
         annotations: Annotations,
         circumstances: &Circumstances<'_>,
     ) -> Decision {
+        let zones = self.zones();
+        self.decide_by(principal, act, annotations, |slice| {
+            slice.decide(principal, circumstances, zones)
+        })
+    }
+
+    /// Decides about what follows from an earlier call, such as fetching its result: as if the call were made again now,
+    /// but for its arguments, which nobody has any more. Conditions on them were met when it was made.
+    pub fn decide_again(
+        &self,
+        principal: Principal<'_>,
+        act: Act<'_>,
+        annotations: Annotations,
+        circumstances: &Circumstances<'_>,
+    ) -> Decision {
+        let zones = self.zones();
+        self.decide_by(principal, act, annotations, |slice| {
+            slice.decide_again(principal, circumstances, zones)
+        })
+    }
+
+    fn decide_by(
+        &self,
+        principal: Principal<'_>,
+        act: Act<'_>,
+        annotations: Annotations,
+        decide: impl FnOnce(&Slice) -> Result<Findings, NotRepresentable>,
+    ) -> Decision {
         let hidden = Decision::hidden();
         let Some((numbered, foresight)) = self.foresee(principal, act, annotations) else {
             return hidden;
@@ -232,7 +261,7 @@ impl ServerPolicy {
         let (enforced, tried) = if settled {
             (foresight.enforced.clone(), foresight.tried.clone())
         } else {
-            match slice.decide(principal, circumstances, self.zones()) {
+            match decide(slice) {
                 Ok(findings) => findings,
                 Err(error) => {
                     error!(%error, server = %self.server, "circumstances cannot be represented");

@@ -13,6 +13,7 @@ mod explain;
 mod load;
 mod principal;
 mod remember;
+mod residual;
 mod rule;
 mod schema;
 mod scope;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision as Verdict, Entities, EntityUid, PartialResponse, Policy,
-    PolicyId, PolicySet, Request, ResourceConstraint,
+    PolicyId, PolicySet, Request, ResourceConstraint, RestrictedExpression,
 };
 use jiff::tz::TimeZone;
 use model::ServerName;
@@ -19,6 +19,7 @@ use crate::entities::{self, NotRepresentable};
 use crate::explain::Opinions;
 use crate::load::Rule;
 use crate::principal::{Act, Annotations, Circumstances, Principal};
+use crate::residual;
 use crate::schema::Declarations;
 use crate::scope::ServerScopes;
 
@@ -31,6 +32,9 @@ pub(crate) enum Finding {
     /// It depends on the circumstances; what a person may be told who is not allowed then.
     Depends(Option<Arc<str>>),
 }
+
+/// What the policies that count say, and those that are only tried.
+pub(crate) type Findings = (Finding, Option<Finding>);
 
 /// A set of policies with what is known of each.
 #[derive(Debug, Default)]
@@ -121,6 +125,43 @@ impl Judges {
             return Finding::Denied(Some(rule));
         }
         match self.first(satisfied.iter(), false) {
+            Some(rule) => Finding::Allowed(rule),
+            None => Finding::Denied(None),
+        }
+    }
+
+    /// What it says when everything but the arguments is known, and these were found good before: what depends on them
+    /// alone allows, and does not forbid.
+    fn decide_again(&self, asked: &Asked) -> Finding {
+        let (mut set, mut failed) = (PolicySet::new(), Vec::new());
+        for policy in self.set.policies() {
+            let changed = residual::without_arguments(policy);
+            if changed.is_none_or(|changed| set.add(changed).is_err()) {
+                failed.push(policy.id().clone());
+            }
+        }
+        let response = Authorizer::new().is_authorized_partial(&asked.request, &set, &asked.entities);
+        let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
+        let satisfied: Vec<_> = satisfied.collect();
+        let left: Vec<_> = response
+            .nontrivial_residuals()
+            .map(|policy| (policy.id().clone(), residual::truth(&policy)))
+            .collect();
+        let among_left = |fits: fn(Option<bool>) -> bool| {
+            let fitting = left.iter().filter(move |(_, truth)| fits(*truth));
+            fitting.map(|(id, _)| id)
+        };
+        // A rule that forbids and fails must not count as one that is silent.
+        let forbidding = satisfied
+            .iter()
+            .chain(among_left(|truth| truth == Some(true)))
+            .chain(response.definitely_errored())
+            .chain(&failed);
+        if let Some(rule) = self.first(forbidding, true) {
+            return Finding::Denied(Some(rule));
+        }
+        let allowing = satisfied.iter().chain(among_left(|truth| truth != Some(false)));
+        match self.first(allowing, false) {
             Some(rule) => Finding::Allowed(rule),
             None => Finding::Denied(None),
         }
@@ -273,10 +314,7 @@ impl Slice {
     }
 
     /// What is known before the circumstances are.
-    pub(crate) fn foresee(
-        &self,
-        principal: Principal<'_>,
-    ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
+    pub(crate) fn foresee(&self, principal: Principal<'_>) -> Result<Findings, NotRepresentable> {
         let asked = self.request(principal, None)?;
         let foresee = |judges: &Judges| judges.foresee(&asked.request, &asked.entities);
         Ok((foresee(&self.enforced), self.tried.as_ref().map(foresee)))
@@ -288,11 +326,25 @@ impl Slice {
         principal: Principal<'_>,
         circumstances: &Circumstances<'_>,
         zones: &[(String, TimeZone)],
-    ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
+    ) -> Result<Findings, NotRepresentable> {
         let (context, unreadable) = self.context(circumstances, zones)?;
         let known = self.request(principal, Some(context))?;
         let unknown = self.request(principal, None)?;
         let decide = |judges: &Judges| judges.decide(&known, &unknown, &unreadable);
+        Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
+    }
+
+    /// What is decided under these circumstances about what follows from a call that was allowed with its arguments.
+    pub(crate) fn decide_again(
+        &self,
+        principal: Principal<'_>,
+        circumstances: &Circumstances<'_>,
+        zones: &[(String, TimeZone)],
+    ) -> Result<Findings, NotRepresentable> {
+        let none = RestrictedExpression::new_record([])?;
+        let context = entities::context(circumstances, none, zones)?;
+        let asked = self.request(principal, Some(context))?;
+        let decide = |judges: &Judges| judges.decide_again(&asked);
         Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
     }
 

@@ -1,5 +1,6 @@
 //! What rules mean, and that lists and calls agree.
 
+mod again;
 mod properties;
 mod scopes;
 

@@ -10,6 +10,7 @@ pub mod message;
 pub mod mirror;
 pub mod revision;
 pub mod sse;
+pub mod task;
 
 pub use message::{Body, Kind, Message};
 pub use revision::Revision;

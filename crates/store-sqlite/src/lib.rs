@@ -44,6 +44,8 @@ mod service_tokens;
 mod sessions;
 #[path = "../../store/engine/signing_keys.rs"]
 mod signing_keys;
+#[path = "../../store/engine/tasks.rs"]
+mod tasks;
 #[path = "../../store/engine/transactions.rs"]
 mod transactions;
 

@@ -131,6 +131,7 @@ impl CleanUp for Engine {
                  AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = consents.client_id)",
             now
         );
+        delete!("tasks", "DELETE FROM tasks WHERE expires_at <= $1", now);
         delete!(
             "signing_keys",
             "DELETE FROM signing_keys WHERE published_until <= $1",

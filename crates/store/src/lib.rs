@@ -32,6 +32,7 @@ pub mod refresh_tokens;
 pub mod service_tokens;
 pub mod sessions;
 pub mod signing_keys;
+pub mod tasks;
 pub mod transactions;
 
 pub use accounts::{Account, AccountView, Accounts, NewAccount};
@@ -57,6 +58,7 @@ pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation}
 pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};
 pub use sessions::{NewSession, Session, Sessions};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
+pub use tasks::{Task, Tasks};
 pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
 
 /// Everything a database does for us.
@@ -83,6 +85,7 @@ pub trait Store:
     + ServiceTokens
     + Sessions
     + SigningKeys
+    + Tasks
     + Transactions
     + Send
     + Sync

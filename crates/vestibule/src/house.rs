@@ -296,6 +296,7 @@ impl House {
             gateway::Parts {
                 world,
                 issuer: Arc::clone(&server),
+                store: Arc::clone(store),
                 verifier: Arc::clone(&verifier),
                 service_tokens,
                 identities,

@@ -20,11 +20,19 @@ pub enum List {
     Resources,
     /// `resources/templates/list`.
     Templates,
+    /// `tasks/list`, whose entries come and go and are in no catalogue.
+    Tasks,
 }
 
 impl List {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+    pub const ALL: [Self; 5] = [
+        Self::Tools,
+        Self::Prompts,
+        Self::Resources,
+        Self::Templates,
+        Self::Tasks,
+    ];
 
     /// The method that asks for it.
     pub fn method(self) -> &'static str {
@@ -33,6 +41,7 @@ impl List {
             Self::Prompts => "prompts/list",
             Self::Resources => "resources/list",
             Self::Templates => "resources/templates/list",
+            Self::Tasks => "tasks/list",
         }
     }
 
@@ -43,6 +52,7 @@ impl List {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Tasks => "tasks",
         }
     }
 
@@ -55,7 +65,7 @@ impl List {
 /// An entry of a list.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
-    /// What calls name it by: a name, a URI or a URI template.
+    /// What calls name it by: a name, a URI, a URI template or an id.
     pub name: Cow<'a, str>,
     /// What the upstream says of a tool.
     pub annotations: Annotations,
@@ -86,6 +96,8 @@ struct Head<'a> {
     uri: Option<Cow<'a, str>>,
     #[serde(borrow)]
     uri_template: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    task_id: Option<Cow<'a, str>>,
     #[serde(default)]
     annotations: Option<Annotations>,
 }
@@ -110,6 +122,8 @@ struct Members<'a> {
     #[serde(borrow)]
     resource_templates: Option<&'a RawValue>,
     #[serde(borrow)]
+    tasks: Option<&'a RawValue>,
+    #[serde(borrow)]
     cache_scope: Option<&'a RawValue>,
     #[serde(borrow)]
     content: Option<&'a RawValue>,
@@ -124,6 +138,7 @@ impl<'a> Members<'a> {
             List::Prompts => self.prompts,
             List::Resources => self.resources,
             List::Templates => self.resource_templates,
+            List::Tasks => self.tasks,
         }
     }
 }
@@ -158,7 +173,7 @@ impl Expected {
 }
 
 /// Whether two ids are the same, however their texts were written.
-fn same_id(one: &str, other: &str) -> bool {
+pub(super) fn same_id(one: &str, other: &str) -> bool {
     let text = |id: &str| serde_json::from_str::<String>(id).ok();
     one == other || (one.starts_with('"') && text(one).is_some_and(|one| text(other) == Some(one)))
 }
@@ -274,6 +289,7 @@ pub fn entry(text: &str, list: List) -> Option<Entry<'_>> {
         List::Tools | List::Prompts => head.name,
         List::Resources => head.uri,
         List::Templates => head.uri_template,
+        List::Tasks => head.task_id,
     };
     Some(Entry {
         name: name?,
@@ -367,6 +383,10 @@ mod tests {
             (
                 List::Templates,
                 r#"{"id":1,"result":{"resourceTemplates":[{"uriTemplate":"b","name":"x"}]}}"#,
+            ),
+            (
+                List::Tasks,
+                r#"{"id":1,"result":{"tasks":[{"taskId":"b","status":"working"}]}}"#,
             ),
         ] {
             assert!(

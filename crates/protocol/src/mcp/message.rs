@@ -66,6 +66,8 @@ pub struct Params<'a> {
     pub uri: Option<Cow<'a, str>>,
     /// `params.taskId`.
     pub task_id: Option<Cow<'a, str>>,
+    /// Whether there is a `params.task`: the answer may be a task (2025-11-25).
+    pub task: bool,
     /// `params.arguments`, as JSON text.
     pub arguments: Option<&'a str>,
     /// `params.ref` of `completion/complete`.
@@ -92,6 +94,8 @@ pub struct Reference<'a> {
 pub struct Notifications<'a> {
     /// `resourceSubscriptions`, as JSON text.
     pub resources: Option<&'a str>,
+    /// `taskIds` of the tasks extension, as JSON text.
+    pub tasks: Option<&'a str>,
     /// `toolsListChanged`.
     pub tools_list_changed: bool,
     /// `promptsListChanged`.
@@ -106,6 +110,12 @@ impl Notifications<'_> {
         self.resources
             .map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())
     }
+
+    /// The ids of `taskIds`; none if that is no array of texts.
+    pub fn task_ids(&self) -> Option<Vec<String>> {
+        self.tasks
+            .map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())
+    }
 }
 
 /// The members of `params._meta` that say which era a request is of.
@@ -117,6 +127,9 @@ pub struct Meta<'a> {
     pub protocol_version: Option<Cow<'a, str>>,
     /// Whether `io.modelcontextprotocol/clientCapabilities` is there.
     pub client_capabilities: bool,
+    /// Whether the client may have declared the extension `io.modelcontextprotocol/tasks`: the word is among its
+    /// capabilities, and nobody who did has it not.
+    pub tasks: bool,
     /// `traceparent`, as JSON text.
     pub trace_parent: Option<&'a str>,
     /// `io.modelcontextprotocol/clientInfo`, as JSON text.
@@ -335,6 +348,10 @@ object_seed!(
             "uri" => params.uri = Some(members.next_value::<Key<'_>>()?.0),
             "taskId" => params.task_id = Some(members.next_value::<Key<'_>>()?.0),
             "arguments" => params.arguments = Some(strict_text(&mut members, 2)?),
+            "task" => {
+                members.next_value_seed(Strict)?;
+                params.task = true;
+            }
             "ref" => {
                 let text = strict_text(&mut members, 2)?;
                 object(text, ReferenceSeed(&mut params.reference))?;
@@ -377,6 +394,7 @@ object_seed!(
     "an object",
     [
         "resourceSubscriptions",
+        "taskIds",
         "toolsListChanged",
         "promptsListChanged",
         "resourcesListChanged"
@@ -388,6 +406,7 @@ object_seed!(
             "promptsListChanged" => notifications.prompts_list_changed = is_true()?,
             "resourcesListChanged" => notifications.resources_list_changed = is_true()?,
             "resourceSubscriptions" => notifications.resources = Some(strict_text(&mut members, 3)?),
+            "taskIds" => notifications.tasks = Some(strict_text(&mut members, 3)?),
             _ => {
                 members.next_value_seed(Strict)?;
             }
@@ -430,8 +449,9 @@ object_seed!(
                 meta.protocol_version = Some(members.next_value::<Key<'_>>()?.0);
             }
             "io.modelcontextprotocol/clientCapabilities" => {
-                members.next_value_seed(Strict)?;
+                let text = strict_text(&mut members, 3)?;
                 meta.client_capabilities = true;
+                meta.tasks = text.contains("tasks");
             }
             "io.modelcontextprotocol/clientInfo" => {
                 meta.client_info = Some(strict_text(&mut members, 3)?);

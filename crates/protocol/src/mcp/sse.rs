@@ -92,6 +92,11 @@ impl Events {
     /// The next whole event with the bytes it came in; `None` if more is needed. An event without data, a
     /// lone comment for instance, is given too.
     pub fn next_event(&mut self) -> Result<Option<(Event, Bytes)>, TooLarge> {
+        Ok(self.next_raw()?.map(|raw| (read(&raw), raw)))
+    }
+
+    /// The bytes of the next whole event, unread; `None` if more is needed.
+    pub fn next_raw(&mut self) -> Result<Option<Bytes>, TooLarge> {
         let Some(end) = end_of_event(&self.buffer, &mut self.seen) else {
             return if self.buffer.len() > self.limit {
                 Err(TooLarge(self.limit))
@@ -100,11 +105,26 @@ impl Events {
             };
         };
         if end > self.limit {
+            self.seen = Seen {
+                at: end,
+                ..Seen::NOTHING
+            };
             return Err(TooLarge(self.limit));
         }
         self.seen = Seen::NOTHING;
-        let raw = self.buffer.split_to(end).freeze();
-        Ok(Some((read(&raw), raw)))
+        Ok(Some(self.buffer.split_to(end).freeze()))
+    }
+
+    /// Whether everything that has come was given out, and it ended with an event.
+    pub fn is_between(&self) -> bool {
+        self.buffer.is_empty() && !self.seen.any
+    }
+
+    /// Gives out what has come of an unfinished event. What is given next is the rest of it.
+    pub fn take_unfinished(&mut self) -> Bytes {
+        let raw = self.buffer.split_to(self.seen.at).freeze();
+        self.seen.at = 0;
+        raw
     }
 
     /// What is left unread.
@@ -146,7 +166,8 @@ fn end_of_event(buffer: &[u8], seen: &mut Seen) -> Option<usize> {
     None
 }
 
-fn read(raw: &[u8]) -> Event {
+/// Reads an event from its bytes.
+pub fn read(raw: &[u8]) -> Event {
     let text = normal(raw);
     let mut event = Event::default();
     let mut data = Vec::new();
@@ -276,6 +297,51 @@ mod tests {
             };
             prop_assert_eq!(collect([&stream, ""]), collect([&stream[..cut], &stream[cut..]]));
         }
+
+        #[test]
+        fn parts_make_the_whole_and_end_where_events_end(stream in "(data: [a-z]{0,9}(\r\n|\n|\r)|:\n|\n){0,12}", cut in 0_usize..90) {
+            let cut = cut.min(stream.len());
+            let (mut whole, mut parts) = (Events::new(1000), Events::new(4));
+            whole.push(stream.as_bytes());
+            let mut ends = vec![0];
+            while let Some(raw) = whole.next_raw().unwrap() {
+                ends.push(ends.last().unwrap() + raw.len());
+            }
+            let mut given = 0;
+            for chunk in [&stream[..cut], &stream[cut..]] {
+                parts.push(chunk.as_bytes());
+                loop {
+                    match parts.next_raw() {
+                        Ok(Some(raw)) => {
+                            given += raw.len();
+                            prop_assert!(ends.contains(&given));
+                        }
+                        Ok(None) => break,
+                        Err(_) => given += parts.take_unfinished().len(),
+                    }
+                }
+            }
+            prop_assert_eq!(given + parts.into_rest().len(), stream.len());
+        }
+    }
+
+    #[test]
+    fn an_event_may_be_given_out_in_parts() {
+        let mut events = Events::new(12);
+        assert!(events.is_between());
+        events.push(b"data: 0123456789\r");
+        assert_eq!(events.next_raw(), Err(TooLarge(12)));
+        assert_eq!(
+            events.take_unfinished(),
+            "data: 0123456789",
+            "the carriage return may be half of a line end"
+        );
+        assert!(!events.is_between());
+        events.push(b"\ndata: x\n\ndata: y\n\n");
+        assert_eq!(events.next_raw().unwrap().unwrap(), "\r\ndata: x\n\n");
+        assert_eq!(events.next_raw().unwrap().unwrap(), "data: y\n\n");
+        assert_eq!(events.next_raw().unwrap(), None);
+        assert!(events.is_between());
     }
 
     #[test]

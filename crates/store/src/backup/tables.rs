@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 19] = [
+pub const TABLES: [Table; 20] = [
     Table {
         name: "accounts",
         columns: &[
@@ -227,6 +227,17 @@ pub const TABLES: [Table; 19] = [
             ("accepted", Bytes),
             ("first_seen_at", Integer),
             ("changed_at", Integer),
+        ],
+    },
+    Table {
+        name: "tasks",
+        columns: &[
+            ("server", Text),
+            ("digest", Bytes),
+            ("account_id", Uuid),
+            ("tool", Text),
+            ("created_at", Integer),
+            ("expires_at", Integer),
         ],
     },
 ];

@@ -104,6 +104,7 @@ fn kind(entry: &CatalogueEntry) -> Option<Kind> {
         List::Prompts => Kind::Prompt,
         List::Resources => Kind::Resource,
         List::Templates => Kind::Template,
+        List::Tasks => return None,
     })
 }
 

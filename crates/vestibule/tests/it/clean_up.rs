@@ -100,12 +100,7 @@ async fn every_table_that_grows_is_swept() {
         door.operate(&token).await.unwrap();
         let used = store::OldTokenUses {
             server: "fixture".parse().unwrap(),
-            account: store
-                .account_by_username(&"ana".parse().unwrap())
-                .await
-                .unwrap()
-                .unwrap()
-                .id,
+            account: door.account("ana").await,
             token: "ci".to_owned(),
             place: "10.0.0.1".to_owned(),
             user_agent: String::new(),
@@ -119,6 +114,15 @@ async fn every_table_that_grows_is_swept() {
             .unwrap();
         store.add_old_token_uses(&[used]).await.unwrap();
         assert_eq!(store.old_token_uses().await.unwrap()[0].uses, 4);
+        let task = store::Task {
+            server: "fixture".parse().unwrap(),
+            digest: [7; 32],
+            account: door.account("ana").await,
+            tool: None,
+            created_at: now,
+            expires_at: now + DAY,
+        };
+        store.bind_task(&task).await.unwrap();
         foundation.recorder.flush().await.unwrap();
 
         let retention = door.running().house.current.load().retention;
@@ -150,6 +154,7 @@ async fn every_table_that_grows_is_swept() {
             "sessions",
             "service_tokens",
             "signing_keys",
+            "tasks",
             "transactions",
         ];
         let missing: Vec<_> = growing.iter().filter(|table| !swept.contains(*table)).collect();

@@ -10,4 +10,5 @@ mod scopes;
 mod sessions;
 mod streams;
 mod taken_back;
+mod tasks;
 mod trouble;

@@ -594,7 +594,9 @@ async fn no_message_talks_its_way_past_the_decision() {
             ),
             ("tools/callEverything", json!({ "notifications": resources })),
             ("notifications/message", json!({})),
-            ("tasks/list", json!({})),
+            ("tasks/get", json!({ "taskId": "somebody-elses" })),
+            ("tasks/result", json!({})),
+            ("tasks/everything", json!({})),
             ("completion/complete", json!({ "ref": { "type": "ref/prompt" } })),
             (
                 "resources/read",

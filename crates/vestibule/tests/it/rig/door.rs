@@ -302,6 +302,24 @@ servers:
             .unwrap();
     }
 
+    /// The account of somebody.
+    pub(crate) async fn account(&self, username: &str) -> model::AccountId {
+        let store = &self.running().house.foundation.store;
+        let account = store.account_by_username(&username.parse().unwrap()).await;
+        account.unwrap().unwrap().id
+    }
+
+    /// The tokens of several people for one server.
+    pub(crate) async fn tokens_for<const N: usize>(&self, server: &str, people: [&str; N]) -> [String; N] {
+        let mut app = self.app().await;
+        app.resource = format!("{}/mcp/{server}", self.url);
+        let mut tokens = [const { String::new() }; N];
+        for (token, person) in tokens.iter_mut().zip(people) {
+            *token = app.sign_in(self, person).await.access;
+        }
+        tokens
+    }
+
     pub(crate) fn advance(&self, span: Duration) {
         self.clock.advance(span);
     }
@@ -411,10 +429,15 @@ pub(crate) fn call(server: &str, tool: &str, arguments: Value) -> Ask {
 }
 
 /// A request of 2026-07-28 with everything it needs.
-pub(crate) fn modern(server: &str, method: &str, mut params: Value) -> Ask {
+pub(crate) fn modern(server: &str, method: &str, params: Value) -> Ask {
+    able_to(server, method, params, &json!({}))
+}
+
+/// The same of a client that can do something.
+pub(crate) fn able_to(server: &str, method: &str, mut params: Value, capabilities: &Value) -> Ask {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
     });
     let name = ["name", "uri", "taskId"]

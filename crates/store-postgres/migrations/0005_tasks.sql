@@ -1,0 +1,14 @@
+-- Whose a task is that a server keeps for later.
+CREATE TABLE tasks (
+    server     TEXT    NOT NULL,
+    -- SHA-256 of the task's id.
+    digest     BYTEA   NOT NULL,
+    account_id UUID    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    -- The tool whose call began it; NULL if the answer came where nobody could tell.
+    tool       TEXT,
+    created_at BIGINT  NOT NULL,
+    expires_at BIGINT  NOT NULL,
+    PRIMARY KEY (server, digest)
+);
+CREATE INDEX tasks_by_account ON tasks (account_id, server, created_at);
+CREATE INDEX tasks_by_end ON tasks (expires_at);

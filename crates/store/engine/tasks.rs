@@ -1,0 +1,109 @@
+//! The `tasks` table.
+
+use async_trait::async_trait;
+use model::id::Id as _;
+use model::{AccountId, ServerName, Timestamp};
+use store::{Result, StoreError, Task, Tasks};
+use uuid::Uuid;
+
+use crate::db::Engine;
+use crate::rows::{digest, failed, id};
+
+#[async_trait]
+impl Tasks for Engine {
+    async fn bind_task(&self, task: &Task) -> Result<Task> {
+        let mut tx = self.begin().await?;
+        sqlx::query!(
+            "INSERT INTO tasks (server, digest, account_id, tool, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (server, digest) DO UPDATE
+             SET account_id = excluded.account_id, tool = excluded.tool, created_at = excluded.created_at,
+                 expires_at = excluded.expires_at
+             WHERE tasks.expires_at <= excluded.created_at
+                   OR (tasks.account_id = excluded.account_id AND tasks.tool IS NULL)",
+            task.server.as_str(),
+            &task.digest[..],
+            task.account.uuid(),
+            task.tool,
+            task.created_at.as_millis(),
+            task.expires_at.as_millis()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        let bound = sqlx::query!(
+            r#"SELECT account_id AS "account_id: Uuid", tool, created_at, expires_at
+               FROM tasks WHERE server = $1 AND digest = $2"#,
+            task.server.as_str(),
+            &task.digest[..]
+        )
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(failed)?;
+        let bound =
+            bound.ok_or_else(|| StoreError::corrupt("tasks", "what was just written is not there"))?;
+        let bound = Task {
+            account: id(bound.account_id),
+            tool: bound.tool,
+            created_at: Timestamp::from_millis(bound.created_at),
+            expires_at: Timestamp::from_millis(bound.expires_at),
+            ..task.clone()
+        };
+        tx.commit().await?;
+        Ok(bound)
+    }
+
+    async fn task(&self, server: &ServerName, digest: &[u8; 32], now: Timestamp) -> Result<Option<Task>> {
+        let row = sqlx::query!(
+            r#"SELECT account_id AS "account_id: Uuid", tool, created_at, expires_at
+               FROM tasks WHERE server = $1 AND digest = $2 AND expires_at > $3"#,
+            server.as_str(),
+            &digest[..],
+            now.as_millis()
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        Ok(row.map(|row| Task {
+            server: server.clone(),
+            digest: *digest,
+            account: id(row.account_id),
+            tool: row.tool,
+            created_at: Timestamp::from_millis(row.created_at),
+            expires_at: Timestamp::from_millis(row.expires_at),
+        }))
+    }
+
+    async fn tasks_of(
+        &self,
+        server: &ServerName,
+        account: AccountId,
+        most: u16,
+        now: Timestamp,
+    ) -> Result<Vec<Task>> {
+        let rows = sqlx::query!(
+            "SELECT digest, tool, created_at, expires_at
+             FROM tasks WHERE server = $1 AND account_id = $2 AND expires_at > $3
+             ORDER BY created_at DESC LIMIT $4",
+            server.as_str(),
+            account.uuid(),
+            now.as_millis(),
+            i64::from(most)
+        )
+        .fetch_all(self.reader())
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Task {
+                    server: server.clone(),
+                    digest: digest("tasks.digest", row.digest)?,
+                    account,
+                    tool: row.tool,
+                    created_at: Timestamp::from_millis(row.created_at),
+                    expires_at: Timestamp::from_millis(row.expires_at),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,41 @@
+//! Whose a task is: results that a server keeps for later, under an id that names nobody (TP-113, TP-114).
+
+use async_trait::async_trait;
+use model::{AccountId, ServerName, Timestamp};
+
+use crate::error::Result;
+
+/// A task and who may ask for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The server that made it.
+    pub server: ServerName,
+    /// SHA-256 of its id.
+    pub digest: [u8; 32],
+    /// Whose it is.
+    pub account: AccountId,
+    /// The tool whose call began it; none if the answer came where nobody could tell.
+    pub tool: Option<String>,
+    /// When it was seen first.
+    pub created_at: Timestamp,
+    /// Until when it is known whose it is.
+    pub expires_at: Timestamp,
+}
+
+/// The `tasks` table.
+#[async_trait]
+pub trait Tasks {
+    /// Writes down whose a task is, and says whose it is then: while one that has the same id lives, that one stays
+    /// as it is, but for its tool if nobody could tell and the same person's call says it now.
+    async fn bind_task(&self, task: &Task) -> Result<Task>;
+    /// Whose a task is at this moment.
+    async fn task(&self, server: &ServerName, digest: &[u8; 32], now: Timestamp) -> Result<Option<Task>>;
+    /// The tasks of one person at a server, newest first; at most `most`.
+    async fn tasks_of(
+        &self,
+        server: &ServerName,
+        account: AccountId,
+        most: u16,
+        now: Timestamp,
+    ) -> Result<Vec<Task>>;
+}
