@@ -136,12 +136,14 @@ pub enum What {
         error: String,
         reason: String,
     },
-    /// A person approved; `remembered` if they were not asked again.
+    /// A person approved; `remembered` if they were not asked again. `asked` is what the program asked for.
     ConsentGiven {
         account: AccountId,
         client: ClientId,
         server: Option<ServerName>,
         scopes: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        asked: String,
         remembered: bool,
     },
     /// A person refused.
@@ -162,8 +164,8 @@ pub enum What {
         grant: Option<GrantId>,
         reason: String,
     },
-    /// A person allowed a grant's client more than before (MA-36): `asked` is what the page asked for, `scopes` what
-    /// was added of it.
+    /// A person allowed a grant's client more than before (MA-36): `asked` is what the program asked for, `scopes`
+    /// what was added.
     GrantWidened {
         grant: GrantId,
         account: AccountId,

@@ -56,7 +56,11 @@ impl Plan {
         let mut text = format!(
             "public_url: {url}\nlisten: {listen}\nlifetimes: {{ access_token: {access_token}, code: 10m }}\n"
         );
-        text.push_str("log: { level: warn }\n");
+        // A collector asks an address of its own; any free one will do, nobody asks.
+        text.push_str("log: { level: warn }\nmetrics: { listen: \"127.0.0.1:0\" }\n");
+        // Each call takes of two buckets and is counted while it is under way; none is ever refused.
+        text.push_str("quotas:\n  people: { per: [person, server], rate: 100000000/1s, calls: 100000 }\n");
+        text.push_str("  tools: { per: [client, tool], rate: 100000000/1s }\n");
         if let Some(postgres) = &self.postgres {
             let _ = writeln!(text, "database: {{ url: \"{postgres}\" }}");
         }

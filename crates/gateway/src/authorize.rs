@@ -2,16 +2,12 @@
 //! the message asks for?
 
 use std::net::IpAddr;
-use std::ops::Range;
-use std::sync::Arc;
 
 use audit::event::Judged;
-use bytes::Bytes;
 use model::Timestamp;
-use policy::{Act, Annotations, Circumstances, Client, Decision, Outcome, Principal};
+use policy::{Act, Annotations, Client, Decision, Outcome, Principal};
 use protocol::Issuer;
 use protocol::mcp::list::{Entry, List};
-use url::Url;
 
 use crate::caller::Caller;
 use crate::catalogue::{Catalogue, Item, Pinning};
@@ -20,6 +16,12 @@ use crate::quota::Taking;
 use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
 use crate::step_up::Lacking;
+
+mod decide;
+mod edit;
+
+pub(crate) use decide::{in_other_words, is_too_long, of_uri};
+use edit::without;
 
 /// Who asks, of which server, from where and when.
 pub(crate) struct About<'a> {
@@ -123,26 +125,10 @@ fn noted(read: &Read, element: &Element, refusal: Option<&Refusal>, ruling: &Rul
     let name = element.named.as_deref().unwrap_or_default();
     Judged {
         message: name.chars().take(LONGEST_NOTED).collect(),
-        refused: refusal.map(|refusal| refusal.slug().to_owned()),
+        refused: refusal.map(Refusal::reason),
         rule: ruling.rule.clone(),
         arguments: element.digest(&read.bytes),
     }
-}
-
-/// A batch without some of its messages; the others stay as they came. Nothing if none is left.
-fn without(read: &Read, gone: &[usize]) -> Bytes {
-    let kept = read
-        .elements
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !gone.contains(at));
-    let texts: Vec<_> = kept
-        .filter_map(|(_, element)| read.bytes.get(element.span.clone()))
-        .collect();
-    if texts.is_empty() {
-        return Bytes::new();
-    }
-    [&b"["[..], &texts.join(&b','), b"]"].concat().into()
 }
 
 impl About<'_> {
@@ -171,7 +157,7 @@ impl About<'_> {
         !is_too_long(act) && shown(act) && in_other_words(act, |uri| shown(Act::ReadResource(uri)))
     }
 
-    fn principal(&self) -> Principal<'_> {
+    pub(crate) fn principal(&self) -> Principal<'_> {
         let id = self.caller.proof.client();
         Principal {
             username: &self.caller.account.username,
@@ -185,7 +171,7 @@ impl About<'_> {
     }
 
     /// What the server says of a tool, if it is believed. An unknown tool is one of which nothing is said.
-    fn annotations(&self, act: Act<'_>) -> Annotations {
+    pub(crate) fn annotations(&self, act: Act<'_>) -> Annotations {
         let Act::CallTool(name) = act else {
             return Annotations::default();
         };
@@ -219,51 +205,6 @@ impl About<'_> {
         self.catalogue.has_seen(self.route.name(), list) && self.holds(list, known.as_deref())
     }
 
-    /// Decides, and where the upstream may read a URI as another one, about that one too.
-    fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
-        let mut decision = self.decide_as_written(act, arguments);
-        in_other_words(act, |uri| {
-            let again = of_uri(act, uri);
-            if decision.outcome == Outcome::Allowed {
-                decision = self.decide_as_written(again, arguments);
-            }
-            true
-        });
-        decision
-    }
-
-    fn decide_as_written(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
-        if is_too_long(act) {
-            return Decision::hidden();
-        }
-        let policy = &self.route.resource.policy;
-        let circumstances = self.circumstances(arguments);
-        policy.decide(self.principal(), act, self.annotations(act), &circumstances)
-    }
-
-    /// Decides about what follows from an earlier call: its arguments are not asked about again.
-    pub(crate) fn decide_again(&self, act: Act<'_>) -> Decision {
-        if is_too_long(act) {
-            return Decision::hidden();
-        }
-        let policy = &self.route.resource.policy;
-        policy.decide_again(
-            self.principal(),
-            act,
-            self.annotations(act),
-            &self.circumstances(None),
-        )
-    }
-
-    fn circumstances<'c>(&self, arguments: Option<&'c str>) -> Circumstances<'c> {
-        Circumstances {
-            address: self.address,
-            now: self.now,
-            authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
-            arguments,
-        }
-    }
-
     /// The refusal of a message, if something that it asks for is not allowed.
     fn judge(&self, read: &Read, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
         let (body, mut tasks) = (&read.bytes, element.task.iter().chain(&element.watched));
@@ -291,45 +232,16 @@ impl About<'_> {
     /// How a decision is said (DEC-16).
     fn refusal(&self, decision: &Decision, asked: &Asked, arguments: Option<&str>) -> Option<Refusal> {
         let act = asked.act();
-        if decision.outcome != Outcome::Allowed
-            && let Some(scopes) = self.lacking(act, arguments)
-        {
-            let policy = &self.route.resource.policy;
-            let lacking = Lacking::new(scopes, policy, self.caller, self.issuer, act);
-            return Some(Refusal::Lacking(Box::new(lacking)));
-        }
-        match decision.outcome {
-            Outcome::Allowed => None,
-            Outcome::Hidden => Some(Refusal::Absent(Absent::of(act), act.name().to_owned())),
-            Outcome::Refused => Some(self.not_now(decision)),
-        }
-    }
-
-    /// The scopes with which this would be allowed, if that is all that is in the way.
-    fn lacking(&self, act: Act<'_>, arguments: Option<&str>) -> Option<Vec<Arc<str>>> {
-        if is_too_long(act) || self.is_held(act) {
-            return None;
-        }
-        let circumstances = self.circumstances(arguments);
-        let (principal, annotations) = (self.principal(), self.annotations(act));
-        let policy = &self.route.resource.policy;
-        let lacking = policy.lacking(principal, act, annotations, &circumstances)?;
-        // What the upstream may read it as must not need more, or be out of reach.
-        let mut scope = self.caller.proof.scope().to_owned();
-        for name in &lacking {
-            scope.push(' ');
-            scope.push_str(name);
-        }
-        let client = principal.client.map(|client| Client {
-            scope: &scope,
-            ..client
-        });
-        let with = Principal { client, ..principal };
-        let reaches = in_other_words(act, |uri| {
-            let decision = policy.decide(with, of_uri(act, uri), Annotations::default(), &circumstances);
-            decision.outcome == Outcome::Allowed
-        });
-        reaches.then_some(lacking)
+        let refusal = match decision.outcome {
+            Outcome::Allowed => return None,
+            Outcome::Hidden => Refusal::Absent(Absent::of(act), act.name().to_owned()),
+            Outcome::Refused => self.not_now(decision),
+        };
+        let Some(scopes) = self.lacking(act, arguments) else {
+            return Some(refusal);
+        };
+        let lacking = Lacking::new(self, scopes, act, refusal);
+        Some(Refusal::Lacking(Box::new(lacking)))
     }
 
     /// How it is said that something is not allowed under these circumstances.
@@ -342,94 +254,10 @@ impl About<'_> {
             contact: self.route.contact.clone(),
         }
     }
-
-    /// A subscription without the resources that the caller may not subscribe to, and without tasks that are not
-    /// theirs (TP-77, TP-114).
-    fn narrow(&self, read: &Read, ruling: &mut Ruling) -> Bytes {
-        let Some(element) = read.elements.first() else {
-            return read.bytes.clone();
-        };
-        let allowed = element.asked.iter().filter(|asked| {
-            let decision = self.decide(asked.act(), None);
-            ruling.note(&decision, asked.act());
-            decision.outcome == Outcome::Allowed
-        });
-        let resources: Vec<_> = allowed.map(|asked| asked.act().name()).collect();
-        let tasks: Vec<_> = element
-            .watched
-            .iter()
-            .filter(|asked| self.judge_task(asked, read.modern, ruling).is_none())
-            .map(|asked| asked.id.as_str())
-            .collect();
-        let mut edits = Vec::new();
-        for (span, allowed, asked) in [
-            (&element.subscriptions, &resources, element.asked.len()),
-            (&element.watches, &tasks, element.watched.len()),
-        ] {
-            // What was no list of texts becomes an empty one.
-            let stays = allowed.len() == asked && !allowed.is_empty();
-            if let Some(span) = span.clone().filter(|_| !stays) {
-                edits.push((
-                    span,
-                    serde_json::to_vec(allowed).unwrap_or_else(|_| b"[]".to_vec()),
-                ));
-            }
-        }
-        with_edits(&read.bytes, edits)
-    }
 }
 
-/// A body with other texts in these places.
-fn with_edits(body: &Bytes, mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
-    if edits.is_empty() {
-        return body.clone();
-    }
-    edits.sort_by_key(|(span, _)| span.start);
-    let (mut out, mut at) = (Vec::with_capacity(body.len()), 0);
-    for (span, text) in edits {
-        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
-        out.extend_from_slice(&text);
-        at = span.end;
-    }
-    out.extend_from_slice(body.get(at..).unwrap_or_default());
-    out.into()
-}
-
-/// Names longer than this are nobody's, and are not worth remembering.
-const LONGEST_NAME: usize = 1024;
-const LONGEST_URI: usize = 4096;
 /// So much of a message's name joins the record.
 const LONGEST_NOTED: usize = 200;
-
-fn is_too_long(act: Act<'_>) -> bool {
-    match act {
-        Act::ReadResource(uri) | Act::Subscribe(uri) | Act::CompleteResource(uri) => uri.len() > LONGEST_URI,
-        act => act.name().len() > LONGEST_NAME,
-    }
-}
-
-/// The same act of another URI.
-fn of_uri<'u>(act: Act<'_>, uri: &'u str) -> Act<'u> {
-    match act {
-        Act::ReadResource(_) => Act::ReadResource(uri),
-        Act::Subscribe(_) => Act::Subscribe(uri),
-        _ => Act::CompleteResource(uri),
-    }
-}
-
-/// Whether something holds of what a URI is once it is parsed as one, if that is another text: `a/../b` is `b` to
-/// upstreams that parse what they are given.
-fn in_other_words(act: Act<'_>, mut holds: impl FnMut(&str) -> bool) -> bool {
-    let (Act::ReadResource(uri) | Act::Subscribe(uri) | Act::CompleteResource(uri)) = act else {
-        return true;
-    };
-    let Ok(parsed) = Url::parse(uri) else {
-        return true;
-    };
-    // The braces of a template stay what they are.
-    let parsed = parsed.as_str().replace("%7B", "{").replace("%7D", "}");
-    parsed == uri || holds(&parsed)
-}
 
 /// The host that vouches for a client: that of its metadata document.
 pub fn host(client: &str) -> &str {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use audit::Chosen;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
 use hyper::body::Incoming;
 use net::{Body, body};
 use protocol::{Origin, TraceParent};
 use tracing::{debug, warn};
 
-use crate::authorize::About;
+use crate::authorize::{About, Verdict};
 use crate::caller::Caller;
 use crate::exchange::{Exchange, user_agent};
 use crate::gateway::Gateway;
@@ -20,7 +20,7 @@ use crate::in_flight::InFlight;
 use crate::legacy_sse::Mailbox;
 use crate::listening::Seat;
 use crate::message::{Read, Unreadable, Waiting};
-use crate::quota::Taking;
+use crate::quota::{Held, Taking};
 use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
@@ -169,6 +169,45 @@ impl Gateway {
         response
     }
 
+    /// Decides. Gives what goes on, and what it takes up of quotas.
+    async fn judge(
+        &self,
+        routes: &Routes,
+        route: &Route,
+        caller: &Caller,
+        head: &request::Parts,
+        read: Option<Read>,
+        record: &mut Record,
+    ) -> Result<(Verdict, Vec<Held>), Refusal> {
+        let address = record.exchange().ok_or(Refusal::Unavailable)?.address;
+        let about = About {
+            catalogue: self.catalogue(),
+            route,
+            issuer: &routes.issuer,
+            caller,
+            address,
+            now: self.now(),
+        };
+        let mut taking = Taking {
+            quotas: &self.quotas,
+            now: self.elapsed(),
+            held: Vec::new(),
+        };
+        let listens = head.method == Method::GET;
+        let verdict =
+            authorize::authorize(&about, &mut taking, &mut record.ruling, read).and_then(|verdict| {
+                if listens {
+                    taking.stream(&about)?;
+                }
+                Ok(verdict)
+            });
+        match verdict {
+            Ok(verdict) => Ok((verdict, taking.held)),
+            Err(Refusal::NotAllowed(contact)) => Err(not_allowed_by_method(&head.method, contact)),
+            Err(refusal) => Err(self.step_up(route, caller, &head.headers, refusal).await),
+        }
+    }
+
     async fn pass(
         self: &Arc<Self>,
         routes: &Routes,
@@ -200,33 +239,7 @@ impl Gateway {
         if let Some(read) = &mut read {
             exchange.own = self.know_tasks(route, &caller, read).await?;
         }
-        let about = About {
-            catalogue: self.catalogue(),
-            route,
-            issuer: &routes.issuer,
-            caller: &caller,
-            address: exchange.address,
-            now: self.now(),
-        };
-        let mut taking = Taking {
-            quotas: &self.quotas,
-            now: self.elapsed(),
-            held: Vec::new(),
-        };
-        let listens = head.method == Method::GET;
-        let verdict =
-            authorize::authorize(&about, &mut taking, &mut record.ruling, read).and_then(|verdict| {
-                if listens {
-                    taking.stream(&about)?;
-                }
-                Ok(verdict)
-            });
-        let held = taking.held;
-        let verdict = match verdict {
-            Ok(verdict) => verdict,
-            Err(Refusal::NotAllowed(contact)) => return Err(not_allowed_by_method(&head.method, contact)),
-            Err(refusal) => return Err(self.step_up(route, &caller, &head.headers, refusal).await),
-        };
+        let (verdict, held) = self.judge(routes, route, &caller, &head, read, record).await?;
         let mut told = verdict.told;
         let read = verdict.read;
         if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {

@@ -103,7 +103,7 @@ impl Record {
             Refusal::Upstream(_) => CallOutcome::UpstreamFailed,
             _ => CallOutcome::Refused,
         };
-        self.reason = Some(refusal.slug().to_owned());
+        self.reason = Some(refusal.reason());
         self.status = status;
     }
 }

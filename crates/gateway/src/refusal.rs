@@ -52,9 +52,14 @@ pub enum Refusal {
     /// The rules allow it with scopes that the token lacks and the same person can get (CC-76).
     #[error("{0}")]
     Lacking(Box<Lacking>),
-    /// The same, said to a client that asks for them by itself: all that are granted or needed (DEC-17, MA-32).
+    /// The same, said to a client that asks for them by itself (DEC-17).
     #[error("the token lacks a scope that this needs")]
-    StepUp(String),
+    StepUp {
+        /// All scopes that are granted or needed (MA-32).
+        challenge: String,
+        /// Those that are lacking.
+        lacking: String,
+    },
     /// Another method than those that this leg has.
     #[error("method not allowed")]
     Method(&'static str),
@@ -247,7 +252,7 @@ impl Refusal {
             Self::TwoTokens => "two_tokens",
             Self::TooManyUnknown(_) => "too_many_unknown",
             Self::Scope => "scope",
-            Self::Lacking(_) | Self::StepUp(_) => "insufficient_scope",
+            Self::Lacking(_) | Self::StepUp { .. } => "insufficient_scope",
             Self::Method(_) => "method",
             Self::MediaType => "media_type",
             Self::Encoding => "encoding",
@@ -273,6 +278,15 @@ impl Refusal {
         }
     }
 
+    /// Why, for the record: the word, and what it is about where that helps (MA-36).
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Lacking(lacking) => format!("{}: {}", self.slug(), lacking.scopes()),
+            Self::StepUp { lacking, .. } => format!("{}: {lacking}", self.slug()),
+            _ => self.slug().to_owned(),
+        }
+    }
+
     /// The answer.
     pub(crate) fn answer(&self, circumstances: &Circumstances<'_>) -> Response<Body> {
         let id = match circumstances.waiting.as_slice() {
@@ -292,7 +306,7 @@ impl Refusal {
                 plain(ErrorCode::InvalidRequest.as_str(), &text),
             ),
             Self::TooManyUnknown(_) => json(StatusCode::TOO_MANY_REQUESTS, plain("too_many_requests", &text)),
-            Self::Scope | Self::StepUp(_) => json(
+            Self::Scope | Self::StepUp { .. } => json(
                 StatusCode::FORBIDDEN,
                 plain(ErrorCode::InsufficientScope.as_str(), &text),
             ),
@@ -365,7 +379,9 @@ impl Refusal {
                 let error = Some((ErrorCode::InsufficientScope, "the scope mcp is needed"));
                 headers.insert(header::WWW_AUTHENTICATE, challenge(error).header());
             }
-            Self::StepUp(scopes) => {
+            Self::StepUp {
+                challenge: scopes, ..
+            } => {
                 let challenge = Challenge {
                     scope: Some(scopes),
                     ..challenge(Some((ErrorCode::InsufficientScope, "this needs a further scope")))

@@ -178,7 +178,7 @@ impl AuthorizationServer {
             return Ok(self.error_return(validated, &error, true));
         };
         self.store.add_code(&code, self.world.now()).await?;
-        self.note_consent(&code, true, person);
+        self.note_consent(&code, &kept.scopes, true, person);
         Ok(self.way_back(validated, &[("code", &text)]))
     }
 
@@ -271,7 +271,7 @@ impl AuthorizationServer {
             }));
         }
         match code {
-            Some(code) => self.note_consent(&code, false, person),
+            Some(code) => self.note_consent(&code, &kept.scopes, false, person),
             None => {
                 let what = What::ConsentDenied {
                     account: signed_in.account.id,
@@ -411,12 +411,13 @@ impl AuthorizationServer {
         }
     }
 
-    fn note_consent(&self, code: &Code, remembered: bool, person: &Person) {
+    fn note_consent(&self, code: &Code, asked: &Scopes, remembered: bool, person: &Person) {
         let what = What::ConsentGiven {
             account: code.account,
             client: code.client.clone(),
             server: code.server.clone(),
             scopes: code.scopes.to_string(),
+            asked: asked.to_string(),
             remembered,
         };
         self.recorder.record(what, person.clone());
@@ -439,7 +440,16 @@ fn asked_scopes(settings: &Settings, kept: &Kept, signed_in: &SignedIn) -> Vec<A
             _ => format!("{title} ({})", resource.title),
         })
     };
-    let asked = kept.scopes.iter().map(|name| AskedScope {
+    // Of a server that is not to be had here nobody is told what it has.
+    let is_of_targets = |name: &str| {
+        let server = name.split_once(':').map(|(server, _)| server);
+        server.is_none_or(|server| {
+            let mut targets = kept.targets.iter();
+            targets.any(|target| matches!(target, Target::Server(name) if name.as_str() == server))
+        })
+    };
+    let asked = kept.scopes.iter().filter(|name| is_of_targets(name));
+    let asked = asked.map(|name| AskedScope {
         title: title(name),
         granted: granted.iter().any(|scopes| scopes.contains(name)),
         name: name.to_owned(),

@@ -194,7 +194,8 @@ impl AuthorizationServer {
             generation += 1;
         }
         if link.minted.expires_at <= self.world.now() + NEARLY_OVER {
-            link.minted = self.mint(permit, generation, &Scopes::parse(&link.minted.scope))?;
+            let scopes = Scopes::parse(&link.minted.scope).union(&grant.widened);
+            link.minted = self.mint(permit, generation, &scopes)?;
         }
         self.note_issue(permit, &link.minted, Issue::Redelivery, person);
         Ok(self.response(&link.minted, Some(link.refresh_token)))

@@ -86,19 +86,17 @@ impl Standing {
         self.widened.pin().get(&grant).cloned()
     }
 
-    /// Two that come in the other order must not undo each other.
+    /// In whichever order they come, and whichever replica's clock they bear, none undoes another.
     fn widen(&self, grant: GrantId, widening: Widening) {
-        let widening = Arc::new(widening);
-        let keep_newer = |known: &Arc<Widening>| {
-            if known.at > widening.at {
-                Arc::clone(known)
-            } else {
-                Arc::clone(&widening)
-            }
+        let both = |known: &Arc<Widening>| {
+            Arc::new(Widening {
+                added: known.added.union(&widening.added),
+                at: known.at.max(widening.at),
+            })
         };
         self.widened
             .pin()
-            .update_or_insert(grant, keep_newer, Arc::clone(&widening));
+            .update_or_insert(grant, both, Arc::new(widening.clone()));
     }
 
     /// Whether a service token that was read from the database, at whatever moment, was not revoked since.

@@ -36,6 +36,17 @@ pub struct Widenable {
     pub scopes: Vec<Offered>,
 }
 
+/// How the holder of a token can get a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayToScope {
+    /// Not with this program: the operator keeps it from it.
+    None,
+    /// On the page.
+    Page,
+    /// The program asks for it by itself when it is told what it lacks (CC-76).
+    Challenge,
+}
+
 impl Settings {
     /// Whether a server has this scope; if a target is named, whether that one has.
     pub(crate) fn is_server_scope(&self, scope: &str, target: Option<&Target>) -> bool {
@@ -101,31 +112,25 @@ impl AuthorizationServer {
             return Ok(None);
         };
         let face = self.face(&client);
-        let offered = resource.scopes_for(account);
-        let offered = offered.filter(|scope| client_may_have(&face, &client, &scope.name));
-        let scopes = offered.map(|scope| Offered {
-            name: scope.name.to_string(),
-            title: scope.title.to_string(),
-            held: grant.scopes.contains(&scope.name),
-        });
         Ok(Some(Widenable {
-            scopes: scopes.collect(),
+            scopes: self.offered(&grant, account, &client),
             server: resource.title.clone(),
             face,
             grant,
         }))
     }
 
-    /// Adds those of the scopes to the grant that it may have and lacks. Gives what was added: nothing if the grant is
-    /// not what it was, or has them all.
+    /// Adds those of the chosen scopes to the grant that it may have and lacks. Gives what was added: nothing if the
+    /// grant is not what it was, or has them all. What the program `asked` for is only recorded (MA-36).
     pub async fn widen(
         &self,
         widenable: &Widenable,
+        chosen: &Scopes,
         asked: &Scopes,
         person: &Person,
     ) -> Result<Scopes, StoreError> {
         let grant = &widenable.grant;
-        let added = asked.filtered(|scope| {
+        let added = chosen.filtered(|scope| {
             let mut offered = widenable.scopes.iter();
             offered.any(|offered| offered.name == scope && !offered.held)
         });
@@ -144,18 +149,45 @@ impl AuthorizationServer {
         Ok(added)
     }
 
-    /// Whether a client is known to ask for more by itself when it is told what it lacks, and may have that.
-    pub async fn steps_up(
+    /// The scopes of a grant's server that can change anything for this person with this client, and whether the grant
+    /// has them, by themselves or by what they stand for.
+    pub fn offered(&self, grant: &Grant, account: &AccountView, client: &Client) -> Vec<Offered> {
+        let settings = self.settings();
+        let resource = grant.server.as_ref().and_then(|name| settings.resource(name));
+        let Some(resource) = resource.filter(|resource| resource.allows(account)) else {
+            return Vec::new();
+        };
+        let (face, granted) = (self.face(client), grant.scopes.to_string());
+        let held = resource.policy.stands_for(&granted);
+        let offered = resource.scopes_for(account);
+        let offered = offered.filter(|scope| client_may_have(&face, client, &scope.name));
+        let offered = offered.map(|scope| Offered {
+            name: scope.name.to_string(),
+            title: scope.title.to_string(),
+            held: held.contains(&*scope.name),
+        });
+        offered.collect()
+    }
+
+    /// How whoever holds a client's token can get the scopes that it lacks.
+    pub async fn way_to(
         &self,
         id: &ClientId,
         lacking: &[impl AsRef<str> + Sync],
-    ) -> Result<bool, StoreError> {
+    ) -> Result<WayToScope, StoreError> {
         let Some(client) = self.store.client(id).await? else {
-            return Ok(false);
+            return Ok(WayToScope::None);
         };
         let face = self.face(&client);
         let may_have = |scope: &str| client_may_have(&face, &client, scope);
-        let able = self.known_client(&client).is_some_and(|known| known.steps_up);
-        Ok(able && lacking.iter().all(|scope| may_have(scope.as_ref())))
+        if !lacking.iter().all(|scope| may_have(scope.as_ref())) {
+            return Ok(WayToScope::None);
+        }
+        let asks = self.known_client(&client).is_some_and(|known| known.steps_up);
+        Ok(if asks {
+            WayToScope::Challenge
+        } else {
+            WayToScope::Page
+        })
     }
 }

@@ -53,8 +53,6 @@ pub struct Access {
     pub expires_at: Timestamp,
     /// When the person last proved who they are.
     pub auth_time: Timestamp,
-    /// Up to when it has what the person added to its grant.
-    widened_at: Timestamp,
     noted: Noted,
     /// What the client was called when the token was first seen; `None` inside if nobody could say.
     name: OnceLock<Option<ClientName>>,
@@ -222,19 +220,16 @@ impl Verifier {
         }
     }
 
-    /// The token with what the person added to its grant since it was issued, if it lacks that (CC-77).
+    /// The token with what the person added to its grant, if it lacks that (CC-77).
     pub fn widened(&self, access: &Access) -> Option<Arc<Access>> {
         let widening = self.standing.widening(access.grant)?;
-        // Tokens know seconds. One of the very second has it anyhow, or gets it twice.
-        let from_before = access.issued_at <= widening.at;
-        if !from_before || access.widened_at >= widening.at {
+        if widening.added.is_subset(&access.scopes) {
             return None;
         }
         let scopes = access.scopes.union(&widening.added);
         Some(Arc::new(Access {
             scope: scopes.to_string(),
             scopes,
-            widened_at: widening.at,
             client: access.client.clone(),
             audience: access.audience.clone(),
             name: access.name.clone(),
@@ -287,7 +282,6 @@ impl Verifier {
             issued_at: Timestamp::from_seconds(claims.iat),
             expires_at: Timestamp::from_seconds(claims.exp),
             auth_time: Timestamp::from_seconds(claims.auth_time),
-            widened_at: Timestamp::EPOCH,
             noted: Noted::default(),
             name: OnceLock::new(),
         })

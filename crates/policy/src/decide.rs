@@ -112,7 +112,7 @@ impl Policies {
         let known: Vec<_> = clocks.iter().map(|(name, _)| name.clone()).collect();
         let mut scopes = HashMap::new();
         for server in servers {
-            match scope::scopes_of(server) {
+            match scope::scopes_of(server, files) {
                 Ok(some) => {
                     scopes.insert(server.server.clone(), some);
                 }

@@ -12,7 +12,7 @@ use model::{GroupName, ServerName, Username};
 use thiserror::Error;
 
 use crate::decide::{Outcome, ServerPolicy};
-use crate::load::{PolicyError, ServerRules};
+use crate::load::{PolicyError, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Client, Principal};
 
 /// Scopes that one server may have: each is tried when somebody lacks one.
@@ -70,6 +70,9 @@ pub struct ScopeRule {
     pub includes: Vec<ScopeName>,
 }
 
+/// Whom a rule is about.
+type About = (Vec<GroupName>, Vec<Username>);
+
 /// A scope of a server.
 #[derive(Clone, Debug)]
 pub struct ServerScope {
@@ -79,19 +82,19 @@ pub struct ServerScope {
     pub title: Arc<str>,
     /// Itself and every scope that it stands for.
     reaches: BTreeSet<Arc<str>>,
-    /// Whom the rules that ask for it are about. If no rule does, policies in files may: then it is for everybody.
-    about: Vec<(Vec<GroupName>, Vec<Username>)>,
+    /// Whom the rules that ask for it are about; everybody, if a file of policies names it.
+    about: Option<Vec<About>>,
 }
 
 impl ServerScope {
     /// Whether having it can change anything for this person.
     fn is_for(&self, principal: Principal<'_>) -> bool {
-        let mut about = self.about.iter();
-        self.about.is_empty()
-            || about.any(|(groups, people)| {
-                people.contains(principal.username)
-                    || groups.iter().any(|group| principal.groups.contains(group))
-            })
+        let Some(about) = &self.about else {
+            return true;
+        };
+        about.iter().any(|(groups, people)| {
+            people.contains(principal.username) || groups.iter().any(|group| principal.groups.contains(group))
+        })
     }
 }
 
@@ -111,7 +114,7 @@ pub(crate) fn expanded<'a>(scopes: &'a [ServerScope], granted: &'a str) -> BTree
 }
 
 /// Reads and checks the scopes of a server.
-pub(crate) fn scopes_of(rules: &ServerRules) -> Result<ServerScopes, Vec<PolicyError>> {
+pub(crate) fn scopes_of(rules: &ServerRules, files: &[RuleFile]) -> Result<ServerScopes, Vec<PolicyError>> {
     let server = &rules.server;
     let by_name: BTreeMap<_, _> = rules.scopes.iter().map(|scope| (&scope.name, scope)).collect();
     let mut errors = Vec::new();
@@ -157,11 +160,14 @@ pub(crate) fn scopes_of(rules: &ServerRules) -> Result<ServerScopes, Vec<PolicyE
         if about.is_empty() {
             about = asking(&|name| reaches.contains(name));
         }
+        let name = scope.name.within(server);
+        let quoted = format!("\"{name}\"");
+        let is_in_files = files.iter().any(|file| file.text.contains(&quoted));
         ServerScope {
-            name: scope.name.within(server).into(),
+            name: name.into(),
             title: scope.title.as_str().into(),
             reaches: reaches.iter().map(|name| name.within(server).into()).collect(),
-            about,
+            about: (!is_in_files).then_some(about),
         }
     });
     let mut scopes: Vec<_> = scopes.collect();
@@ -184,6 +190,11 @@ impl ServerPolicy {
     /// The scopes of the server that can change anything for this person, narrow ones first (CC-73).
     pub fn scopes_for(&self, principal: Principal<'_>) -> impl Iterator<Item = &ServerScope> {
         self.scopes().iter().filter(move |scope| scope.is_for(principal))
+    }
+
+    /// What was granted, with everything that it stands for (MA-33).
+    pub fn stands_for<'a>(&'a self, granted: &'a str) -> BTreeSet<&'a str> {
+        expanded(self.scopes(), granted)
     }
 
     /// A scope of the server by the name that tokens carry.

@@ -119,6 +119,7 @@ apps-scopes = May also: { $scopes }
 apps-widen = Allow more
 apps-widen-label = Allow more: { $client } on { $server }
 widen-title = { $client } wants to do more
+widen-own-title = What { $client } may do
 widen-server = Server
 widen-text = Allow it only if you asked for something that needs it. It counts at once; you can end it under “Apps that can act as me”.
 widen-choose = { $client } will also be able to
@@ -127,7 +128,7 @@ widen-none = There is nothing more that you could allow it.
 widened-title = Allowed
 widened-text = { $client } can do this on { $server } from now on. Go back and try again.
 widen-gone-title = There is nothing to allow here
-widen-gone-text = This program is not connected as you any more, or the address belongs to somebody else. Start again in the program.
+widen-gone-text = You are signed in as { $username }, and no such program is connected as you. If it is connected as another of your accounts, sign out and open the address again; if not, start again in the program.
 apps-revoke-label = Revoke { $client } for { $server }
 since-and-last-used = Since { $since }, last used { $used }
 

@@ -118,6 +118,7 @@ apps-scopes = 另外可以：{ $scopes }
 apps-widen = 允許更多
 apps-widen-label = 允許更多：{ $client }，{ $server }
 widen-title = { $client } 想做更多事
+widen-own-title = { $client } 可以做的事
 widen-server = 伺服器
 widen-text = 只有在您剛才要求的事需要它時才允許。立即生效；您可以在「可以代表我的應用程式」中撤銷。
 widen-choose = { $client } 將另外可以
@@ -126,7 +127,7 @@ widen-none = 沒有其他可以允許的項目。
 widened-title = 已允許
 widened-text = { $client } 現在可以在 { $server } 做這些事。請回去再試一次。
 widen-gone-title = 這裡沒有可以允許的項目
-widen-gone-text = 這個程式已不再以您的身分連結，或這個網址屬於其他人。請在程式中重新開始。
+widen-gone-text = 您目前以 { $username } 登入，沒有這樣的程式以此身分連結。若它是以您的另一個帳號連結，請先登出再開啟這個網址；否則請在程式中重新開始。
 apps-revoke-label = 撤銷 { $client } 對 { $server } 的存取權
 since-and-last-used = 自 { $since } 起，上次使用 { $used }
 

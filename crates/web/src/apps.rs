@@ -63,10 +63,8 @@ async fn apps(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<App
         .grants_of(signed_in.account.id, web.parts.world.now())
         .await?
     {
-        let face = store
-            .client(&grant.client)
-            .await?
-            .map(|client| web.parts.server.face(&client));
+        let known = store.client(&grant.client).await?;
+        let face = known.as_ref().map(|client| web.parts.server.face(client));
         let (client, vouching) = match &face {
             Some(face) => (client_name(locale, face), vouching(locale, face).0),
             None => (locale.t("nameless-client"), grant.client.to_string()),
@@ -77,13 +75,11 @@ async fn apps(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<App
                 .map_or_else(|| name.to_string(), |resource| resource.title.clone()),
             None => locale.t("apps-sign-in-only"),
         };
-        let resource = grant.server.as_ref().and_then(|name| settings.resource(name));
-        let offered = resource.map(|resource| resource.scopes_for(&signed_in.account));
-        let (held, open): (Vec<_>, Vec<_>) = offered
-            .into_iter()
-            .flatten()
-            .partition(|scope| grant.scopes.contains(&scope.name));
-        let held: Vec<_> = held.iter().map(|scope| &*scope.title).collect();
+        let offered = known.as_ref().map_or_else(Vec::new, |client| {
+            web.parts.server.offered(&grant, &signed_in.account, client)
+        });
+        let (held, open): (Vec<_>, Vec<_>) = offered.into_iter().partition(|scope| scope.held);
+        let held: Vec<_> = held.into_iter().map(|scope| scope.title).collect();
         apps.push(App {
             scopes: held.join(", "),
             can_widen: !open.is_empty(),

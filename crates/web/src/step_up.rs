@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use askama::Template;
+use audit::Person;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use issuer::step_up::Widenable;
 use people::SignedIn;
+use protocol::params::encode;
 use protocol::{Params, Scopes};
 use store::StoreError;
 
@@ -35,6 +37,8 @@ struct ScopesPage {
     /// What can be added, and whether it was asked for.
     offered: Vec<(Choice, bool)>,
     held: Vec<Choice>,
+    /// What the program asked for; goes with the form, for the record.
+    asked: String,
     token: String,
 }
 
@@ -68,15 +72,20 @@ pub(crate) async fn show(
         return sign_in::page(&web, locale, &browser, StatusCode::OK, asked);
     };
     let Ok(query) = Params::parse(raw.as_bytes()) else {
-        return gone(&web, locale);
+        return gone(&web, locale, &signed_in);
     };
     let asked = Scopes::parse(one(&query, "scope"));
     let widenable = match widenable(&web, &signed_in, one(&query, "grant")).await {
         Ok(Some(widenable)) => widenable,
-        Ok(None) => return gone(&web, locale),
+        Ok(None) => return gone(&web, locale, &signed_in),
         Err(error) => return page::unavailable(&web, locale, &error),
     };
     let client = client_name(locale, &widenable.face);
+    let title = if asked.is_empty() {
+        "widen-own-title"
+    } else {
+        "widen-title"
+    };
     let (vouching, vouched) = vouching(locale, &widenable.face);
     let choices = |held: bool| {
         let scopes = widenable.scopes.iter().filter(move |scope| scope.held == held);
@@ -89,10 +98,11 @@ pub(crate) async fn show(
         page: Page::own(
             &web,
             locale,
-            locale.t1("widen-title", "client", &client),
+            locale.t1(title, "client", &client),
             "apps",
             &signed_in,
         ),
+        asked: asked.to_string(),
         client,
         vouching,
         vouched,
@@ -121,21 +131,16 @@ pub(crate) async fn submit(
     Form(form): Form,
 ) -> Response {
     let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
+        let query = [("grant", one(&form, "grant")), ("scope", one(&form, "asked"))];
+        return see_other(&format!("/apps/scopes?{}", encode(query.into_iter())));
     };
     if !form_token::fits(signed_in.cookie.expose(), one(&form, "token")) {
         return page::stale_form(&web, locale);
     }
-    let chosen: Vec<_> = form.all("scope").collect();
-    let asked = Scopes::parse(&chosen.join(" "));
-    let widenable = match widenable(&web, &signed_in, one(&form, "grant")).await {
-        Ok(Some(widenable)) => widenable,
-        Ok(None) => return gone(&web, locale),
-        Err(error) => return page::unavailable(&web, locale, &error),
-    };
     let person = person(&from, Some(&signed_in));
-    let added = match web.parts.server.widen(&widenable, &asked, &person).await {
-        Ok(added) => added,
+    let (widenable, added) = match widen(&web, &signed_in, &form, &person).await {
+        Ok(Some(done)) => done,
+        Ok(None) => return gone(&web, locale, &signed_in),
         Err(error) => return page::unavailable(&web, locale, &error),
     };
     // Sent twice, or chosen nothing: the page shows what is the case.
@@ -155,6 +160,35 @@ pub(crate) async fn submit(
     render(StatusCode::OK, &template)
 }
 
+/// Twice at most: another form may have added something else at the same moment.
+async fn widen(
+    web: &Web,
+    signed_in: &SignedIn,
+    form: &Params,
+    person: &Person,
+) -> Result<Option<(Widenable, Scopes)>, StoreError> {
+    let chosen: Vec<_> = form.all("scope").collect();
+    let chosen = Scopes::parse(&chosen.join(" "));
+    let asked = Scopes::parse(one(form, "asked"));
+    let mut done = None;
+    for _ in 0..2 {
+        let Some(widenable) = widenable(web, signed_in, one(form, "grant")).await? else {
+            return Ok(None);
+        };
+        let added = web
+            .parts
+            .server
+            .widen(&widenable, &chosen, &asked, person)
+            .await?;
+        let is_enough = !added.is_empty();
+        done = Some((widenable, added));
+        if is_enough {
+            break;
+        }
+    }
+    Ok(done)
+}
+
 async fn widenable(web: &Web, signed_in: &SignedIn, grant: &str) -> Result<Option<Widenable>, StoreError> {
     let Ok(grant) = grant.parse() else {
         return Ok(None);
@@ -166,10 +200,10 @@ fn one<'p>(params: &'p Params, name: &str) -> &'p str {
     params.one(name).ok().flatten().unwrap_or_default()
 }
 
-fn gone(web: &Web, locale: Locale) -> Response {
+fn gone(web: &Web, locale: Locale, signed_in: &SignedIn) -> Response {
     let message = Message {
         title: locale.t("widen-gone-title"),
-        text: locale.t("widen-gone-text"),
+        text: locale.t1("widen-gone-text", "username", &signed_in.account.username),
         ..Message::default()
     };
     page::problem(web, locale, StatusCode::NOT_FOUND, "grant_gone", message)

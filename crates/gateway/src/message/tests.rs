@@ -1,5 +1,6 @@
 //! Eras and mirrored headers: mcp-transport-proxying sections 0, 4.1 and 4.2.
 
+use super::headers::{METHOD, NAME};
 use super::*;
 use http::{HeaderName, HeaderValue};
 

@@ -149,15 +149,16 @@ fn cc_73_a_scope_is_for_those_whom_its_rules_are_about() {
         let scopes = policy.scopes_for(caller.with("app"));
         scopes.map(|scope| scope.name.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(
-        names(&Caller::new("ana", &["developers"])),
-        ["gitea:other", "gitea:write"]
-    );
-    assert_eq!(
-        names(&Caller::new("lea", &["leads"])),
-        ["gitea:other", "gitea:admin"]
-    );
+    assert_eq!(names(&Caller::new("ana", &["developers"])), ["gitea:write"]);
+    assert_eq!(names(&Caller::new("lea", &["leads"])), ["gitea:admin"]);
     assert_eq!(&*policy.scope("gitea:write").unwrap().title, "WRITE");
+    // A file may ask it of anybody.
+    let text = r#"forbid (principal, action, resource == Tool::"gitea/list_all")
+        unless { principal.client.scopes.contains("gitea:admin") };"#;
+    let policy = with_scopes(&[(text, false)]);
+    let ana = Caller::new("ana", &["developers"]);
+    let needed = lacking(&policy, with(&ana, "mcp"), Act::CallTool("list_all"));
+    assert_eq!(needed.as_deref(), Some("gitea:admin"));
 }
 
 #[test]

@@ -132,7 +132,10 @@ async fn a_refused_call_names_a_page_and_what_is_allowed_there_counts_for_the_sa
             (&json!("gitea:write"), &json!("gitea:write"))
         );
         let refusals = door
-            .calls_recorded(|rows| rows.iter().any(|row| row["reason"] == "insufficient_scope"))
+            .calls_recorded(|rows| {
+                rows.iter()
+                    .any(|row| row["reason"] == "insufficient_scope: gitea:write")
+            })
             .await;
         assert!(!refusals.is_empty());
     }
