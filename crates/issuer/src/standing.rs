@@ -57,7 +57,7 @@ impl Standing {
             standing.grants.pin().insert(grant, at + LONGEST_ACCESS);
         }
         for (grant, widening) in store.widened_grants(since).await? {
-            standing.widen(grant, widening);
+            standing.widen(grant, &widening);
         }
         for (token, until) in store.revoked_tokens(now).await? {
             standing.tokens.pin().insert(token, until);
@@ -87,7 +87,7 @@ impl Standing {
     }
 
     /// In whichever order they come, and whichever replica's clock they bear, none undoes another.
-    fn widen(&self, grant: GrantId, widening: Widening) {
+    fn widen(&self, grant: GrantId, widening: &Widening) {
         let both = |known: &Arc<Widening>| {
             Arc::new(Widening {
                 added: known.added.union(&widening.added),
@@ -121,7 +121,7 @@ impl Standing {
             }
             Change::GrantWidened { grant, added, at } => {
                 let added = Scopes::parse(added);
-                self.widen(*grant, Widening { added, at: *at });
+                self.widen(*grant, &Widening { added, at: *at });
             }
             Change::TokenRevoked { token, until } => {
                 self.tokens.pin().insert(*token, *until);
