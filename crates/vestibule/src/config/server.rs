@@ -29,7 +29,8 @@ pub struct Server {
     /// How it speaks: `streamable` HTTP, or `sse` for servers of 2024-11-05.
     #[serde(default)]
     pub transport: Transport,
-    /// Scopes that its rules may ask for, by name. A token gets one only if the person approves it.
+    /// Scopes that its rules may ask for, by name. A token of this door gets one only if its person
+    /// approves it.
     #[serde(default)]
     pub scopes: BTreeMap<String, Scope>,
     /// Who may use it, and what of it. Required; a person who fits none of the rules may not.

@@ -7,7 +7,11 @@ use serde_json::json;
 use crate::rig::{Ask, Door, Plan, Tokens, door};
 
 async fn two() -> Option<(Door, Door)> {
-    let mut doors = Door::each(Plan::default()).await;
+    two_with(Plan::default()).await
+}
+
+async fn two_with(plan: Plan) -> Option<(Door, Door)> {
+    let mut doors = Door::each(plan).await;
     if doors.len() < 2 {
         return None;
     }
@@ -105,4 +109,49 @@ async fn eight_replicas_may_start_on_an_empty_database_at_once() {
     for outcome in starting.join_all().await {
         outcome.unwrap();
     }
+}
+
+/// CC-77: what a person allows at one replica counts at the other within a second, for the token that is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_allowed_at_one_replica_counts_at_the_other() {
+    let servers = r#"
+  gitea:
+    upstream: {upstream}
+    scopes: { write: { title: Change issues } }
+    allow: [{ groups: [developers], tools: [test_simple_text], scope: write }]
+    credential: { headers: { Authorization: "Bearer ${file:credential}" } }
+"#;
+    let plan = Plan {
+        servers: servers.to_owned(),
+        ..Plan::default()
+    };
+    let Some((first, second)) = two_with(plan).await else {
+        return;
+    };
+    let (_, tokens) = first.granted("gitea", "mcp").await;
+    let call = || {
+        let ask = door::call("gitea", "test_simple_text", json!({})).bearer(&tokens.access);
+        under(&first, ask).to(second.address)
+    };
+    let said = call().await.body;
+    let page = said
+        .split("/apps/scopes")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    let mut browser = first.browser();
+    browser.authorize(&format!("/apps/scopes{page}"), "ana").await;
+    let form = browser.form("/apps/scopes");
+    assert_eq!(browser.submit(&form).await.status, 200);
+    crate::rig::eventually(async || {
+        let body = call().await.body;
+        if body.contains("isError") {
+            Err(body)
+        } else {
+            Ok(())
+        }
+    })
+    .await;
 }

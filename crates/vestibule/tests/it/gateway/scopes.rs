@@ -171,6 +171,12 @@ async fn the_page_gives_nobody_what_the_rules_do_not() {
     let by_hand = form.clone().set("scope", "gitea:admin openid fixture:all");
     let reply = browser.submit(&by_hand).await;
     assert_eq!(reply.status, 303, "nothing was added: {reply:?}");
+    browser.get(reply.location()).await;
+    assert!(
+        browser.page.contains("What Test program may do"),
+        "{}",
+        browser.page
+    );
     let stale = form.clone().set("token", "x");
     assert_eq!(browser.submit(&stale).await.status, 403);
     let reply = door
@@ -405,4 +411,67 @@ async fn the_page_shows_what_is_held_and_the_list_of_apps_too() {
     assert!(browser.page.contains("nothing more"), "{}", browser.page);
     door.advance(Duration::from_mins(5));
     assert!(tools(&door, &tokens.access).await.contains(&WRITING.to_owned()));
+}
+
+/// CC-77, DEC-1: a pair that is delivered again after the widening, with an access token that had nearly run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_that_is_delivered_again_has_what_was_added_meanwhile() {
+    let door = Door::with(plan()).await;
+    let (app, tokens) = door.granted("gitea", "mcp offline_access").await;
+    let lost = app.refresh(&tokens.refresh).await;
+    assert_eq!(lost.status, 200);
+    let page = page_in(&door, &text(&call(&door, &tokens.access, WRITING).await));
+    allow(&door, &page, "ana").await;
+    door.advance(Duration::from_mins(59) + Duration::from_secs(30));
+    let again = app::Tokens::of(&app.refresh(&tokens.refresh).await);
+    assert_ne!(again.all["access_token"], lost.json()["access_token"]);
+    assert!(tools(&door, &again.access).await.contains(&WRITING.to_owned()));
+}
+
+/// DEC-17, CC-76: a client that asks for no more than before is not sent to its person again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_ignores_the_challenge_is_told_like_all_others() {
+    let door = Door::with(plan()).await;
+    let metadata = json!({ "client_name": "Codex", "redirect_uris": [app::App::CALLBACK] });
+    let mut codex = app::App::register(&door, &metadata).await;
+    codex.resource = format!("{}/mcp/gitea", door.url);
+    let tokens = codex.sign_in(&door, "ana").await;
+    challenged(&call(&door, &tokens.access, WRITING).await);
+    let tokens = codex.sign_in(&door, "ana").await;
+    let said = text(&call(&door, &tokens.access, WRITING).await);
+    assert!(said.contains("/apps/scopes?"), "{said}");
+    door.advance(Duration::from_mins(61));
+    let tokens = codex.sign_in(&door, "ana").await;
+    challenged(&call(&door, &tokens.access, WRITING).await);
+}
+
+/// MA-35: nobody is sent to a page that cannot help, and the tool is not there for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_may_not_have_the_scope_is_answered_as_if_there_were_none() {
+    let clients = format!(
+        "clients:\n  portal: {{ name: Portal, scope: mcp offline_access, redirect_uris: [\"{}\"] }}",
+        app::App::CALLBACK
+    );
+    let door = Door::with(Plan {
+        config: clients,
+        ..plan()
+    })
+    .await;
+    let portal = app::App {
+        id: "portal".to_owned(),
+        redirect_uri: app::App::CALLBACK.to_owned(),
+        secret: None,
+        resource: format!("{}/mcp/gitea", door.url),
+        address: door.address,
+    };
+    let target = portal.authorize(&[("scope", "mcp gitea:write")]);
+    let back = door.browser().approve(&target, "ana").await;
+    let tokens = app::Tokens::of(&portal.redeem(&app::code_of(&back)).await);
+    assert_eq!(tokens.all["scope"], "mcp", "CC-73");
+    let answer = call(&door, &tokens.access, WRITING).await.json();
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    let mut browser = door.browser();
+    browser.sign_in("ana").await;
+    browser.get("/apps").await;
+    assert!(!browser.page.contains("/apps/scopes?"), "{}", browser.page);
 }
