@@ -14,6 +14,8 @@ use crate::pattern::fits;
 
 /// Most bytes of one event's arguments, as they are stored: a batch names as many as its sender likes.
 const MOST: usize = 16 * 1024;
+/// Most members of an object that are looked at for a name: nobody writes so many who means one of them.
+const MOST_MEMBERS: usize = 1000;
 
 /// A rule of a server: arguments whose values join the record.
 #[derive(Clone, Debug)]
@@ -92,7 +94,7 @@ fn of_message(rules: &[KeptArguments], element: &Element, body: &Bytes, room: &m
             if values.contains_key(path) {
                 continue;
             }
-            let value = match arguments.find(path) {
+            let value = match arguments.find_among(path, MOST_MEMBERS) {
                 Found::Absent => continue,
                 // Whoever writes a name twice, in two ways, is not without a trace.
                 Found::Unclear => UNCLEAR.to_owned(),

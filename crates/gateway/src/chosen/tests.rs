@@ -73,6 +73,19 @@ fn what_not_everybody_reads_alike_leaves_a_trace() {
 }
 
 #[test]
+fn an_object_of_many_members_is_not_searched() {
+    let rules = [rule(&[], &["owner", "filter.state"])];
+    let many: serde_json::Map<_, _> = (0..1001).map(|number| (number.to_string(), json!(0))).collect();
+    assert_eq!(
+        chosen(
+            &rules,
+            &call("tools/call", "a", &json!({ "owner": "acme", "filter": many }))
+        ),
+        json!({ "owner": "acme", "filter.state": "[unclear]" })
+    );
+}
+
+#[test]
 fn a_batch_hides_nothing() {
     let rules = [rule(&["create_*"], &["owner"])];
     let of = |name: &str| call("tools/call", name, &json!({ "owner": name }));
