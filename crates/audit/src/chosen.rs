@@ -68,6 +68,8 @@ pub fn written(value: &Value) -> String {
 
 /// What is written down of an argument that not everybody reads alike.
 pub const UNCLEAR: &str = "[unclear]";
+/// What is written down where an event has no room left.
+pub const LEFT_OUT: &str = "[left out]";
 
 fn shortened(text: &str) -> String {
     let looked_at = text.get(..text.floor_char_boundary(LOOKED_AT)).unwrap_or(text);

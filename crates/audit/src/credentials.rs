@@ -58,25 +58,31 @@ const LEAST_BEHIND_PREFIX: usize = 12;
 const LEAST_BY_CHANCE: usize = 20;
 /// What is said before a credential, in lower case.
 const SAID_BEFORE: [&str; 2] = ["bearer", "basic"];
-/// What stands between a name and its value.
-const QUOTES: [char; 3] = ['"', '\'', ' '];
 /// Names of what is a credential, in lower case and without what joins words.
-const NAMES: [&str; 15] = [
-    "password",
-    "passwd",
+const NAMES: [&str; 9] = [
     "passphrase",
     "pwd",
-    "secret",
     "token",
     "accesstoken",
     "refreshtoken",
     "idtoken",
-    "apikey",
-    "privatekey",
-    "clientsecret",
     "authorization",
     "credential",
     "cookie",
+];
+/// Names of what is a credential with whatever words before them, written likewise.
+const ENDINGS: [&str; 11] = [
+    "password",
+    "passwd",
+    "secret",
+    "apikey",
+    "privatekey",
+    "secretkey",
+    "accesskey",
+    "authtoken",
+    "apitoken",
+    "privatetoken",
+    "bottoken",
 ];
 
 /// Whether a text holds something that looks like a credential.
@@ -99,14 +105,19 @@ pub fn names_credential(path: &str) -> bool {
     let plain = folded.strip_suffix('s').unwrap_or(&folded);
     NAMES.contains(&folded.as_str())
         || NAMES.contains(&plain)
-        || ["password", "secret", "apikey", "privatekey"]
-            .iter()
-            .any(|name| plain.ends_with(name))
+        || ENDINGS.iter().any(|name| plain.ends_with(name))
+        || is_some_pass(last)
 }
 
-/// Runs of the characters that tokens are made of.
+/// `db_pass`, `dbPass`, but no compass.
+fn is_some_pass(name: &str) -> bool {
+    let word = name.rsplit(['_', '-']).next().unwrap_or_default();
+    word.eq_ignore_ascii_case("pass") || word.ends_with("Pass")
+}
+
+/// Runs of the characters that tokens are made of. Not of `=`: it ends a name, or nothing but padding.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=_-.~".contains(c))
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !"+/_-.~".contains(c))
         .filter(|word| !word.is_empty())
 }
 
@@ -128,6 +139,11 @@ fn has_password_in_url(text: &str) -> bool {
     })
 }
 
+/// What stands between a name and its value, a shell's or another text's quotes among it.
+fn is_quote(c: char) -> bool {
+    c.is_whitespace() || "\"'`\\]".contains(c)
+}
+
 /// `password=…`, `"api_key": "…"`.
 fn is_assigned(text: &str) -> bool {
     text.match_indices(['=', ':']).any(|(at, _)| {
@@ -135,11 +151,11 @@ fn is_assigned(text: &str) -> bool {
             text.get(..at).unwrap_or_default(),
             text.get(at + 1..).unwrap_or_default(),
         );
-        let name = before.trim_end_matches(QUOTES);
+        let name = before.trim_end_matches(is_quote);
         let name = name
             .rsplit(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c))
             .next();
-        names_credential(name.unwrap_or_default()) && !after.trim_matches(QUOTES).is_empty()
+        names_credential(name.unwrap_or_default()) && !after.chars().all(is_quote)
     })
 }
 
@@ -161,9 +177,13 @@ fn has_digit(text: &str) -> bool {
 fn is_token(word: &str) -> bool {
     let ours = TokenKind::ALL.map(TokenKind::prefix);
     let is_marked = ours.iter().chain(&PREFIXES).any(|prefix| {
-        let (before, behind) = word.split_once(prefix).unwrap_or_default();
-        let begins = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
-        begins && behind.len() >= LEAST_BEHIND_PREFIX && has_digit(behind)
+        // Another word may end as it begins: `task-sk-…`.
+        word.match_indices(prefix).any(|(at, _)| {
+            let before = word.get(..at).unwrap_or_default();
+            let behind = word.get(at + prefix.len()..).unwrap_or_default();
+            let begins = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+            begins && behind.len() >= LEAST_BEHIND_PREFIX && has_digit(behind)
+        })
     });
     // `{"` in base64.
     is_marked || (word.contains("eyJ") && word.split('.').count() >= 2 && word.len() >= LEAST_BY_CHANCE)
@@ -175,8 +195,13 @@ fn is_chance(word: &str) -> bool {
     // Names of things, drawn by lot too, but no secrets.
     let word = without_uuids(word);
     // What is drawn of letters of one size holds nothing that joins words; a name like `web-7d9f8b6c5d-x2k4z` does.
-    let is_of_both = pairs(&word).any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
-    (is_of_both && changes_often(&word))
+    let is_drawn_of_both = |run: &str| {
+        let mut pairs = pairs(run);
+        pairs.any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase()) && changes_often(run)
+    };
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+    is_drawn_of_both(&word)
+        || word.split(|c| !is_base64(c)).any(is_drawn_of_both)
         || word
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(changes_often)

@@ -102,7 +102,7 @@ impl Readable {
     }
 }
 
-/// The columns of CSV; what else an event says is in the last, as JSON.
+/// The columns of CSV; what else an event says is in the last, as JSON. New ones go right before it: readers may count.
 const COLUMNS: [&str; 20] = [
     "at",
     "id",
@@ -111,18 +111,18 @@ const COLUMNS: [&str; 20] = [
     "account",
     "client",
     "client_name",
-    "client_vouched_by",
     "agent",
     "server",
     "method",
     "target",
-    "chosen_arguments",
     "outcome",
     "status",
     "reason",
     "rule",
     "address",
     "user_agent",
+    "client_vouched_by",
+    "chosen_arguments",
     "details",
 ];
 
@@ -177,6 +177,17 @@ fn field(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_stay_where_they_were() {
+        let before = "at,id,event,user,account,client,client_name,agent,server,method,target,outcome,status,reason,rule,\
+            address,user_agent";
+        let now = COLUMNS.join(",");
+        assert_eq!(
+            now.strip_prefix(before),
+            Some(",client_vouched_by,chosen_arguments,details")
+        );
+    }
 
     #[test]
     fn a_line_of_csv_is_no_formula_and_keeps_its_fields_apart() {

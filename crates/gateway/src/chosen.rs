@@ -5,12 +5,17 @@
 use std::sync::Arc;
 
 use audit::Chosen;
-use audit::chosen::{UNCLEAR, Values, written};
+use audit::chosen::{LEFT_OUT, UNCLEAR, Values, written};
 use bytes::Bytes;
 use policy::{Act, Arguments, Found};
 
 use crate::message::{Element, Read};
 use crate::pattern::fits;
+
+/// Most bytes of one event's arguments, as they are stored: a batch names as many as its sender likes.
+const MOST: usize = 16 * 1024;
+/// Most members of an object that are looked at for a name: nobody writes so many who means one of them.
+const MOST_MEMBERS: usize = 1000;
 
 /// A rule of a server: arguments whose values join the record.
 #[derive(Clone, Debug)]
@@ -32,10 +37,14 @@ pub(crate) fn choose(rules: &[KeptArguments], read: &Read) -> Chosen {
     if rules.is_empty() {
         return Chosen::Nothing;
     }
+    let mut room = Room {
+        left: MOST,
+        is_full: false,
+    };
     let mut messages = read
         .elements
         .iter()
-        .map(|element| of_message(rules, element, &read.bytes));
+        .map(|element| of_message(rules, element, &read.bytes, &mut room));
     if !read.is_batch {
         return messages.next().map_or(Chosen::Nothing, Chosen::Message);
     }
@@ -43,8 +52,33 @@ pub(crate) fn choose(rules: &[KeptArguments], read: &Read) -> Chosen {
     if batch.is_empty() { Chosen::Nothing } else { batch }
 }
 
-fn of_message(rules: &[KeptArguments], element: &Element, body: &Bytes) -> Values {
+/// What one event may still take.
+struct Room {
+    left: usize,
+    /// Whether something did not fit.
+    is_full: bool,
+}
+
+impl Room {
+    /// Whether this fits; then it takes its place.
+    fn fits(&mut self, path: &str, value: &str) -> bool {
+        // In JSON a text may be several times as long as it is.
+        let stored = path.len() + serde_json::Value::from(value).to_string().len();
+        match self.left.checked_sub(stored) {
+            Some(left) => self.left = left,
+            None => {
+                self.is_full = true;
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn of_message(rules: &[KeptArguments], element: &Element, body: &Bytes, room: &mut Room) -> Values {
     let mut values = Values::new();
+    // Traces alone would fill the record too: from here on it is one a message.
+    let was_full = room.is_full;
     for asked in &element.asked {
         let Act::CallTool(tool) = asked.act() else {
             continue;
@@ -56,13 +90,22 @@ fn of_message(rules: &[KeptArguments], element: &Element, body: &Bytes) -> Value
         let text = asked.arguments.clone().and_then(|span| body.get(span));
         let arguments = Arguments::read(text.and_then(|text| std::str::from_utf8(text).ok()));
         for path in concerned.flat_map(|rule| &rule.paths) {
-            let value = match arguments.find(path) {
+            // Two rules may name the same.
+            if values.contains_key(path) {
+                continue;
+            }
+            let value = match arguments.find_among(path, MOST_MEMBERS) {
                 Found::Absent => continue,
                 // Whoever writes a name twice, in two ways, is not without a trace.
                 Found::Unclear => UNCLEAR.to_owned(),
                 Found::Value(value) => written(value),
             };
+            let fits = !was_full && room.fits(path, &value);
+            let value = if fits { value } else { LEFT_OUT.to_owned() };
             values.insert(Arc::clone(path), value);
+            if was_full {
+                return values;
+            }
         }
     }
     values

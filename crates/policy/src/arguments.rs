@@ -52,6 +52,11 @@ impl Arguments {
 
     /// What stands at a path of member names that are joined by dots.
     pub fn find(&self, path: &str) -> Found<'_> {
+        self.find_among(path, usize::MAX)
+    }
+
+    /// The same, but an object with more members than this is unclear: who only takes note need not look at them all.
+    pub fn find_among(&self, path: &str, most: usize) -> Found<'_> {
         let mut value = &self.0;
         for name in path.split('.') {
             let members = match value {
@@ -60,7 +65,7 @@ impl Arguments {
                 // Some servers read an object out of a text.
                 _ => return Found::Unclear,
             };
-            if is_said_otherwise(members, name) {
+            if members.len() > most || is_said_otherwise(members, name) {
                 return Found::Unclear;
             }
             match members.get(name) {
@@ -74,14 +79,23 @@ impl Arguments {
 
 /// Whether a member's name differs from this one only in case: readers such as Go's take it for the same.
 fn is_said_otherwise(members: &Map<String, Value>, name: &str) -> bool {
-    let folded = |text: &str| -> String {
-        let lower = text.chars().flat_map(char::to_lowercase);
-        lower.map(|c| if c == '\u{17f}' { 's' } else { c }).collect()
-    };
-    let wanted = folded(name);
     members
         .keys()
-        .any(|member| member != name && folded(member) == wanted)
+        .any(|member| member != name && is_same_but_for_case(member, name))
+}
+
+/// Allocates nothing: there may be as many members as a body holds.
+fn is_same_but_for_case(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        one.eq_ignore_ascii_case(other)
+    } else {
+        folded(one).eq(folded(other))
+    }
+}
+
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.map(|c| if c == '\u{17f}' { 's' } else { c })
 }
 
 /// A value in Cedar, with its type.
@@ -106,3 +120,6 @@ fn represent(value: &Value) -> Option<(ArgumentType, RestrictedExpression)> {
         Value::Null | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

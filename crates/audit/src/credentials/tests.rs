@@ -22,6 +22,19 @@ fn credentials_are_known_wherever_they_stand() {
         "export CLIENT_SECRET='x'",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk",
         "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2ln",
+        r#"curl -d "{\"password\":\"hunter2\"}""#,
+        r#"{\\\"password\\\": \\\"hunter2\\\"}"#,
+        "password\t: hunter2",
+        "password\n=hunter2",
+        "`password`: `hunter2`",
+        "$_POST['password'] = 'hunter2'",
+        "GITLAB_PRIVATE_TOKEN=abc",
+        "db_pass: abc",
+        "smtp --pass=abc",
+        "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "SOMETHING_ELSE_ALTOGETHER=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "something-else-altogether.wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "task-sk-4f9d0c2b7e6a",
         // As Gitea makes them; a commit's hash looks the same.
         "9bafa6b34c1e2f0d8a7b6c5d4e3f2a1b0c9d8e7f",
     ] {
@@ -48,6 +61,13 @@ fn what_people_write_is_none() {
         "It is time: the secret garden was opened.",
         "task-list-of-the-whole-team-2026",
         "npm_config_registry",
+        "feature/add-login-page",
+        "feature/JIRA-1234-add-login-page-2",
+        "/home/ana/projects/Website2/src/main/java/App.java",
+        "id=0190b2f2-7e1c-7d7a-9c55-0d9d1b4f6a11&sort=createdAt",
+        "/api/tokens/:id",
+        "compass: north, bypass=1, max_tokens: 500, next_page_token=abc",
+        "task-list-and-risk-list",
         "客戶名單與上週的會議紀錄",
     ] {
         assert!(!holds_credential(text), "{text}");
@@ -64,6 +84,15 @@ fn some_names_say_it() {
         "tokens",
         "Authorization",
         "x.API-KEY",
+        "auth_token",
+        "api_token",
+        "private_token",
+        "bot_token",
+        "secret_key",
+        "access_key",
+        "db_pass",
+        "dbPass",
+        "pass",
     ] {
         assert!(names_credential(name), "{name}");
     }
@@ -74,6 +103,8 @@ fn some_names_say_it() {
         "secretary",
         "password.length",
         "key",
+        "compass",
+        "page_token",
     ] {
         assert!(!names_credential(name), "{name}");
     }

@@ -73,6 +73,19 @@ fn what_not_everybody_reads_alike_leaves_a_trace() {
 }
 
 #[test]
+fn an_object_of_many_members_is_not_searched() {
+    let rules = [rule(&[], &["owner", "filter.state"])];
+    let many: serde_json::Map<_, _> = (0..1001).map(|number| (number.to_string(), json!(0))).collect();
+    assert_eq!(
+        chosen(
+            &rules,
+            &call("tools/call", "a", &json!({ "owner": "acme", "filter": many }))
+        ),
+        json!({ "owner": "acme", "filter.state": "[unclear]" })
+    );
+}
+
+#[test]
 fn a_batch_hides_nothing() {
     let rules = [rule(&["create_*"], &["owner"])];
     let of = |name: &str| call("tools/call", name, &json!({ "owner": name }));
@@ -81,4 +94,43 @@ fn a_batch_hides_nothing() {
         json!([{}, { "owner": "create_a" }, { "owner": "create_b" }])
     );
     assert_eq!(chosen(&rules, &json!([of("list")])), json!(null));
+}
+
+/// A batch with much in each of its messages.
+#[test]
+fn an_event_holds_only_so_much() {
+    let paths: Vec<String> = (10..30).map(|number| format!("path{number}")).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let rules = [rule(&["create"], &paths), rule(&[], &paths)];
+    let messages = |value: &str| {
+        let arguments: serde_json::Map<_, _> = paths
+            .iter()
+            .map(|path| ((*path).to_owned(), json!(value)))
+            .collect();
+        json!(vec![call("tools/call", "create", &json!(arguments)); 100])
+    };
+    // Characters of four bytes, and one that takes six in JSON.
+    for value in ["\u{1f511}".repeat(200), "\u{1}".repeat(200)] {
+        let kept = chosen(&rules, &messages(&value));
+        let length = kept.to_string().len();
+        assert!((MOST / 2..MOST * 3 / 2).contains(&length), "{length}");
+        let kept = kept.as_array().unwrap();
+        assert_eq!((kept.len(), &kept[0]["path10"]), (100, &json!(value)));
+        for message in &kept[2..] {
+            assert_eq!(*message, json!({ "path10": "[left out]" }));
+        }
+    }
+    // Nothing in front hides what is small.
+    let mut arguments = json!({ "path29": "acme" });
+    for path in &paths[..19] {
+        arguments[*path] = json!("\u{1}".repeat(200));
+    }
+    let kept = chosen(&rules, &call("tools/call", "create", &arguments));
+    assert_eq!(
+        (&kept["path28"], &kept["path29"]),
+        (&json!("[left out]"), &json!("acme"))
+    );
+    // What fits is whole.
+    let kept = chosen(&rules, &messages(""));
+    assert!(!kept.to_string().contains("left out"), "{kept}");
 }

@@ -72,12 +72,14 @@ audit:
   arguments:
     - { server: gitea, tools: ['create_*'], keep: [owner, filter.state] }
     - { server: github, keep: [] }
-    - { keep: [a..b, auth.api_key] }
+    - { keep: [a..b, auth.api_key, auth_token, secret_key] }
 "), @r#"
     audit.arguments[1].server: there is no server github
     audit.arguments[1].keep: must name 1 to 20 arguments
     audit.arguments[2].keep: "a..b" is no path; write one like owner or filter.state
     audit.arguments[2].keep: auth.api_key is the name of a credential, and none is ever written down
+    audit.arguments[2].keep: auth_token is the name of a credential, and none is ever written down
+    audit.arguments[2].keep: secret_key is the name of a credential, and none is ever written down
     "#);
 }
 
