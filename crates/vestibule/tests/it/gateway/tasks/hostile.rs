@@ -1,5 +1,7 @@
 //! Servers that give an id twice, and clients that spell what they want in other ways.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::session_era::{DONE, begin, created, says};
@@ -213,4 +215,27 @@ async fn conditions_on_arguments_are_those_of_the_rule_that_let_the_call_through
         let reply = door.ask(get("acme").bearer(&ana)).await;
         assert!(answer(&reply)["error"]["code"].is_i64(), "{reply:?}");
     }
+}
+
+/// Another instance may have learned that an id is nobody's: what is remembered is believed for half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_remembered_is_asked_again_after_a_while() {
+    let (door, upstream, [ana, _]) = scripted().await;
+    begin(&door, &upstream, "whole", &ana, "hers").await;
+    done(&upstream);
+    assert_eq!(door.ask(get("hers").bearer(&ana)).await.body, DONE);
+    let now = door.world.now();
+    let other = store::Task {
+        server: "scripted".parse().unwrap(),
+        digest: keys::sha256(b"hers"),
+        account: Some(door.account("ben").await),
+        tool: Some("a".to_owned()),
+        rule: None,
+        created_at: now,
+        expires_at: now + Duration::from_hours(1),
+    };
+    let store = &door.running().house.foundation.store;
+    assert_eq!(store.bind_task(&other).await.unwrap().account, None);
+    door.advance(Duration::from_secs(30));
+    refused(&door.ask(get("hers").bearer(&ana)).await, "hers");
 }
