@@ -137,14 +137,16 @@ impl Gateway {
         let Some(exchange) = record.exchange().filter(|_| status.is_success()) else {
             return Ok(passed);
         };
-        let (listens, care) = (exchange.is_listening(), Care::of(exchange));
+        let (listens, care, modern) = (exchange.is_listening(), Care::of(exchange), exchange.modern);
         let is_sse = is_event_stream(&passed.parts.headers);
         let is_copied = care == Care::None || (care == Care::Events && !is_sse);
         if is_copied && told.is_empty() {
             return Ok(passed);
         }
         if is_encoded(&passed.parts.headers) {
-            if care < Care::Messages && told.is_empty() {
+            // In the stateless era every stream is read: it may not ask anything (TP-57).
+            let is_read = care == Care::Messages || (modern && is_sse);
+            if !is_read && told.is_empty() {
                 return Ok(passed);
             }
             // We asked for none: what it says cannot be judged.

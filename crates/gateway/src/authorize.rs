@@ -79,7 +79,7 @@ pub(crate) fn authorize(
     if narrows {
         read.bytes = about.narrow(&read, ruling);
     }
-    let mut refused = Vec::new();
+    let (mut refused, mut rules) = (Vec::new(), Vec::new());
     for (at, element) in read.elements.iter().enumerate() {
         if read.is_batch {
             ruling.rule = None;
@@ -89,12 +89,23 @@ pub(crate) fn authorize(
         } else {
             about.judge(&read, element, ruling)
         };
+        rules.push(ruling.rule.clone());
         let refusal = judged.or_else(|| taking.message(about, element, listens).err());
         if read.is_batch {
             let judged = noted(&read, element, refusal.as_ref(), ruling);
             ruling.messages.push(judged);
         }
         refused.extend(refusal.map(|refusal| (at, refusal)));
+    }
+    // What follows from a call depends on the rule that let it through.
+    for (element, rule) in read.elements.iter_mut().zip(rules) {
+        let begins = element
+            .waiting
+            .as_mut()
+            .and_then(|waiting| waiting.may_begin.as_mut());
+        if let Some(begins) = begins {
+            begins.rule = rule.map(Into::into);
+        }
     }
     if !read.is_batch {
         return match refused.pop() {
@@ -207,7 +218,7 @@ impl About<'_> {
 
     /// The refusal of a message, if something that it asks for is not allowed.
     fn judge(&self, read: &Read, element: &Element, ruling: &mut Ruling) -> Option<Refusal> {
-        let (body, mut tasks) = (&read.bytes, element.task.iter().chain(&element.watched));
+        let (body, mut tasks) = (&read.bytes, element.tasks());
         if let Some(refusal) = tasks.find_map(|asked| self.judge_task(asked, read.modern, ruling)) {
             return Some(refusal);
         }

@@ -15,6 +15,7 @@ use crate::authorize::About;
 use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
+use crate::message::MayBegin;
 use crate::route::Route;
 use crate::task::{Begun, Own};
 
@@ -68,8 +69,8 @@ pub(crate) struct Filter {
     care: Care,
     modern: bool,
     expected: Expected,
-    /// Requests of which the answer may be a task, with the tools that they call.
-    begins: Vec<(String, Box<str>)>,
+    /// Requests of which the answer may be a task, with what they call.
+    begins: Vec<(String, MayBegin)>,
     own: Option<Arc<Own>>,
     /// Tasks that began, until somebody has written them down.
     begun: Vec<Begun>,
@@ -171,7 +172,8 @@ impl Filter {
         }
         let said = match task::said(text) {
             Ok(said) => said,
-            Err(Unreadable) if about_tasks => return Err(Unreadable),
+            // Nobody knows what another reader would take it for.
+            Err(Unreadable) if about_tasks || self.modern => return Err(Unreadable),
             Err(Unreadable) => return Ok(true),
         };
         if self.modern
@@ -196,15 +198,15 @@ impl Filter {
             return;
         }
         for created in task::created(text) {
-            let called = self.begins.iter().find(|(id, _)| created.answers(id));
-            let tool = called.map(|(_, tool)| tool.clone());
+            let calls = self.begins.iter().filter(|(id, _)| created.answers(id));
+            let calls: Vec<_> = calls.map(|(_, call)| call).collect();
             // A stream of a session carries answers to calls of which nothing is known here.
-            if tool.is_none() && (self.expected != Expected::Form || created.is_output) {
+            if calls.is_empty() && (self.expected != Expected::Form || created.is_output) {
                 continue;
             }
             self.begun.push(Begun {
                 id: created.task.into_owned(),
-                tool,
+                call: only(&calls),
                 ttl: created.ttl,
             });
         }
@@ -212,7 +214,14 @@ impl Filter {
 
     fn shows_task(&self, about: &About<'_>, id: &str) -> bool {
         let own = self.own.as_ref().and_then(|own| own.get(id)).cloned();
-        let owner = own.or_else(|| self.gateway.owners.remembered(self.route.name(), id, about.now));
+        let remembered = self.gateway.owners.remembered(self.route.name(), id, about.now);
+        // It may have become nobody's while the stream was open.
+        if let Some(remembered) = &remembered
+            && remembered.is_not(self.caller.account.id)
+        {
+            return false;
+        }
+        let owner = own.or(remembered);
         about.shows_task(owner.as_deref())
     }
 
@@ -286,4 +295,15 @@ impl Filter {
             }
         }
     }
+}
+
+/// What several calls with the same id have in common: nobody knows which of them is answered.
+fn only(calls: &[&MayBegin]) -> Option<MayBegin> {
+    let (first, others) = calls.split_first()?;
+    let same_tool = others.iter().all(|call| call.tool == first.tool);
+    let same_rule = others.iter().all(|call| call.rule == first.rule);
+    same_tool.then(|| MayBegin {
+        tool: first.tool.clone(),
+        rule: first.rule.clone().filter(|_| same_rule),
+    })
 }

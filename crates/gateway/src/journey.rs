@@ -242,6 +242,7 @@ impl Gateway {
         let (verdict, held) = self.judge(routes, route, &caller, &head, read, record).await?;
         let mut told = verdict.told;
         let read = verdict.read;
+        record.decided(read.as_ref());
         if read.as_ref().is_some_and(|read| read.bytes.is_empty()) {
             return Err(Refusal::Told(told));
         }

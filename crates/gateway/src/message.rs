@@ -16,7 +16,7 @@ mod element;
 mod headers;
 
 use element::element;
-pub(crate) use element::{Asked, AskedTask, Element, Waiting};
+pub(crate) use element::{Asked, AskedTask, Element, MayBegin, Waiting};
 use headers::{VERSION, era, mirrored, one};
 
 /// Longest name of a program that is kept.

@@ -9,6 +9,7 @@ use model::World;
 use crate::authorize::Ruling;
 use crate::exchange::Exchange;
 use crate::in_flight::InFlight;
+use crate::message::Read;
 use crate::metrics::OUTCOMES;
 use crate::quota::Held;
 use crate::refusal::Refusal;
@@ -81,6 +82,13 @@ impl Record {
     /// The exchange, before anything went through.
     pub(crate) fn exchange_mut(&mut self) -> Option<&mut Exchange> {
         self.exchange.as_mut()
+    }
+
+    /// Takes over by which rules its calls were let through.
+    pub(crate) fn decided(&mut self, read: Option<&Read>) {
+        if let (Some(exchange), Some(read)) = (&mut self.exchange, read) {
+            exchange.waiting = read.waiting().cloned().collect();
+        }
     }
 
     /// Takes note that it turned out to be one that listens.

@@ -87,6 +87,9 @@ pub enum Refusal {
     /// Mirrored headers and body disagree, or a required one is missing (TP-52, TP-63).
     #[error("{0}")]
     Mismatch(String),
+    /// A message names more tasks than are looked up for one.
+    #[error("a message may name at most {0} tasks")]
+    TooManyTasks(usize),
     /// The person may not use this server; said in HTTP 200 (CC-5).
     #[error("you may not use this server{}", .0.as_ref().map(|contact| format!("; ask {contact}")).unwrap_or_default())]
     NotAllowed(Option<String>),
@@ -262,6 +265,7 @@ impl Refusal {
             Self::Batch => "batch",
             Self::Meta(_) => "meta",
             Self::Mismatch(_) => "header_mismatch",
+            Self::TooManyTasks(_) => "too_many_tasks",
             Self::NotAllowed(_) => "not_allowed",
             Self::Absent(..) => "hidden",
             Self::Held(..) => "definition_changed",
@@ -322,7 +326,9 @@ impl Refusal {
                 answer::error(id.as_deref(), answer::INVALID_REQUEST, &text),
             ),
             Self::Batch | Self::IdInUse => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_REQUEST)),
-            Self::Meta(_) => json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS)),
+            Self::Meta(_) | Self::TooManyTasks(_) => {
+                json(StatusCode::BAD_REQUEST, rpc(answer::INVALID_PARAMS))
+            }
             Self::Mismatch(_) => json(StatusCode::BAD_REQUEST, rpc(answer::HEADER_MISMATCH)),
             Self::NotAllowed(_)
             | Self::Absent(..)

@@ -4,7 +4,7 @@
 //! An answer that begins a task is passed on once it is written down whose the task is. What was not written down is
 //! nobody's, so nothing here has to find every task; it must only never take one for another person's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +18,16 @@ use tracing::warn;
 use crate::authorize::{About, Ruling};
 use crate::caller::Caller;
 use crate::gateway::Gateway;
-use crate::message::{AskedTask, Element, Read};
+use crate::message::{AskedTask, Element, MayBegin, Read};
 use crate::refusal::{Absent, Refusal, UpstreamTrouble};
 use crate::route::Route;
 
 /// Tasks that are remembered, so that asking for one again and again costs no query.
 const CAPACITY: usize = 10_000;
+/// So long a request is believed what is remembered: another instance may have learned otherwise.
+const FRESH: Duration = Duration::from_secs(30);
+/// Tasks that one message may name.
+const MOST_NAMED: usize = 100;
 /// Tasks of one person at one server that a list can show.
 const MOST: u16 = 10_000;
 /// So long it is known whose a task is after its server may have forgotten it: it may keep it for longer than it said.
@@ -34,13 +38,18 @@ const WITHOUT_END: Duration = Duration::from_hours(90 * 24);
 /// Who began a task.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    account: AccountId,
-    /// With which tool; none if the answer came where nobody could tell.
+    /// None if two people were answered with the same id: it is nobody's.
+    account: Option<AccountId>,
+    /// With which tool; none if nobody can tell.
     tool: Option<Box<str>>,
+    /// By which rule; none if nobody can tell.
+    rule: Option<Box<str>>,
     expires_at: Timestamp,
+    /// When the store said so.
+    known_at: Timestamp,
 }
 
-/// All tasks of one person at one server, by the digests of their ids.
+/// Tasks of one person at one server that an answer may show, by the digests of their ids.
 #[derive(Debug, Default)]
 pub(crate) struct Own(HashMap<[u8; 32], Arc<Owner>>);
 
@@ -48,7 +57,8 @@ pub(crate) struct Own(HashMap<[u8; 32], Arc<Owner>>);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Begun {
     pub(crate) id: String,
-    pub(crate) tool: Option<Box<str>>,
+    /// The call that it answers; none if nobody can tell.
+    pub(crate) call: Option<MayBegin>,
     pub(crate) ttl: Option<Duration>,
 }
 
@@ -81,11 +91,12 @@ impl Owners {
         id: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<Owner>>, StoreError> {
-        if let Some(known) = self.remembered(server, id, now) {
+        let known = self.remembered(server, id, now);
+        if let Some(known) = known.filter(|known| now.since(known.known_at) < FRESH) {
             return Ok(Some(known));
         }
         let task = self.store.task(server, &sha256(id.as_bytes()), now).await?;
-        Ok(task.map(|task| self.remember(task)))
+        Ok(task.map(|task| self.remember(task, now)))
     }
 
     /// All of one person's.
@@ -93,11 +104,11 @@ impl Owners {
         let tasks = self.store.tasks_of(server, account, MOST, now).await?;
         let own = tasks
             .into_iter()
-            .map(|task| (task.digest, Arc::new(Owner::from(task))));
+            .map(|task| (task.digest, Arc::new(Owner::of(task, now))));
         Ok(Own(own.collect()))
     }
 
-    /// Writes down who began a task. `false` if it is another person's.
+    /// Writes down who began a task. `false` if it is another person's, and so nobody's from now on.
     async fn bind(
         &self,
         server: &ServerName,
@@ -106,34 +117,26 @@ impl Owners {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let kept = begun.ttl.map_or(WITHOUT_END, |ttl| ttl.min(WITHOUT_END));
+        // A name that no database takes is nobody's.
+        let call = begun.call.filter(|call| !call.tool.contains('\0'));
         let task = Task {
             server: server.clone(),
             digest: sha256(begun.id.as_bytes()),
-            account,
-            // A name that no database takes is nobody's.
-            tool: begun.tool.map(String::from).filter(|tool| !tool.contains('\0')),
+            account: Some(account),
+            tool: call.as_ref().map(|call| call.tool.to_string()),
+            rule: call.and_then(|call| call.rule).map(String::from),
             created_at: now,
             expires_at: now + kept + AFTERWARDS,
         };
         let bound = self.store.bind_task(&task).await?;
-        Ok(self.remember(bound).account == account)
+        Ok(self.remember(bound, now).account == Some(account))
     }
 
-    fn remember(&self, task: Task) -> Arc<Owner> {
+    fn remember(&self, task: Task, now: Timestamp) -> Arc<Owner> {
         let key = (task.server.clone(), task.digest);
-        let owner = Arc::new(Owner::from(task));
+        let owner = Arc::new(Owner::of(task, now));
         self.known.insert(key, Arc::clone(&owner));
         owner
-    }
-}
-
-impl From<Task> for Owner {
-    fn from(task: Task) -> Self {
-        Self {
-            account: task.account,
-            tool: task.tool.map(Into::into),
-            expires_at: task.expires_at,
-        }
     }
 }
 
@@ -143,42 +146,66 @@ impl Own {
     }
 }
 
-/// Whether a message asks for all of the caller's tasks, or to be told of several.
+/// Whether a message asks for all of the caller's tasks.
 fn asks_for_all(element: &Element) -> bool {
     let list = element.waiting.as_ref().and_then(|waiting| waiting.list);
-    list == Some(protocol::mcp::list::List::Tasks) || !element.watched.is_empty()
+    list == Some(protocol::mcp::list::List::Tasks)
 }
 
 impl Gateway {
-    /// Finds out whose the tasks are that a message names, before it is decided about. Gives all of the caller's
-    /// if the answer may show them.
+    /// Finds out whose the tasks are that a message names, before it is decided about. Gives those of the caller's
+    /// that the answer may show.
     pub(crate) async fn know_tasks(
         &self,
         route: &Route,
         caller: &Caller,
         read: &mut Read,
     ) -> Result<Option<Arc<Own>>, Refusal> {
+        // Who is turned away for how far their token reaches costs no query.
+        if !caller.proof.reaches() {
+            return Ok(None);
+        }
         let (server, account, now) = (route.name(), caller.account.id, self.now());
         let unavailable = |error: StoreError| {
             warn!(%error, %server, "nobody can say whose a task is");
             Refusal::Unavailable
         };
+        let named = |element: &Element| element.watched.len() + usize::from(element.task.is_some());
+        let all = read.elements.iter().flat_map(Element::tasks);
+        // What names no task names nobody's.
+        let ids: HashSet<_> = all
+            .map(|asked| asked.id.clone())
+            .filter(|id| !id.is_empty())
+            .collect();
+        if ids.len() > MOST_NAMED || read.elements.iter().any(|element| named(element) > MOST_NAMED) {
+            return Err(Refusal::TooManyTasks(MOST_NAMED));
+        }
+        let mut found = HashMap::new();
+        for id in ids {
+            let owner = self.owners.find(server, &id, now).await;
+            let owner = owner.map_err(unavailable)?;
+            found.extend(
+                owner
+                    .filter(|owner| owner.account == Some(account))
+                    .map(|owner| (id, owner)),
+            );
+        }
         let mut own = None;
         if read.elements.iter().any(asks_for_all) {
             let all = self.owners.of(server, account, now).await;
-            own = Some(Arc::new(all.map_err(unavailable)?));
+            own = Some(all.map_err(unavailable)?);
         }
         for element in &mut read.elements {
-            if let Some(asked) = &mut element.task {
-                let owner = self.owners.find(server, &asked.id, now).await;
-                let owner = owner.map_err(unavailable)?;
-                asked.owner = owner.filter(|owner| owner.account == account);
+            for asked in element.task.iter_mut().chain(&mut element.watched) {
+                asked.owner = found.get(&asked.id).cloned();
             }
-            for asked in &mut element.watched {
-                asked.owner = own.as_ref().and_then(|own| own.get(&asked.id)).cloned();
+            for asked in &element.watched {
+                let owner = asked.owner.clone();
+                let entry = owner.map(|owner| (sha256(asked.id.as_bytes()), owner));
+                own.get_or_insert_with(Own::default).0.extend(entry);
             }
         }
-        Ok(own)
+        Ok(own.map(Arc::new))
     }
 
     /// Writes down whose the tasks are that an answer begins: before anybody sees them.
@@ -224,7 +251,7 @@ impl About<'_> {
             return Some(absent());
         };
         let act = owner.act(&asked.method);
-        let decision = self.decide_again(act);
+        let decision = self.decide_again(act, owner.rule());
         ruling.note(&decision, act);
         match decision.outcome {
             Outcome::Allowed if self.is_held(act) => Some(absent()),
@@ -236,8 +263,8 @@ impl About<'_> {
 
     /// Whether a list or a notification may show a task to this caller.
     pub(crate) fn shows_task(&self, owner: Option<&Owner>) -> bool {
-        let own =
-            owner.filter(|owner| owner.account == self.caller.account.id && owner.expires_at > self.now);
+        let own = owner
+            .filter(|owner| owner.account == Some(self.caller.account.id) && owner.expires_at > self.now);
         own.is_some_and(|owner| {
             let act = owner.act("tasks/list");
             self.could_be_shown(act) && !self.is_held(act)
@@ -246,6 +273,26 @@ impl About<'_> {
 }
 
 impl Owner {
+    fn of(task: Task, known_at: Timestamp) -> Self {
+        Self {
+            account: task.account,
+            tool: task.tool.map(Into::into),
+            rule: task.rule.map(Into::into),
+            expires_at: task.expires_at,
+            known_at,
+        }
+    }
+
+    /// Whether it is another person's, or nobody's.
+    pub(crate) fn is_not(&self, account: AccountId) -> bool {
+        self.account != Some(account)
+    }
+
+    /// The rule that let the call through; it says nothing where nobody knows of which tool.
+    fn rule(&self) -> Option<&str> {
+        self.rule.as_deref().filter(|_| self.tool.is_some())
+    }
+
     /// What the policy is asked about what is done with a task. Where nobody knows its tool, only those may do it
     /// who may do everything.
     fn act<'a>(&'a self, method: &'a str) -> Act<'a> {

@@ -230,17 +230,19 @@ impl ServerPolicy {
     }
 
     /// Decides about what follows from an earlier call, such as fetching its result: as if the call were made again now,
-    /// but for its arguments, which nobody has any more. Conditions on them were met when it was made.
+    /// but for its arguments, which nobody has any more. A condition on them that allows was met when the call was let through
+    /// by that `rule`, and by no other; one that forbids may be met.
     pub fn decide_again(
         &self,
         principal: Principal<'_>,
         act: Act<'_>,
         annotations: Annotations,
         circumstances: &Circumstances<'_>,
+        rule: Option<&str>,
     ) -> Decision {
         let zones = self.zones();
         self.decide_by(principal, act, annotations, |slice| {
-            slice.decide_again(principal, circumstances, zones)
+            slice.decide_again(principal, circumstances, rule, zones)
         })
     }
 

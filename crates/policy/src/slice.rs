@@ -130,9 +130,9 @@ impl Judges {
         }
     }
 
-    /// What it says when everything but the arguments is known, and these were found good before: what depends on them
-    /// alone allows, and does not forbid.
-    fn decide_again(&self, asked: &Asked) -> Finding {
+    /// What it says when everything but the arguments is known. What depends on them alone allows if it is the rule that
+    /// found them good before; and it forbids, because nobody knows whether it did not then.
+    fn decide_again(&self, asked: &Asked, rule: Option<&str>) -> Finding {
         let (mut set, mut failed) = (PolicySet::new(), Vec::new());
         for policy in self.set.policies() {
             let changed = residual::without_arguments(policy);
@@ -147,20 +147,27 @@ impl Judges {
             .nontrivial_residuals()
             .map(|policy| (policy.id().clone(), residual::truth(&policy)))
             .collect();
-        let among_left = |fits: fn(Option<bool>) -> bool| {
-            let fitting = left.iter().filter(move |(_, truth)| fits(*truth));
+        let among_left = |certain: bool| {
+            let fitting = left.iter().filter(move |(_, truth)| truth.unwrap_or(!certain));
             fitting.map(|(id, _)| id)
+        };
+        let admitted = |id: &&PolicyId| {
+            let facts = self.facts.get(id);
+            rule.is_some() && facts.map(|facts| &*facts.name) == rule
         };
         // A rule that forbids and fails must not count as one that is silent.
         let forbidding = satisfied
             .iter()
-            .chain(among_left(|truth| truth == Some(true)))
+            .chain(among_left(false))
             .chain(response.definitely_errored())
             .chain(&failed);
         if let Some(rule) = self.first(forbidding, true) {
             return Finding::Denied(Some(rule));
         }
-        let allowing = satisfied.iter().chain(among_left(|truth| truth != Some(false)));
+        let allowing = satisfied
+            .iter()
+            .chain(among_left(true))
+            .chain(among_left(false).filter(admitted));
         match self.first(allowing, false) {
             Some(rule) => Finding::Allowed(rule),
             None => Finding::Denied(None),
@@ -334,17 +341,18 @@ impl Slice {
         Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
     }
 
-    /// What is decided under these circumstances about what follows from a call that was allowed with its arguments.
+    /// What is decided under these circumstances about what follows from a call that this rule allowed with its arguments.
     pub(crate) fn decide_again(
         &self,
         principal: Principal<'_>,
         circumstances: &Circumstances<'_>,
+        rule: Option<&str>,
         zones: &[(String, TimeZone)],
     ) -> Result<Findings, NotRepresentable> {
         let none = RestrictedExpression::new_record([])?;
         let context = entities::context(circumstances, none, zones)?;
         let asked = self.request(principal, Some(context))?;
-        let decide = |judges: &Judges| judges.decide_again(&asked);
+        let decide = |judges: &Judges| judges.decide_again(&asked, rule);
         Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
     }
 

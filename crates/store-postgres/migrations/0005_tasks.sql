@@ -3,9 +3,12 @@ CREATE TABLE tasks (
     server     TEXT    NOT NULL,
     -- SHA-256 of the task's id.
     digest     BYTEA   NOT NULL,
-    account_id UUID    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    -- The tool whose call began it; NULL if the answer came where nobody could tell.
+    -- NULL if two people were answered with this id: it is nobody's.
+    account_id UUID    REFERENCES accounts (id) ON DELETE CASCADE,
+    -- The tool whose call began it; NULL if nobody can tell.
     tool       TEXT,
+    -- The rule that let that call through; NULL if nobody can tell.
+    rule       TEXT,
     created_at BIGINT  NOT NULL,
     expires_at BIGINT  NOT NULL,
     PRIMARY KEY (server, digest)

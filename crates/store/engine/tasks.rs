@@ -14,17 +14,30 @@ impl Tasks for Engine {
     async fn bind_task(&self, task: &Task) -> Result<Task> {
         let mut tx = self.begin().await?;
         sqlx::query!(
-            "INSERT INTO tasks (server, digest, account_id, tool, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO tasks (server, digest, account_id, tool, rule, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (server, digest) DO UPDATE
-             SET account_id = excluded.account_id, tool = excluded.tool, created_at = excluded.created_at,
-                 expires_at = excluded.expires_at
-             WHERE tasks.expires_at <= excluded.created_at
-                   OR (tasks.account_id = excluded.account_id AND tasks.tool IS NULL)",
+             SET account_id = CASE
+                     WHEN tasks.expires_at <= excluded.created_at OR tasks.account_id = excluded.account_id
+                     THEN excluded.account_id END,
+                 tool = CASE
+                     WHEN tasks.expires_at <= excluded.created_at THEN excluded.tool
+                     WHEN excluded.tool IS NULL OR tasks.tool = excluded.tool THEN tasks.tool END,
+                 rule = CASE
+                     WHEN tasks.expires_at <= excluded.created_at THEN excluded.rule
+                     WHEN excluded.tool IS NULL OR (tasks.tool = excluded.tool AND tasks.rule = excluded.rule)
+                     THEN tasks.rule END,
+                 created_at = CASE
+                     WHEN tasks.expires_at <= excluded.created_at THEN excluded.created_at
+                     ELSE tasks.created_at END,
+                 expires_at = CASE
+                     WHEN tasks.expires_at > excluded.expires_at THEN tasks.expires_at
+                     ELSE excluded.expires_at END",
             task.server.as_str(),
             &task.digest[..],
-            task.account.uuid(),
+            task.account.map(|account| account.uuid()),
             task.tool,
+            task.rule,
             task.created_at.as_millis(),
             task.expires_at.as_millis()
         )
@@ -32,7 +45,7 @@ impl Tasks for Engine {
         .await
         .map_err(failed)?;
         let bound = sqlx::query!(
-            r#"SELECT account_id AS "account_id: Uuid", tool, created_at, expires_at
+            r#"SELECT account_id AS "account_id?: Uuid", tool, rule, created_at, expires_at
                FROM tasks WHERE server = $1 AND digest = $2"#,
             task.server.as_str(),
             &task.digest[..]
@@ -43,8 +56,9 @@ impl Tasks for Engine {
         let bound =
             bound.ok_or_else(|| StoreError::corrupt("tasks", "what was just written is not there"))?;
         let bound = Task {
-            account: id(bound.account_id),
+            account: bound.account_id.map(id),
             tool: bound.tool,
+            rule: bound.rule,
             created_at: Timestamp::from_millis(bound.created_at),
             expires_at: Timestamp::from_millis(bound.expires_at),
             ..task.clone()
@@ -55,7 +69,7 @@ impl Tasks for Engine {
 
     async fn task(&self, server: &ServerName, digest: &[u8; 32], now: Timestamp) -> Result<Option<Task>> {
         let row = sqlx::query!(
-            r#"SELECT account_id AS "account_id: Uuid", tool, created_at, expires_at
+            r#"SELECT account_id AS "account_id?: Uuid", tool, rule, created_at, expires_at
                FROM tasks WHERE server = $1 AND digest = $2 AND expires_at > $3"#,
             server.as_str(),
             &digest[..],
@@ -67,8 +81,9 @@ impl Tasks for Engine {
         Ok(row.map(|row| Task {
             server: server.clone(),
             digest: *digest,
-            account: id(row.account_id),
+            account: row.account_id.map(id),
             tool: row.tool,
+            rule: row.rule,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
         }))
@@ -82,7 +97,7 @@ impl Tasks for Engine {
         now: Timestamp,
     ) -> Result<Vec<Task>> {
         let rows = sqlx::query!(
-            "SELECT digest, tool, created_at, expires_at
+            "SELECT digest, tool, rule, created_at, expires_at
              FROM tasks WHERE server = $1 AND account_id = $2 AND expires_at > $3
              ORDER BY created_at DESC LIMIT $4",
             server.as_str(),
@@ -98,8 +113,9 @@ impl Tasks for Engine {
                 Ok(Task {
                     server: server.clone(),
                     digest: digest("tasks.digest", row.digest)?,
-                    account,
+                    account: Some(account),
                     tool: row.tool,
+                    rule: row.rule,
                     created_at: Timestamp::from_millis(row.created_at),
                     expires_at: Timestamp::from_millis(row.expires_at),
                 })

@@ -12,10 +12,12 @@ pub struct Task {
     pub server: ServerName,
     /// SHA-256 of its id.
     pub digest: [u8; 32],
-    /// Whose it is.
-    pub account: AccountId,
-    /// The tool whose call began it; none if the answer came where nobody could tell.
+    /// Whose it is; nobody's if a server answered two people with its id.
+    pub account: Option<AccountId>,
+    /// The tool whose call began it; none if nobody can tell.
     pub tool: Option<String>,
+    /// The rule that let that call through; none if nobody can tell.
+    pub rule: Option<String>,
     /// When it was seen first.
     pub created_at: Timestamp,
     /// Until when it is known whose it is.
@@ -25,8 +27,8 @@ pub struct Task {
 /// The `tasks` table.
 #[async_trait]
 pub trait Tasks {
-    /// Writes down whose a task is, and says whose it is then: while one that has the same id lives, that one stays
-    /// as it is, but for its tool if nobody could tell and the same person's call says it now.
+    /// Writes down whose a task is, and says whose it is then. While one that has the same id lives, nobody can tell any
+    /// more what differs between them: whose it is, the tool, or the rule. A new one without a tool says nothing of it.
     async fn bind_task(&self, task: &Task) -> Result<Task>;
     /// Whose a task is at this moment.
     async fn task(&self, server: &ServerName, digest: &[u8; 32], now: Timestamp) -> Result<Option<Task>>;

@@ -32,8 +32,8 @@ impl About<'_> {
         policy.decide(self.principal(), act, self.annotations(act), &circumstances)
     }
 
-    /// Decides about what follows from an earlier call: its arguments are not asked about again.
-    pub(crate) fn decide_again(&self, act: Act<'_>) -> Decision {
+    /// Decides about what follows from an earlier call that this rule let through: nobody has its arguments any more.
+    pub(crate) fn decide_again(&self, act: Act<'_>, rule: Option<&str>) -> Decision {
         if is_too_long(act) {
             return Decision::hidden();
         }
@@ -43,6 +43,7 @@ impl About<'_> {
             act,
             self.annotations(act),
             &self.circumstances(None),
+            rule,
         )
     }
 

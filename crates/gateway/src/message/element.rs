@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use policy::Act;
 use protocol::mcp::list::List;
 use protocol::mcp::message::Message;
+use protocol::mcp::task::is_about_one;
 
 use crate::task::Owner;
 
@@ -33,6 +34,11 @@ pub(crate) struct Element {
 }
 
 impl Element {
+    /// The tasks that it names.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &AskedTask> {
+        self.task.iter().chain(&self.watched)
+    }
+
     /// SHA-256 of the arguments of a tool call, in hex, as they came.
     pub(crate) fn digest(&self, body: &Bytes) -> Option<String> {
         let span = self.asked.iter().find_map(|asked| match asked.act() {
@@ -88,8 +94,16 @@ pub(crate) struct Waiting {
     pub(crate) is_tool_call: bool,
     /// The list that it asks for.
     pub(crate) list: Option<List>,
-    /// The tool that it calls, if the answer may be a task.
-    pub(crate) may_begin: Option<Box<str>>,
+    /// What it calls, if the answer may be a task.
+    pub(crate) may_begin: Option<MayBegin>,
+}
+
+/// A call of which the answer may be a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MayBegin {
+    pub(crate) tool: Box<str>,
+    /// The rule that let it through, once that is decided.
+    pub(crate) rule: Option<Box<str>>,
 }
 
 impl Waiting {
@@ -110,7 +124,10 @@ impl Waiting {
         let may_begin = waiting.is_tool_call && (params.task || params.meta.tasks);
         let tool = params.name.as_deref().filter(|_| may_begin);
         Some(Self {
-            may_begin: tool.map(Into::into),
+            may_begin: tool.map(|tool| MayBegin {
+                tool: tool.into(),
+                rule: None,
+            }),
             ..waiting
         })
     }
@@ -131,7 +148,7 @@ pub(super) const HARMLESS: [&str; 10] = [
     "logging/setLevel",
 ];
 
-/// Methods that name a task. What they may do depends on whose it is (TP-113, TP-114).
+/// Methods of which nothing is asked but whose task it is, and what its owner may do (TP-113, TP-114).
 pub(super) const OF_TASKS: [&str; 4] = ["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"];
 
 /// One message, as later steps need it.
@@ -177,7 +194,9 @@ pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Elemen
         _ => {}
     }
     let listens = message.method() == Some("subscriptions/listen");
-    let task = message.method().filter(|method| OF_TASKS.contains(method));
+    // Whoever names a task must be its owner, whatever else the method may be.
+    let method = message.method().unwrap_or_default();
+    let task = params.task_id.is_some() || is_about_one(method);
     // What is no list of texts names nobody's task.
     let watched = params
         .notifications
@@ -188,7 +207,7 @@ pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Elemen
         named: None,
         waiting: Waiting::of(message),
         asked,
-        task: task.map(|method| AskedTask::new(method, params.task_id.as_deref().unwrap_or_default())),
+        task: task.then(|| AskedTask::new(method, params.task_id.as_deref().unwrap_or_default())),
         watched: watched
             .iter()
             .map(|id| AskedTask::new("subscriptions/listen", id))

@@ -75,6 +75,78 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
+/// Any JSON value, checked as [`Strict`] does; notes whether a word is within one of its names or texts.
+#[derive(Debug)]
+pub(super) struct Word<'w> {
+    word: &'static str,
+    found: &'w mut bool,
+}
+
+impl<'w> Word<'w> {
+    /// Looks for this word.
+    pub(super) fn new(word: &'static str, found: &'w mut bool) -> Self {
+        Self { word, found }
+    }
+
+    fn look(&mut self, text: &str) {
+        *self.found |= text.contains(self.word);
+    }
+
+    fn again(&mut self) -> Word<'_> {
+        Word::new(self.word, self.found)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Word<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Word<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
+        self.look(text);
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self.again())?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let mut seen = Seen::default();
+        while let Some(Key(key)) = members.next_key()? {
+            self.look(&key);
+            seen.add(key)?;
+            members.next_value_seed(self.again())?;
+        }
+        Ok(())
+    }
+}
+
 /// A member's name, borrowed from the document where it has no escapes.
 #[derive(serde::Deserialize, Debug)]
 pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);

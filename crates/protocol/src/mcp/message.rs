@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error as ThisError;
 
-use super::json::{Key, Seen, Strict};
+use super::json::{Key, Seen, Strict, Word};
 
 /// A request body: one message, or a batch (2025-03-26 alone).
 #[expect(
@@ -449,9 +449,9 @@ object_seed!(
                 meta.protocol_version = Some(members.next_value::<Key<'_>>()?.0);
             }
             "io.modelcontextprotocol/clientCapabilities" => {
-                let text = strict_text(&mut members, 3)?;
+                // It is in every request of the stateless era, and not worth a second pass.
+                members.next_value_seed(Word::new("tasks", &mut meta.tasks))?;
                 meta.client_capabilities = true;
-                meta.tasks = text.contains("tasks");
             }
             "io.modelcontextprotocol/clientInfo" => {
                 meta.client_info = Some(strict_text(&mut members, 3)?);
@@ -463,18 +463,21 @@ object_seed!(
     }
 );
 
-/// Whether Go's `encoding/json` would take `name` for `known`: simple case folding, in which U+017F is an
-/// s and U+212A is a k.
+/// Whether Go's `encoding/json` would take `name` for `known`.
 fn folds_to(name: &str, known: &str) -> bool {
     if name.is_ascii() {
         return name.eq_ignore_ascii_case(known);
     }
-    let folded = name.chars().map(|c| match c {
+    folded(name).eq(known.chars().map(|c| c.to_ascii_lowercase()))
+}
+
+/// Simple case folding, in which U+017F is an s and U+212A is a k.
+pub(super) fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|c| match c {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
         c => c.to_ascii_lowercase(),
-    });
-    folded.eq(known.chars().map(|c| c.to_ascii_lowercase()))
+    })
 }
 
 #[cfg(test)]

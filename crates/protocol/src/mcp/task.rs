@@ -11,12 +11,23 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::list::{Unreadable, same_id};
+use super::message::folded;
 
 /// What stands in every text that holds a task, and hardly in any other.
 pub const TRACE: &[u8] = b"taskId";
 
 /// Longest id that is taken note of.
 const LONGEST_ID: usize = 1024;
+
+/// Whether a client's message with this method is about one task, or a server could take it for one, however lenient it
+/// is about case. Lists are about none.
+pub fn is_about_one(method: &str) -> bool {
+    let begins = |with: &str| {
+        let mut folded = folded(method);
+        with.chars().all(|c| folded.next() == Some(c))
+    };
+    method != "tasks/list" && (begins("tasks/") || begins("notifications/tasks"))
+}
 
 /// A task that begins with an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -236,6 +236,7 @@ pub const TABLES: [Table; 20] = [
             ("digest", Bytes),
             ("account_id", Uuid),
             ("tool", Text),
+            ("rule", Text),
             ("created_at", Integer),
             ("expires_at", Integer),
         ],

@@ -117,7 +117,8 @@ async fn every_table_that_grows_is_swept() {
         let task = store::Task {
             server: "fixture".parse().unwrap(),
             digest: [7; 32],
-            account: door.account("ana").await,
+            account: Some(door.account("ana").await),
+            rule: None,
             tool: None,
             created_at: now,
             expires_at: now + DAY,

@@ -97,6 +97,37 @@ fn dec_19_what_is_nested_too_deep_for_others_is_too_deep_here() {
 }
 
 #[test]
+fn tasks_are_found_among_capabilities_in_one_pass_that_is_as_strict_as_elsewhere() {
+    let with = |capabilities: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"_meta":{{"io.modelcontextprotocol/clientCapabilities":{capabilities}}}}}}}"#
+        )
+    };
+    for (capabilities, tasks) in [
+        ("{}", false),
+        ("null", false),
+        (r#"{"sampling":{},"n":[1,-2,0.5,true,null,"x"]}"#, false),
+        (r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#, true),
+        (
+            r#"{"extensions":{"io.modelcontextprotocol/ta\u0073ks":{}}}"#,
+            true,
+        ),
+        (r#"{"a":["tasks",1],"z":{}}"#, true),
+    ] {
+        let text = with(capabilities);
+        let meta = single(&text).params.meta;
+        assert!(meta.client_capabilities, "{capabilities}");
+        assert_eq!(meta.tasks, tasks, "{capabilities}");
+    }
+    assert!(parse(with(r#"{"a":[{"b":1,"\u0062":2}]}"#).as_bytes()).is_err());
+    for (depth, accepted) in [(124, true), (125, false)] {
+        let text = with(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+        assert_eq!(parse(text.as_bytes()).is_ok(), accepted, "{depth}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), accepted);
+    }
+}
+
+#[test]
 fn what_is_no_message() {
     for text in [
         r#"{"id":1,"method":"x"}"#,

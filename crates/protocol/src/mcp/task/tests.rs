@@ -66,6 +66,33 @@ fn everything_else_begins_none() {
 }
 
 #[test]
+fn a_method_is_about_a_task_however_it_is_written() {
+    for method in [
+        "tasks/get",
+        "Tasks/get",
+        "tasks/delete",
+        "TASKS/logs",
+        "ta\u{17f}\u{212a}s/x",
+        "Tasks/list",
+        "tasks/",
+        "notifications/tasks",
+        "Notifications/Tasks/status",
+    ] {
+        assert!(is_about_one(method), "{method}");
+    }
+    for method in [
+        "tasks/list",
+        "tasks",
+        "tools/call",
+        "notifications/task",
+        "x/tasks/get",
+        "",
+    ] {
+        assert!(!is_about_one(method), "{method}");
+    }
+}
+
+#[test]
 fn tp_57_requests_are_told_from_notifications_and_answers() {
     fn one(text: &str) -> Option<Said<'_>> {
         said(text).unwrap().into_iter().next()

@@ -1,6 +1,7 @@
 //! Results that are fetched later are for whoever began them (TP-112 to TP-115, MA-145).
 
 mod extension;
+mod hostile;
 mod session_era;
 mod streams;
 
@@ -27,18 +28,22 @@ fn limited() -> Plan {
     }
 }
 
-/// A door before an upstream that says what a test wrote, with tokens of Ana and Ben.
-async fn scripted() -> (Door, Scripted, [String; 2]) {
-    let upstream = Scripted::start().await;
+/// A door before an upstream that says what a test wrote.
+fn before(upstream: &Scripted) -> Plan {
     let servers = format!(
         "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: [a, c] }}]\n",
         upstream.url()
     );
-    let door = Door::with(Plan {
+    Plan {
         servers,
         ..Plan::default()
-    })
-    .await;
+    }
+}
+
+/// The same, with tokens of Ana and Ben.
+async fn scripted() -> (Door, Scripted, [String; 2]) {
+    let upstream = Scripted::start().await;
+    let door = Door::with(before(&upstream)).await;
     let tokens = door.tokens_for("scripted", ["ana", "ben"]).await;
     (door, upstream, tokens)
 }

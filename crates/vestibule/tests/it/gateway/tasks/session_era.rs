@@ -7,7 +7,7 @@ use crate::rig::scripted::Scripted;
 use crate::rig::{Ask, Door};
 
 /// Says this in one of the framings that a server may choose.
-fn says(upstream: &Scripted, framing: &str, message: &Value) {
+pub(super) fn says(upstream: &Scripted, framing: &str, message: &Value) {
     match framing {
         "stream" => upstream.answers(
             "200 OK",
@@ -29,20 +29,21 @@ fn says(upstream: &Scripted, framing: &str, message: &Value) {
     }
 }
 
-fn created(id: &str) -> Value {
+pub(super) fn created(id: &str) -> Value {
     let task = json!({ "taskId": id, "status": "working", "ttl": 60_000 });
     json!({ "jsonrpc": "2.0", "id": 7, "result": { "task": task } })
 }
 
 /// Begins a task with tool `a`.
-async fn begin(door: &Door, upstream: &Scripted, framing: &str, token: &str, id: &str) {
+pub(super) async fn begin(door: &Door, upstream: &Scripted, framing: &str, token: &str, id: &str) {
     says(upstream, framing, &created(id));
     let call = of_session_era("tools/call", &json!({ "name": "a", "task": { "ttl": 60_000 } }));
     let reply = door.ask(call.bearer(token)).await;
     assert_eq!(answer(&reply), created(id), "{framing}: it passes as it is");
 }
 
-const DONE: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"done"}]}}"#;
+pub(super) const DONE: &str =
+    r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"done"}]}}"#;
 
 /// TP-112, MA-145.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,23 +137,10 @@ async fn a_batch_is_decided_task_by_task() {
     assert_eq!(door.ask(get(&ana)).await.body, DONE);
 }
 
-/// TP-113: nobody takes over a task by being answered with its id, and what nobody asked for is nobody's.
+/// TP-113: what nobody asked for is nobody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_id_that_comes_again_stays_whose_it_was() {
-    let (door, upstream, [ana, ben]) = scripted().await;
-    begin(&door, &upstream, "whole", &ana, "hers").await;
-    for framing in ["whole", "chunks", "stream"] {
-        says(&upstream, framing, &created("hers"));
-        let call = of_session_era("tools/call", &json!({ "name": "a", "task": {} })).bearer(&ben);
-        let reply = door.ask(call).await;
-        let result = &answer(&reply)["result"];
-        assert_eq!(result["isError"], true, "{framing}: {reply:?}");
-        assert!(!reply.body.contains("hers"), "{reply:?}");
-        let get = of_session_era("tasks/get", &json!({ "taskId": "hers" }));
-        refused(&door.ask(get.bearer(&ben)).await, "hers");
-    }
-    // Hers again, by another tool of hers: it stays what it was.
-    begin(&door, &upstream, "whole", &ana, "hers").await;
+async fn a_task_that_nobody_asked_for_is_nobodys() {
+    let (door, upstream, [ana, _]) = scripted().await;
     says(&upstream, "whole", &created("unasked"));
     let call = of_session_era("tools/call", &json!({ "name": "a" })).bearer(&ana);
     assert_eq!(answer(&door.ask(call).await), created("unasked"));

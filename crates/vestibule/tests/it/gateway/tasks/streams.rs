@@ -56,6 +56,38 @@ async fn tp_57_a_request_of_the_server_is_dropped_in_the_stateless_era() {
     assert!(!messages(&door, list).await.contains(&request));
     let listen = door::modern("scripted", "subscriptions/listen", json!({ "notifications": {} }));
     assert!(!messages(&door, listen.bearer(&ana)).await.contains(&request));
+    // What has two readings may be a question.
+    let twice = r#"{"jsonrpc":"2.0","id":"s1","id":"s2","method":"sampling/createMessage","params":{}}"#;
+    upstream.answers(
+        "200 OK",
+        &["Content-Type: text/event-stream"],
+        &format!("data: {twice}\n\ndata: {done}\n\n"),
+    );
+    for ask in [
+        door::modern("scripted", "tools/call", call.clone()),
+        knowing("scripted", "tools/call", call.clone()),
+        door::modern("scripted", "tools/list", json!({})),
+    ] {
+        let reply = door.ask(ask.bearer(&ana)).await;
+        assert!(
+            !reply.body.contains("sampling") && reply.body.contains("complete"),
+            "{reply:?}"
+        );
+    }
+    // Nor can it be hidden from who looks.
+    upstream.answers(
+        "200 OK",
+        &["Content-Type: text/event-stream", "Content-Encoding: gzip"],
+        "data: {}\n\n",
+    );
+    for params in [call.clone(), json!({ "name": "a", "task": {} })] {
+        let ask = door::modern("scripted", "tools/call", params).bearer(&ana);
+        let reply = door.ask(ask).await;
+        assert_eq!(answer(&reply)["result"]["isError"], true, "{reply:?}");
+    }
+    let passes = door.ask(of_session_era("tools/call", &call).bearer(&ana)).await;
+    assert_eq!(passes.body, "data: {}\n\n");
+    stream(&upstream, &said);
     // In a session it may.
     let call = of_session_era("tools/call", &call).bearer(&ana);
     assert_eq!(messages(&door, call).await, said);
