@@ -35,7 +35,7 @@ impl Tasks for Engine {
                      ELSE excluded.expires_at END",
             task.server.as_str(),
             &task.digest[..],
-            task.account.map(|account| account.uuid()),
+            task.account.map(Id::uuid),
             task.tool,
             task.rule,
             task.created_at.as_millis(),
