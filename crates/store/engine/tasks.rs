@@ -1,7 +1,7 @@
 //! The `tasks` table.
 
 use async_trait::async_trait;
-use model::id::Id as _;
+use model::id::Id;
 use model::{AccountId, ServerName, Timestamp};
 use store::{Result, StoreError, Task, Tasks};
 use uuid::Uuid;
