@@ -82,9 +82,9 @@ pub(crate) async fn show(
     };
     let client = client_name(locale, &widenable.face);
     let title = if asked.is_empty() {
-        "widen-own-title"
+        locale.t1("widen-own-title", "client", &client)
     } else {
-        "widen-title"
+        locale.t1("widen-title", "client", &client)
     };
     let (vouching, vouched) = vouching(locale, &widenable.face);
     let choices = |held: bool| {
@@ -95,13 +95,7 @@ pub(crate) async fn show(
         })
     };
     let template = ScopesPage {
-        page: Page::own(
-            &web,
-            locale,
-            locale.t1(title, "client", &client),
-            "apps",
-            &signed_in,
-        ),
+        page: Page::own(&web, locale, title, "apps", &signed_in),
         asked: asked.to_string(),
         client,
         vouching,
