@@ -60,6 +60,9 @@ pub enum Refusal {
         /// Those that are lacking.
         lacking: String,
     },
+    /// The client did not declare the tasks extension (TP-55).
+    #[error("this needs the extension io.modelcontextprotocol/tasks, which the request does not declare")]
+    Undeclared,
     /// Another method than those that this leg has.
     #[error("method not allowed")]
     Method(&'static str),
@@ -256,6 +259,7 @@ impl Refusal {
             Self::TooManyUnknown(_) => "too_many_unknown",
             Self::Scope => "scope",
             Self::Lacking(_) | Self::StepUp { .. } => "insufficient_scope",
+            Self::Undeclared => "undeclared_capability",
             Self::Method(_) => "method",
             Self::MediaType => "media_type",
             Self::Encoding => "encoding",
@@ -314,6 +318,7 @@ impl Refusal {
                 StatusCode::FORBIDDEN,
                 plain(ErrorCode::InsufficientScope.as_str(), &text),
             ),
+            Self::Undeclared => json(StatusCode::BAD_REQUEST, answer::undeclared_tasks(id, &text)),
             Self::Method(_) => json(StatusCode::METHOD_NOT_ALLOWED, plain("method_not_allowed", &text)),
             Self::MediaType | Self::Encoding => {
                 json(StatusCode::UNSUPPORTED_MEDIA_TYPE, rpc(answer::INVALID_REQUEST))

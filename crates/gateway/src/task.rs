@@ -245,6 +245,11 @@ impl About<'_> {
             if modern && asked.method == "tasks/result" {
                 return Refusal::Absent(Absent::Method, asked.method.clone());
             }
+            // TP-55: whose task it is is no question of a client that does not know tasks.
+            let of_extension = ["tasks/get", "tasks/update", "tasks/cancel"].contains(&asked.method.as_str());
+            if modern && of_extension && !asked.is_declared {
+                return Refusal::Undeclared;
+            }
             Refusal::Absent(Absent::Task, asked.id.clone())
         };
         let Some(owner) = &asked.owner else {

@@ -73,14 +73,17 @@ pub(crate) struct AskedTask {
     pub(crate) id: String,
     /// The caller, if it is theirs. Until that is known it is nobody's.
     pub(crate) owner: Option<Arc<Owner>>,
+    /// Whether the client declared that it knows tasks, as the stateless era asks of each request.
+    pub(crate) is_declared: bool,
 }
 
 impl AskedTask {
-    fn new(method: &str, id: &str) -> Self {
+    fn new(method: &str, id: &str, is_declared: bool) -> Self {
         Self {
             method: method.to_owned(),
             id: id.to_owned(),
             owner: None,
+            is_declared,
         }
     }
 }
@@ -207,10 +210,16 @@ pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Elemen
         named: None,
         waiting: Waiting::of(message),
         asked,
-        task: task.then(|| AskedTask::new(method, params.task_id.as_deref().unwrap_or_default())),
+        task: task.then(|| {
+            AskedTask::new(
+                method,
+                params.task_id.as_deref().unwrap_or_default(),
+                params.meta.tasks,
+            )
+        }),
         watched: watched
             .iter()
-            .map(|id| AskedTask::new("subscriptions/listen", id))
+            .map(|id| AskedTask::new("subscriptions/listen", id, params.meta.tasks))
             .collect(),
         watches: params.notifications.tasks.and_then(place).filter(|_| listens),
         span: place(text)

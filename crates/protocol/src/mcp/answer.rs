@@ -19,6 +19,8 @@ pub const RESOURCE_NOT_FOUND: i64 = -32002;
 pub const INTERNAL_ERROR: i64 = -32603;
 /// Mirrored headers and body disagree (2026-07-28).
 pub const HEADER_MISMATCH: i64 = -32020;
+/// The request needs a capability that it does not declare (2026-07-28).
+pub const MISSING_CAPABILITY: i64 = -32021;
 /// The caller may not use this server; our own code.
 pub const NOT_ALLOWED: i64 = 40_300;
 /// More than a quota allows; our own code.
@@ -27,6 +29,14 @@ pub const TOO_MANY: i64 = 42_900;
 /// A JSON-RPC error; without `id` where it could not be read.
 pub fn error(id: Option<&str>, code: i64, message: &str) -> String {
     with_id(id, "error", &json!({ "code": code, "message": message }))
+}
+
+/// The error for a request about tasks whose client did not declare that it knows them (TP-55).
+pub fn undeclared_tasks(id: Option<&str>, message: &str) -> String {
+    let required = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+    let data = json!({ "requiredCapabilities": required });
+    let error = json!({ "code": MISSING_CAPABILITY, "message": message, "data": data });
+    with_id(id, "error", &error)
 }
 
 /// A tool result marked as an error: one plain sentence that a model can act on (DEC-16, DEC-18).
