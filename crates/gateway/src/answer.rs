@@ -152,7 +152,7 @@ impl Gateway {
             // We asked for none: what it says cannot be judged.
             return Err(Refusal::Upstream(UpstreamTrouble::Broken));
         }
-        let filter = Filter::of(self, exchange);
+        let filter = (!is_sse).then(|| Filter::of(self, exchange)).flatten();
         if care == Care::Tasks && !is_sse && told.is_empty() {
             return self.glance(journey, passed, filter).await;
         }

@@ -52,15 +52,8 @@ pub(crate) struct Verdict {
     pub(crate) told: Vec<String>,
 }
 
-/// Decides. The scope is asked first: a person who could get it is told so (DEC-17).
-///
-/// What is allowed takes of the quotas; what is refused takes nothing. By which rules is noted in `ruling`.
-pub(crate) fn authorize(
-    about: &About<'_>,
-    taking: &mut Taking<'_>,
-    ruling: &mut Ruling,
-    read: Option<Read>,
-) -> Result<Verdict, Refusal> {
+/// Whether the server may be used at all. The scope is asked first: a person who could get it is told so (DEC-17).
+pub(crate) fn enter(about: &About<'_>, ruling: &mut Ruling) -> Result<(), Refusal> {
     if !about.caller.proof.reaches() {
         return Err(Refusal::Scope);
     }
@@ -69,6 +62,18 @@ pub(crate) fn authorize(
     if connect.outcome != Outcome::Allowed {
         return Err(not_allowed(about.route));
     }
+    Ok(())
+}
+
+/// Decides about what is asked for there.
+///
+/// What is allowed takes of the quotas; what is refused takes nothing. By which rules is noted in `ruling`.
+pub(crate) fn authorize(
+    about: &About<'_>,
+    taking: &mut Taking<'_>,
+    ruling: &mut Ruling,
+    read: Option<Read>,
+) -> Result<Verdict, Refusal> {
     let told = Vec::new();
     let Some(mut read) = read else {
         return Ok(Verdict { read, told });
@@ -79,7 +84,7 @@ pub(crate) fn authorize(
     if narrows {
         read.bytes = about.narrow(&read, ruling);
     }
-    let (mut refused, mut rules) = (Vec::new(), Vec::new());
+    let (mut refused, mut kept) = (Vec::new(), Vec::new());
     for (at, element) in read.elements.iter().enumerate() {
         if read.is_batch {
             ruling.rule = None;
@@ -89,22 +94,19 @@ pub(crate) fn authorize(
         } else {
             about.judge(&read, element, ruling)
         };
-        rules.push(ruling.rule.clone());
         let refusal = judged.or_else(|| taking.message(about, element, listens).err());
         if read.is_batch {
             let judged = noted(&read, element, refusal.as_ref(), ruling);
             ruling.messages.push(judged);
         }
+        if refusal.is_none() && element.may_begin().is_some() {
+            kept.push((at, about.kept(&read, element)));
+        }
         refused.extend(refusal.map(|refusal| (at, refusal)));
     }
-    // What follows from a call depends on the rule that let it through.
-    for (element, rule) in read.elements.iter_mut().zip(rules) {
-        let begins = element
-            .waiting
-            .as_mut()
-            .and_then(|waiting| waiting.may_begin.as_mut());
-        if let Some(begins) = begins {
-            begins.rule = rule.map(Into::into);
+    for (at, arguments) in kept {
+        if let Some(begins) = read.elements.get_mut(at).and_then(Element::may_begin_mut) {
+            begins.arguments = arguments;
         }
     }
     if !read.is_batch {
@@ -223,10 +225,7 @@ impl About<'_> {
             return Some(refusal);
         }
         element.asked.iter().find_map(|asked| {
-            let arguments = asked
-                .arguments
-                .clone()
-                .and_then(|span| std::str::from_utf8(body.get(span)?).ok());
+            let arguments = asked.arguments(body);
             let decision = self.decide(asked.act(), arguments);
             ruling.note(&decision, asked.act());
             let refusal = self.refusal(&decision, asked, arguments);

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use audit::Proof as Recorded;
+use audit::event::Voucher;
 use issuer::service_tokens::{self, ServiceAccess};
-use issuer::{Access, ClientName, Resource};
+use issuer::{Access, Resource};
 use model::id::Id as _;
 use model::{AccountStatus, ClientId, GrantId, GroupName, Timestamp, TokenId};
 use protocol::{Issuer, scope};
@@ -183,45 +184,40 @@ impl Proof {
 
     /// How the record names it.
     pub(crate) fn recorded(&self) -> InRecord {
+        let client = self.client().parse().ok();
+        let with = |proof| InRecord {
+            client,
+            proof: Some(proof),
+            ..InRecord::default()
+        };
         match self {
-            Self::Access(access) => InRecord {
-                client: Some(access.client.clone()),
-                grant: Some(access.grant),
-                token: Some(access.token),
-                proof: None,
-                name: access.client_name().cloned(),
-            },
-            Self::Service(token) => InRecord {
-                client: self.client().parse().ok(),
-                grant: None,
-                token: None,
-                proof: Some(Recorded::ServiceToken(token.id)),
-                name: None,
-            },
-            Self::Foreign(access) => InRecord {
-                client: self.client().parse().ok(),
-                grant: None,
-                token: None,
-                proof: Some(Recorded::Issuer(access.trust.clone())),
-                name: None,
-            },
-            Self::Legacy(token) => InRecord {
-                client: self.client().parse().ok(),
-                grant: None,
-                token: None,
-                proof: Some(Recorded::Legacy(token.name.clone())),
-                name: None,
-            },
+            Self::Access(access) => {
+                let name = access.client_name();
+                InRecord {
+                    client: Some(access.client.clone()),
+                    client_name: name.and_then(|known| known.name.clone()),
+                    client_vouched_by: name.map(|known| known.vouched_by),
+                    grant: Some(access.grant),
+                    token: Some(access.token),
+                    proof: None,
+                }
+            }
+            Self::Service(token) => with(Recorded::ServiceToken(token.id)),
+            Self::Foreign(access) => with(Recorded::Issuer(access.trust.clone())),
+            Self::Legacy(token) => with(Recorded::Legacy(token.name.clone())),
         }
     }
 }
 
 /// What of a proof joins the record of a call.
+#[derive(Default)]
 pub(crate) struct InRecord {
     pub(crate) client: Option<ClientId>,
+    /// What it is called.
+    pub(crate) client_name: Option<Arc<str>>,
+    /// Who says so.
+    pub(crate) client_vouched_by: Option<Voucher>,
     pub(crate) grant: Option<GrantId>,
     pub(crate) token: Option<TokenId>,
     pub(crate) proof: Option<Recorded>,
-    /// What the client is called.
-    pub(crate) name: Option<ClientName>,
 }

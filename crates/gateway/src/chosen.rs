@@ -87,8 +87,7 @@ fn of_message(rules: &[KeptArguments], element: &Element, body: &Bytes, room: &m
         if concerned.peek().is_none() {
             continue;
         }
-        let text = asked.arguments.clone().and_then(|span| body.get(span));
-        let arguments = Arguments::read(text.and_then(|text| std::str::from_utf8(text).ok()));
+        let arguments = Arguments::read(asked.arguments(body));
         for path in concerned.flat_map(|rule| &rule.paths) {
             // Two rules may name the same.
             if values.contains_key(path) {

@@ -301,9 +301,9 @@ impl Filter {
 fn only(calls: &[&MayBegin]) -> Option<MayBegin> {
     let (first, others) = calls.split_first()?;
     let same_tool = others.iter().all(|call| call.tool == first.tool);
-    let same_rule = others.iter().all(|call| call.rule == first.rule);
+    let same_arguments = others.iter().all(|call| call.arguments == first.arguments);
     same_tool.then(|| MayBegin {
         tool: first.tool.clone(),
-        rule: first.rule.clone().filter(|_| same_rule),
+        arguments: first.arguments.clone().filter(|_| same_arguments),
     })
 }

@@ -176,7 +176,7 @@ impl Gateway {
         route: &Route,
         caller: &Caller,
         head: &request::Parts,
-        read: Option<Read>,
+        mut read: Option<Read>,
         record: &mut Record,
     ) -> Result<(Verdict, Vec<Held>), Refusal> {
         let address = record.exchange().ok_or(Refusal::Unavailable)?.address;
@@ -193,19 +193,25 @@ impl Gateway {
             now: self.elapsed(),
             held: Vec::new(),
         };
-        let listens = head.method == Method::GET;
-        let verdict =
-            authorize::authorize(&about, &mut taking, &mut record.ruling, read).and_then(|verdict| {
-                if listens {
-                    taking.stream(&about)?;
-                }
-                Ok(verdict)
-            });
-        match verdict {
-            Ok(verdict) => Ok((verdict, taking.held)),
-            Err(Refusal::NotAllowed(contact)) => Err(not_allowed_by_method(&head.method, contact)),
-            Err(refusal) => Err(self.step_up(route, caller, &head.headers, refusal).await),
+        match authorize::enter(&about, &mut record.ruling) {
+            Err(Refusal::NotAllowed(contact)) => return Err(not_allowed_by_method(&head.method, contact)),
+            entered => entered?,
         }
+        // Only who may come in can make the door ask the database whose a task is.
+        if let Some(read) = &mut read {
+            let own = self.know_tasks(route, caller, read).await?;
+            if let Some(exchange) = record.exchange_mut() {
+                exchange.own = own;
+            }
+        }
+        let verdict = match authorize::authorize(&about, &mut taking, &mut record.ruling, read) {
+            Ok(verdict) => verdict,
+            Err(refusal) => return Err(self.step_up(route, caller, &head.headers, refusal).await),
+        };
+        if head.method == Method::GET {
+            taking.stream(&about)?;
+        }
+        Ok((verdict, taking.held))
     }
 
     async fn pass(
@@ -225,20 +231,17 @@ impl Gateway {
         if !allow.split(", ").any(|method| method == head.method.as_str()) {
             return Err(Refusal::Method(allow));
         }
-        let mut read = match head.method {
+        let read = match head.method {
             Method::POST => Some(read(route, &head.headers, incoming, record).await?),
             _ => None,
         };
         if let Some(tracing) = &self.parts.tracing {
             record.span = Some(tracing.begin(trace::parent(&head.headers, read.as_ref())));
         }
-        let Some(exchange) = record.exchange_mut() else {
+        let Some(exchange) = record.exchange() else {
             return Err(Refusal::Unavailable);
         };
         let caller = exchange.caller.clone();
-        if let Some(read) = &mut read {
-            exchange.own = self.know_tasks(route, &caller, read).await?;
-        }
         let (verdict, held) = self.judge(routes, route, &caller, &head, read, record).await?;
         let mut told = verdict.told;
         let read = verdict.read;

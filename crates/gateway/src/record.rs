@@ -84,9 +84,10 @@ impl Record {
         self.exchange.as_mut()
     }
 
-    /// Takes over by which rules its calls were let through.
+    /// Takes over what was noted about calls that may begin tasks.
     pub(crate) fn decided(&mut self, read: Option<&Read>) {
-        if let (Some(exchange), Some(read)) = (&mut self.exchange, read) {
+        let begins = |read: &&Read| read.elements.iter().any(|element| element.may_begin().is_some());
+        if let (Some(exchange), Some(read)) = (&mut self.exchange, read.filter(begins)) {
             exchange.waiting = read.waiting().cloned().collect();
         }
     }
@@ -123,16 +124,13 @@ impl Record {
             return Ok(());
         };
         let proof = exchange.caller.proof.recorded();
-        let (name, vouched_by) = proof
-            .name
-            .map_or((None, None), |known| (known.name, Some(known.vouched_by)));
         let what = What::CallAdmitted {
             call: exchange.reference,
             server: exchange.route.name().clone(),
             account: Some(exchange.caller.account.id),
             client: proof.client,
-            client_name: name,
-            client_vouched_by: vouched_by,
+            client_name: proof.client_name,
+            client_vouched_by: proof.client_vouched_by,
             grant: proof.grant,
             token: proof.token,
             proof: proof.proof,
@@ -173,15 +171,12 @@ impl Drop for Record {
         let chosen = std::mem::take(&mut exchange.chosen);
         let person = person(&exchange, chosen);
         let proof = exchange.caller.proof.recorded();
-        let (name, vouched_by) = proof
-            .name
-            .map_or((None, None), |known| (known.name, Some(known.vouched_by)));
         let what = What::Call {
             server: exchange.route.name().clone(),
             account: Some(exchange.caller.account.id),
             client: proof.client,
-            client_name: name,
-            client_vouched_by: vouched_by,
+            client_name: proof.client_name,
+            client_vouched_by: proof.client_vouched_by,
             grant: proof.grant,
             token: proof.token,
             proof: proof.proof,

@@ -42,8 +42,8 @@ pub(crate) struct Owner {
     account: Option<AccountId>,
     /// With which tool; none if nobody can tell.
     tool: Option<Box<str>>,
-    /// By which rule; none if nobody can tell.
-    rule: Option<Box<str>>,
+    /// With which arguments, as far as the rules read them; none if nobody can tell.
+    arguments: Option<Box<str>>,
     expires_at: Timestamp,
     /// When the store said so.
     known_at: Timestamp,
@@ -124,7 +124,7 @@ impl Owners {
             digest: sha256(begun.id.as_bytes()),
             account: Some(account),
             tool: call.as_ref().map(|call| call.tool.to_string()),
-            rule: call.and_then(|call| call.rule).map(String::from),
+            arguments: call.and_then(|call| call.arguments).map(String::from),
             created_at: now,
             expires_at: now + kept + AFTERWARDS,
         };
@@ -161,8 +161,8 @@ impl Gateway {
         caller: &Caller,
         read: &mut Read,
     ) -> Result<Option<Arc<Own>>, Refusal> {
-        // Who is turned away for how far their token reaches costs no query.
-        if !caller.proof.reaches() {
+        let concerns_tasks = |element: &Element| element.tasks().next().is_some() || asks_for_all(element);
+        if !read.elements.iter().any(concerns_tasks) {
             return Ok(None);
         }
         let (server, account, now) = (route.name(), caller.account.id, self.now());
@@ -237,8 +237,8 @@ impl Gateway {
 }
 
 impl About<'_> {
-    /// The refusal of what names a task. Whoever began it may do with it what they may do with its tool now; to
-    /// everybody else it is not there.
+    /// The refusal of what names a task. Whoever began it may do with it what they want while they may make the call
+    /// that began it; to everybody else it is not there.
     pub(crate) fn judge_task(&self, asked: &AskedTask, modern: bool, ruling: &mut Ruling) -> Option<Refusal> {
         let absent = || {
             // The stateless era has no `tasks/result`, whatever the task.
@@ -256,7 +256,7 @@ impl About<'_> {
             return Some(absent());
         };
         let act = owner.act(&asked.method);
-        let decision = self.decide_again(act, owner.rule());
+        let decision = self.decide_again(act, owner.arguments.as_deref());
         ruling.note(&decision, act);
         match decision.outcome {
             Outcome::Allowed if self.is_held(act) => Some(absent()),
@@ -282,7 +282,7 @@ impl Owner {
         Self {
             account: task.account,
             tool: task.tool.map(Into::into),
-            rule: task.rule.map(Into::into),
+            arguments: task.arguments.map(Into::into),
             expires_at: task.expires_at,
             known_at,
         }
@@ -291,11 +291,6 @@ impl Owner {
     /// Whether it is another person's, or nobody's.
     pub(crate) fn is_not(&self, account: AccountId) -> bool {
         self.account != Some(account)
-    }
-
-    /// The rule that let the call through; it says nothing where nobody knows of which tool.
-    fn rule(&self) -> Option<&str> {
-        self.rule.as_deref().filter(|_| self.tool.is_some())
     }
 
     /// What the policy is asked about what is done with a task. Where nobody knows its tool, only those may do it

@@ -3,6 +3,8 @@
 //! Almost no client can do it by itself, so the usual way is a page of ours that widens the grant; tokens from before
 //! get it too (CC-76, CC-77).
 
+use std::sync::Arc;
+
 use audit::{Person, What};
 use model::{ClientId, GrantId};
 use protocol::Scopes;
@@ -100,9 +102,7 @@ impl AuthorizationServer {
         let Some(grant) = self.store.grant(id).await?.filter(alive) else {
             return Ok(None);
         };
-        let settings = self.settings();
-        let resource = grant.server.as_ref().and_then(|name| settings.resource(name));
-        let Some(resource) = resource.filter(|resource| resource.allows(account)) else {
+        let Some(resource) = self.usable(&grant, account) else {
             return Ok(None);
         };
         let resolved = self
@@ -152,9 +152,7 @@ impl AuthorizationServer {
     /// The scopes of a grant's server that can change anything for this person with this client, and whether the grant
     /// has them, by themselves or by what they stand for.
     pub fn offered(&self, grant: &Grant, account: &AccountView, client: &Client) -> Vec<Offered> {
-        let settings = self.settings();
-        let resource = grant.server.as_ref().and_then(|name| settings.resource(name));
-        let Some(resource) = resource.filter(|resource| resource.allows(account)) else {
+        let Some(resource) = self.usable(grant, account) else {
             return Vec::new();
         };
         let (face, granted) = (self.face(client), grant.scopes.to_string());
@@ -167,6 +165,13 @@ impl AuthorizationServer {
             held: held.contains(&*scope.name),
         });
         offered.collect()
+    }
+
+    /// A grant's server, if its person may use it.
+    fn usable(&self, grant: &Grant, account: &AccountView) -> Option<Arc<Resource>> {
+        let settings = self.settings();
+        let resource = settings.resource(grant.server.as_ref()?)?;
+        resource.allows(account).then(|| Arc::clone(resource))
     }
 
     /// How whoever holds a client's token can get the scopes that it lacks.

@@ -84,8 +84,8 @@ fn is_said_otherwise(members: &Map<String, Value>, name: &str) -> bool {
         .any(|member| member != name && is_same_but_for_case(member, name))
 }
 
-/// Allocates nothing: there may be as many members as a body holds.
-fn is_same_but_for_case(one: &str, other: &str) -> bool {
+/// Whether two names are the same to readers such as Go's. Allocates nothing: there may be as many members as a body holds.
+pub(crate) fn is_same_but_for_case(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
         one.eq_ignore_ascii_case(other)
     } else {

@@ -11,13 +11,12 @@ use model::ServerName;
 use quick_cache::sync::Cache;
 use tracing::error;
 
-use crate::entities::NotRepresentable;
 use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef};
 use crate::schema;
 use crate::scope::{self, ServerScope, ServerScopes};
-use crate::slice::{Finding, Findings, Slice};
+use crate::slice::{Finding, Slice};
 
 /// Slices and decisions that are kept for a server. Somebody who calls tools by made-up names only makes the door cut
 /// slices again.
@@ -200,7 +199,7 @@ pub struct ServerPolicy {
 }
 
 /// A slice with its number.
-type Numbered = (u64, Slice);
+pub(crate) type Numbered = (u64, Slice);
 
 #[derive(Debug)]
 struct Foresight {
@@ -223,36 +222,6 @@ impl ServerPolicy {
         annotations: Annotations,
         circumstances: &Circumstances<'_>,
     ) -> Decision {
-        let zones = self.zones();
-        self.decide_by(principal, act, annotations, |slice| {
-            slice.decide(principal, circumstances, zones)
-        })
-    }
-
-    /// Decides about what follows from an earlier call, such as fetching its result: as if the call were made again now,
-    /// but for its arguments, which nobody has any more. A condition on them that allows was met when the call was let through
-    /// by that `rule`, and by no other; one that forbids may be met.
-    pub fn decide_again(
-        &self,
-        principal: Principal<'_>,
-        act: Act<'_>,
-        annotations: Annotations,
-        circumstances: &Circumstances<'_>,
-        rule: Option<&str>,
-    ) -> Decision {
-        let zones = self.zones();
-        self.decide_by(principal, act, annotations, |slice| {
-            slice.decide_again(principal, circumstances, rule, zones)
-        })
-    }
-
-    fn decide_by(
-        &self,
-        principal: Principal<'_>,
-        act: Act<'_>,
-        annotations: Annotations,
-        decide: impl FnOnce(&Slice) -> Result<Findings, NotRepresentable>,
-    ) -> Decision {
         let hidden = Decision::hidden();
         let Some((numbered, foresight)) = self.foresee(principal, act, annotations) else {
             return hidden;
@@ -263,7 +232,7 @@ impl ServerPolicy {
         let (enforced, tried) = if settled {
             (foresight.enforced.clone(), foresight.tried.clone())
         } else {
-            match decide(slice) {
+            match slice.decide(principal, circumstances, self.zones()) {
                 Ok(findings) => findings,
                 Err(error) => {
                     error!(%error, server = %self.server, "circumstances cannot be represented");
@@ -319,16 +288,7 @@ impl ServerPolicy {
         act: Act<'_>,
         annotations: Annotations,
     ) -> Option<(Arc<Numbered>, Arc<Foresight>)> {
-        let key = SliceRef::of(act, annotations);
-        let numbered = match self.slices.get(&key) {
-            Some(numbered) => numbered,
-            None => {
-                let number = self.cut.fetch_add(1, Ordering::Relaxed);
-                let numbered = Arc::new((number, self.slice(act, annotations)?));
-                self.slices.insert(key.to_owned(), Arc::clone(&numbered));
-                numbered
-            }
-        };
+        let numbered = self.numbered(act, annotations)?;
         let (number, slice) = &*numbered;
         let key = DecisionRef::of(*number, principal, slice.personal);
         if let Some(foresight) = self.decisions.get(&key) {
@@ -344,6 +304,18 @@ impl ServerPolicy {
         let foresight = Arc::new(Foresight { enforced, tried });
         self.decisions.insert(key.to_owned(), Arc::clone(&foresight));
         Some((numbered, foresight))
+    }
+
+    /// The slice of an act, as it is remembered.
+    pub(crate) fn numbered(&self, act: Act<'_>, annotations: Annotations) -> Option<Arc<Numbered>> {
+        let key = SliceRef::of(act, annotations);
+        if let Some(numbered) = self.slices.get(&key) {
+            return Some(numbered);
+        }
+        let number = self.cut.fetch_add(1, Ordering::Relaxed);
+        let numbered = Arc::new((number, self.slice(act, annotations)?));
+        self.slices.insert(key.to_owned(), Arc::clone(&numbered));
+        Some(numbered)
     }
 
     pub(crate) fn slice(&self, act: Act<'_>, annotations: Annotations) -> Option<Slice> {

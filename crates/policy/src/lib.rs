@@ -5,6 +5,7 @@
 //! configuration too; each act is judged by the few that can say anything of it, and a decision that no
 //! argument, address or hour can change is remembered.
 
+mod again;
 mod arguments;
 mod compile;
 mod decide;
@@ -13,7 +14,6 @@ mod explain;
 mod load;
 mod principal;
 mod remember;
-mod residual;
 mod rule;
 mod schema;
 mod scope;

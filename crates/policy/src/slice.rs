@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision as Verdict, Entities, EntityUid, PartialResponse, Policy,
-    PolicyId, PolicySet, Request, ResourceConstraint, RestrictedExpression,
+    PolicyId, PolicySet, Request, ResourceConstraint,
 };
 use jiff::tz::TimeZone;
 use model::ServerName;
@@ -19,7 +19,6 @@ use crate::entities::{self, NotRepresentable};
 use crate::explain::Opinions;
 use crate::load::Rule;
 use crate::principal::{Act, Annotations, Circumstances, Principal};
-use crate::residual;
 use crate::schema::Declarations;
 use crate::scope::ServerScopes;
 
@@ -32,9 +31,6 @@ pub(crate) enum Finding {
     /// It depends on the circumstances; what a person may be told who is not allowed then.
     Depends(Option<Arc<str>>),
 }
-
-/// What the policies that count say, and those that are only tried.
-pub(crate) type Findings = (Finding, Option<Finding>);
 
 /// A set of policies with what is known of each.
 #[derive(Debug, Default)]
@@ -125,50 +121,6 @@ impl Judges {
             return Finding::Denied(Some(rule));
         }
         match self.first(satisfied.iter(), false) {
-            Some(rule) => Finding::Allowed(rule),
-            None => Finding::Denied(None),
-        }
-    }
-
-    /// What it says when everything but the arguments is known. What depends on them alone allows if it is the rule that
-    /// found them good before; and it forbids, because nobody knows whether it did not then.
-    fn decide_again(&self, asked: &Asked, rule: Option<&str>) -> Finding {
-        let (mut set, mut failed) = (PolicySet::new(), Vec::new());
-        for policy in self.set.policies() {
-            let changed = residual::without_arguments(policy);
-            if changed.is_none_or(|changed| set.add(changed).is_err()) {
-                failed.push(policy.id().clone());
-            }
-        }
-        let response = Authorizer::new().is_authorized_partial(&asked.request, &set, &asked.entities);
-        let satisfied = response.definitely_satisfied().map(|policy| policy.id().clone());
-        let satisfied: Vec<_> = satisfied.collect();
-        let left: Vec<_> = response
-            .nontrivial_residuals()
-            .map(|policy| (policy.id().clone(), residual::truth(&policy)))
-            .collect();
-        let among_left = |certain: bool| {
-            let fitting = left.iter().filter(move |(_, truth)| truth.unwrap_or(!certain));
-            fitting.map(|(id, _)| id)
-        };
-        let admitted = |id: &&PolicyId| {
-            let facts = self.facts.get(id);
-            rule.is_some() && facts.map(|facts| &*facts.name) == rule
-        };
-        // A rule that forbids and fails must not count as one that is silent.
-        let forbidding = satisfied
-            .iter()
-            .chain(among_left(false))
-            .chain(response.definitely_errored())
-            .chain(&failed);
-        if let Some(rule) = self.first(forbidding, true) {
-            return Finding::Denied(Some(rule));
-        }
-        let allowing = satisfied
-            .iter()
-            .chain(among_left(true))
-            .chain(among_left(false).filter(admitted));
-        match self.first(allowing, false) {
             Some(rule) => Finding::Allowed(rule),
             None => Finding::Denied(None),
         }
@@ -321,7 +273,10 @@ impl Slice {
     }
 
     /// What is known before the circumstances are.
-    pub(crate) fn foresee(&self, principal: Principal<'_>) -> Result<Findings, NotRepresentable> {
+    pub(crate) fn foresee(
+        &self,
+        principal: Principal<'_>,
+    ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
         let asked = self.request(principal, None)?;
         let foresee = |judges: &Judges| judges.foresee(&asked.request, &asked.entities);
         Ok((foresee(&self.enforced), self.tried.as_ref().map(foresee)))
@@ -333,7 +288,7 @@ impl Slice {
         principal: Principal<'_>,
         circumstances: &Circumstances<'_>,
         zones: &[(String, TimeZone)],
-    ) -> Result<Findings, NotRepresentable> {
+    ) -> Result<(Finding, Option<Finding>), NotRepresentable> {
         let (context, unreadable) = self.context(circumstances, zones)?;
         let known = self.request(principal, Some(context))?;
         let unknown = self.request(principal, None)?;
@@ -341,19 +296,9 @@ impl Slice {
         Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
     }
 
-    /// What is decided under these circumstances about what follows from a call that this rule allowed with its arguments.
-    pub(crate) fn decide_again(
-        &self,
-        principal: Principal<'_>,
-        circumstances: &Circumstances<'_>,
-        rule: Option<&str>,
-        zones: &[(String, TimeZone)],
-    ) -> Result<Findings, NotRepresentable> {
-        let none = RestrictedExpression::new_record([])?;
-        let context = entities::context(circumstances, none, zones)?;
-        let asked = self.request(principal, Some(context))?;
-        let decide = |judges: &Judges| judges.decide_again(&asked, rule);
-        Ok((decide(&self.enforced), self.tried.as_ref().map(decide)))
+    /// The arguments that its policies read, by path.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &String> {
+        self.reads.iter().flat_map(|(_, declared)| declared.keys())
     }
 
     /// The circumstances, and the policies that cannot be judged with the arguments as they are.
@@ -369,8 +314,9 @@ impl Slice {
             .iter()
             .filter(|(_, declared)| !arguments.satisfy(declared));
         let unreadable = unreadable.map(|(id, _)| id.clone()).collect();
-        let paths = self.reads.iter().flat_map(|(_, declared)| declared.keys());
-        let record = arguments.record(paths).ok_or("arguments that are no record")?;
+        let record = arguments
+            .record(self.paths())
+            .ok_or("arguments that are no record")?;
         Ok((entities::context(circumstances, record, zones)?, unreadable))
     }
 

@@ -7,8 +7,8 @@ CREATE TABLE tasks (
     account_id UUID    REFERENCES accounts (id) ON DELETE CASCADE,
     -- The tool whose call began it; NULL if nobody can tell.
     tool       TEXT,
-    -- The rule that let that call through; NULL if nobody can tell.
-    rule       TEXT,
+    -- What the rules read of that call's arguments; NULL if nothing, or if nobody can tell.
+    arguments  TEXT,
     created_at BIGINT  NOT NULL,
     expires_at BIGINT  NOT NULL,
     PRIMARY KEY (server, digest)

@@ -14,7 +14,7 @@ impl Tasks for Engine {
     async fn bind_task(&self, task: &Task) -> Result<Task> {
         let mut tx = self.begin().await?;
         sqlx::query!(
-            "INSERT INTO tasks (server, digest, account_id, tool, rule, created_at, expires_at)
+            "INSERT INTO tasks (server, digest, account_id, tool, arguments, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (server, digest) DO UPDATE
              SET account_id = CASE
@@ -23,10 +23,10 @@ impl Tasks for Engine {
                  tool = CASE
                      WHEN tasks.expires_at <= excluded.created_at THEN excluded.tool
                      WHEN excluded.tool IS NULL OR tasks.tool = excluded.tool THEN tasks.tool END,
-                 rule = CASE
-                     WHEN tasks.expires_at <= excluded.created_at THEN excluded.rule
-                     WHEN excluded.tool IS NULL OR (tasks.tool = excluded.tool AND tasks.rule = excluded.rule)
-                     THEN tasks.rule END,
+                 arguments = CASE
+                     WHEN tasks.expires_at <= excluded.created_at THEN excluded.arguments
+                     WHEN excluded.tool IS NULL OR (tasks.tool = excluded.tool AND tasks.arguments = excluded.arguments)
+                     THEN tasks.arguments END,
                  created_at = CASE
                      WHEN tasks.expires_at <= excluded.created_at THEN excluded.created_at
                      ELSE tasks.created_at END,
@@ -37,7 +37,7 @@ impl Tasks for Engine {
             &task.digest[..],
             task.account.map(Id::uuid),
             task.tool,
-            task.rule,
+            task.arguments,
             task.created_at.as_millis(),
             task.expires_at.as_millis()
         )
@@ -45,7 +45,7 @@ impl Tasks for Engine {
         .await
         .map_err(failed)?;
         let bound = sqlx::query!(
-            r#"SELECT account_id AS "account_id?: Uuid", tool, rule, created_at, expires_at
+            r#"SELECT account_id AS "account_id?: Uuid", tool, arguments, created_at, expires_at
                FROM tasks WHERE server = $1 AND digest = $2"#,
             task.server.as_str(),
             &task.digest[..]
@@ -58,7 +58,7 @@ impl Tasks for Engine {
         let bound = Task {
             account: bound.account_id.map(id),
             tool: bound.tool,
-            rule: bound.rule,
+            arguments: bound.arguments,
             created_at: Timestamp::from_millis(bound.created_at),
             expires_at: Timestamp::from_millis(bound.expires_at),
             ..task.clone()
@@ -69,7 +69,7 @@ impl Tasks for Engine {
 
     async fn task(&self, server: &ServerName, digest: &[u8; 32], now: Timestamp) -> Result<Option<Task>> {
         let row = sqlx::query!(
-            r#"SELECT account_id AS "account_id?: Uuid", tool, rule, created_at, expires_at
+            r#"SELECT account_id AS "account_id?: Uuid", tool, arguments, created_at, expires_at
                FROM tasks WHERE server = $1 AND digest = $2 AND expires_at > $3"#,
             server.as_str(),
             &digest[..],
@@ -83,7 +83,7 @@ impl Tasks for Engine {
             digest: *digest,
             account: row.account_id.map(id),
             tool: row.tool,
-            rule: row.rule,
+            arguments: row.arguments,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
         }))
@@ -97,7 +97,7 @@ impl Tasks for Engine {
         now: Timestamp,
     ) -> Result<Vec<Task>> {
         let rows = sqlx::query!(
-            "SELECT digest, tool, rule, created_at, expires_at
+            "SELECT digest, tool, arguments, created_at, expires_at
              FROM tasks WHERE server = $1 AND account_id = $2 AND expires_at > $3
              ORDER BY created_at DESC LIMIT $4",
             server.as_str(),
@@ -115,7 +115,7 @@ impl Tasks for Engine {
                     digest: digest("tasks.digest", row.digest)?,
                     account: Some(account),
                     tool: row.tool,
-                    rule: row.rule,
+                    arguments: row.arguments,
                     created_at: Timestamp::from_millis(row.created_at),
                     expires_at: Timestamp::from_millis(row.expires_at),
                 })

@@ -16,8 +16,8 @@ pub struct Task {
     pub account: Option<AccountId>,
     /// The tool whose call began it; none if nobody can tell.
     pub tool: Option<String>,
-    /// The rule that let that call through; none if nobody can tell.
-    pub rule: Option<String>,
+    /// What the rules read of that call's arguments; none if nothing, or if nobody can tell.
+    pub arguments: Option<String>,
     /// When it was seen first.
     pub created_at: Timestamp,
     /// Until when it is known whose it is.
@@ -28,7 +28,7 @@ pub struct Task {
 #[async_trait]
 pub trait Tasks {
     /// Writes down whose a task is, and says whose it is then. While one that has the same id lives, nobody can tell any
-    /// more what differs between them: whose it is, the tool, or the rule. A new one without a tool says nothing of it.
+    /// more what differs between them: whose it is, the tool, or the arguments. A new one without a tool says nothing of it.
     async fn bind_task(&self, task: &Task) -> Result<Task>;
     /// Whose a task is at this moment.
     async fn task(&self, server: &ServerName, digest: &[u8; 32], now: Timestamp) -> Result<Option<Task>>;

@@ -14,7 +14,7 @@ use crate::authorize::person;
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Page, render};
-use crate::request::{Browser, Form, From};
+use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
 
@@ -66,34 +66,30 @@ pub async fn change_password(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    Form(form): Form,
+    form: OwnForm,
 ) -> Response {
-    let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
-    };
-    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default().to_owned();
-    if !form_token::fits(signed_in.cookie.expose(), &field("token")) {
-        return page::stale_form(&web, locale);
-    }
-    if field("new") != field("repeat") {
+    let signed_in = &form.signed_in;
+    if form.field("new") != form.field("repeat") {
         let error = Some(locale.t("password-differs"));
-        return page(&web, locale, &signed_in, StatusCode::BAD_REQUEST, error, false);
+        return page(&web, locale, signed_in, StatusCode::BAD_REQUEST, error, false);
     }
-    let (current, new) = (field("current").into(), field("new").into());
-    let person = person(&from, Some(&signed_in));
+    let (current, new) = (
+        form.field("current").to_owned().into(),
+        form.field("new").to_owned().into(),
+    );
+    let person = person(&from, Some(signed_in));
     let changed = web
         .parts
         .accounts
         .change_password(signed_in.account.id, current, new, signed_in.session.id, person)
         .await;
     match changed {
-        Ok(()) => page(&web, locale, &signed_in, StatusCode::OK, None, true),
+        Ok(()) => page(&web, locale, signed_in, StatusCode::OK, None, true),
         Err(error) => match problem(locale, &error) {
             Some(text) => page(
                 &web,
                 locale,
-                &signed_in,
+                signed_in,
                 StatusCode::BAD_REQUEST,
                 Some(text),
                 false,

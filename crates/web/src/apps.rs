@@ -14,7 +14,7 @@ use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Page, moment, render};
-use crate::request::{Browser, Form, From};
+use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
 
@@ -97,24 +97,12 @@ async fn apps(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<App
 }
 
 /// `POST /apps/revoke`.
-pub async fn revoke(
-    State(web): State<Arc<Web>>,
-    from: From,
-    locale: Locale,
-    browser: Browser,
-    Form(form): Form,
-) -> Response {
-    let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
-    };
-    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default();
-    if !form_token::fits(signed_in.cookie.expose(), field("token")) {
-        return page::stale_form(&web, locale);
-    }
-    let Ok(id) = field("grant").parse::<GrantId>() else {
+pub async fn revoke(State(web): State<Arc<Web>>, from: From, locale: Locale, form: OwnForm) -> Response {
+    let signed_in = &form.signed_in;
+    let Ok(id) = form.field("grant").parse::<GrantId>() else {
         return see_other("/apps");
     };
-    match revoke_own(&web, &from, &signed_in, id).await {
+    match revoke_own(&web, &from, signed_in, id).await {
         Ok(()) => see_other("/apps"),
         Err(error) => page::unavailable(&web, locale, &error),
     }

@@ -47,6 +47,7 @@ pub async fn authorize(
                 username: known.or(username),
                 again,
                 error: None,
+                onward: sign_in::Onward::Authorization,
             };
             sign_in::page(&web, locale, &browser, StatusCode::OK, asked)
         }

@@ -15,8 +15,8 @@ use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Message, Page, render};
-use crate::request::{Browser, Form, From};
-use crate::return_to_client::{elsewhere, go, see_other};
+use crate::request::{From, OwnForm};
+use crate::return_to_client::{elsewhere, go};
 use crate::router::Web;
 
 #[derive(Template)]
@@ -105,37 +105,25 @@ fn in_words(locale: Locale, question: &Question, granted: bool) -> Vec<String> {
 }
 
 /// `POST /consent`. Nothing of the request is read from the form: only which transaction, and the answer.
-pub async fn submit(
-    State(web): State<Arc<Web>>,
-    from: From,
-    locale: Locale,
-    browser: Browser,
-    Form(form): Form,
-) -> Response {
-    let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
-    };
-    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default();
-    if !form_token::fits(signed_in.cookie.expose(), field("token")) {
-        return page::stale_form(&web, locale);
-    }
-    let Ok(transaction) = field("transaction").parse() else {
+pub async fn submit(State(web): State<Arc<Web>>, from: From, locale: Locale, form: OwnForm) -> Response {
+    let signed_in = &form.signed_in;
+    let Ok(transaction) = form.field("transaction").parse() else {
         return gone(&web, locale);
     };
-    let answer = match field("answer") {
+    let answer = match form.field("answer") {
         "approve" | "elsewhere" => Answer::Approve {
-            server: field("server").parse().ok(),
+            server: form.field("server").parse().ok(),
         },
         _ => Answer::Deny,
     };
-    let person = person(&from, Some(&signed_in));
+    let person = person(&from, Some(signed_in));
     match web
         .parts
         .server
-        .decide(transaction, answer, &signed_in, &person)
+        .decide(transaction, answer, signed_in, &person)
         .await
     {
-        Ok(Decided::Return(back)) if field("answer") == "elsewhere" => elsewhere(&web, locale, &back),
+        Ok(Decided::Return(back)) if form.field("answer") == "elsewhere" => elsewhere(&web, locale, &back),
         Ok(Decided::Return(back)) => go(&web, locale, &back),
         Ok(Decided::Gone) => gone(&web, locale),
         Err(error) => page::unavailable(&web, locale, &error),

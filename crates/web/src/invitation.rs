@@ -16,7 +16,7 @@ use crate::page::{self, Message, Page, render};
 use crate::request::{Browser, Form, From};
 use crate::return_to_client::see_other;
 use crate::router::Web;
-use crate::sign_in::{Credentials, sign_in};
+use crate::sign_in::{Credentials, Onward, sign_in};
 
 #[derive(Template)]
 #[template(path = "invitation.html")]
@@ -114,6 +114,7 @@ pub async fn submit(
                 username: owner.username.as_str(),
                 password: &password,
                 query: "",
+                onward: Onward::Authorization,
             };
             sign_in(&web, &from, &browser, None, credentials)
                 .await

@@ -16,8 +16,11 @@ use people::SignedIn;
 use protocol::{OAuthError, Params};
 
 use crate::cookies::{self, Cookie};
+use crate::form_token;
 use crate::locale::Locale;
 use crate::oauth_json;
+use crate::page;
+use crate::return_to_client::see_other;
 use crate::router::Web;
 
 /// The caller as the record knows it.
@@ -134,6 +137,43 @@ impl FromRequest<Arc<Web>> for Form {
                 .map(Self)
                 .ok_or_else(|| refuse("the body is not a JSON object of strings")),
             _ => Err(refuse("the body must be application/x-www-form-urlencoded")),
+        }
+    }
+}
+
+/// A form that a page of ours gave to whoever is signed in now (OS-39). Others are sent to sign in, or told that
+/// their page is too old.
+#[derive(Debug)]
+pub struct OwnForm {
+    /// Who sends it.
+    pub signed_in: SignedIn,
+    /// What it holds.
+    pub form: Params,
+}
+
+impl OwnForm {
+    /// A field's only value; empty if there is none.
+    pub fn field(&self, name: &str) -> &str {
+        self.form.one(name).ok().flatten().unwrap_or_default()
+    }
+}
+
+impl FromRequest<Arc<Web>> for OwnForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(browser) = Browser::from_request_parts(&mut parts, web).await;
+        let Ok(locale) = Locale::from_request_parts(&mut parts, web).await;
+        let Form(form) = Form::from_request(Request::from_parts(parts, body), web).await?;
+        let Some(signed_in) = browser.signed_in(web).await else {
+            return Err(see_other("/sign-in"));
+        };
+        let own = Self { signed_in, form };
+        if form_token::fits(own.signed_in.cookie.expose(), own.field("token")) {
+            Ok(own)
+        } else {
+            Err(page::stale_form(web, locale))
         }
     }
 }

@@ -16,6 +16,7 @@ use protocol::metadata::{AuthorizationServerMetadata, Offer, paths};
 use store::Store;
 use tower_http::csrf::CsrfLayer;
 
+use crate::sign_in::Onward;
 use crate::{
     account, apps, assets, authorize, consent, cors, fallback, home, introspection, invitation, logout,
     metadata, page, registration, revocation, sessions, sign_in, step_up, token, userinfo,
@@ -188,6 +189,10 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             "/sign-in",
             get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
         )
+        .route(
+            Onward::SCOPES,
+            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
+        )
         .route("/consent", post(consent::submit.layer(csrf.clone())))
         .route(
             "/invitation/{token}",
@@ -199,7 +204,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
         .route("/apps", get(apps::show))
         .route("/apps/revoke", post(apps::revoke.layer(csrf.clone())))
         .route(
-            "/apps/scopes",
+            step_up::PAGE,
             get(step_up::show).post(step_up::submit.layer(csrf.clone())),
         )
         .route("/sessions", get(sessions::show))

@@ -12,7 +12,7 @@ use crate::authorize::person;
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Page, moment, render};
-use crate::request::{Browser, Form, From};
+use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
 
@@ -64,22 +64,10 @@ pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser)
 }
 
 /// `POST /sessions/end`.
-pub async fn end(
-    State(web): State<Arc<Web>>,
-    from: From,
-    locale: Locale,
-    browser: Browser,
-    Form(form): Form,
-) -> Response {
-    let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
-    };
-    let field = |name: &str| form.one(name).ok().flatten().unwrap_or_default();
-    if !form_token::fits(signed_in.cookie.expose(), field("token")) {
-        return page::stale_form(&web, locale);
-    }
-    if let Ok(id) = field("session").parse::<SessionId>() {
-        let person = person(&from, Some(&signed_in));
+pub async fn end(State(web): State<Arc<Web>>, from: From, locale: Locale, form: OwnForm) -> Response {
+    let signed_in = &form.signed_in;
+    if let Ok(id) = form.field("session").parse::<SessionId>() {
+        let person = person(&from, Some(signed_in));
         if let Err(error) = web.parts.sessions.end(id, signed_in.account.id, person).await {
             return page::unavailable(&web, locale, &error);
         }

@@ -4,11 +4,13 @@
 //! address is nested in another, and nothing is stored for somebody who is not signed in. Afterwards the
 //! browser goes on to the page of ours that asked, with that query, or home, and nowhere else (OS-45).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use keys::sha256;
 use model::TokenKind;
@@ -25,6 +27,7 @@ use crate::page::{self, Page, render};
 use crate::request::{Browser, Form, From, RawQuery};
 use crate::return_to_client::see_other;
 use crate::router::Web;
+use crate::step_up;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -35,6 +38,52 @@ struct SignInPage {
     username: String,
     again: bool,
     error: Option<String>,
+}
+
+/// The page that somebody goes on to who signed in; besides these there is only home (OS-45).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// The authorization endpoint.
+    Authorization,
+    /// What a program may do.
+    Scopes,
+}
+
+impl Onward {
+    /// Where its sign-in form goes.
+    pub(crate) const SCOPES: &str = "/sign-in/scopes";
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Authorization => "/sign-in",
+            Self::Scopes => Self::SCOPES,
+        }
+    }
+
+    fn page(self) -> &'static str {
+        match self {
+            Self::Authorization => paths::AUTHORIZE,
+            Self::Scopes => step_up::PAGE,
+        }
+    }
+}
+
+/// By the address that the form went to.
+impl<S: Send + Sync> FromRequestParts<S> for Onward {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(match parts.uri.path() {
+            Self::SCOPES => Self::Scopes,
+            _ => Self::Authorization,
+        })
+    }
+}
+
+/// An address with this query.
+fn with_query(path: &str, query: &str) -> String {
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{path}{separator}{query}")
 }
 
 /// Why and for what somebody is asked to sign in.
@@ -48,6 +97,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) again: bool,
     /// What went wrong.
     pub(crate) error: Option<String>,
+    /// What comes then.
+    pub(crate) onward: Onward,
 }
 
 /// `GET /sign-in`.
@@ -55,6 +106,7 @@ pub async fn show(
     State(web): State<Arc<Web>>,
     locale: Locale,
     browser: Browser,
+    onward: Onward,
     RawQuery(query): RawQuery,
 ) -> Response {
     if query.is_empty() && browser.signed_in(&web).await.is_some() {
@@ -65,6 +117,7 @@ pub async fn show(
         username: None,
         again: false,
         error: None,
+        onward,
     };
     page(&web, locale, &browser, StatusCode::OK, asked)
 }
@@ -83,7 +136,6 @@ pub(crate) fn page(
     let cookie = known
         .clone()
         .unwrap_or_else(|| web.parts.world.new_token(TokenKind::Session).expose().to_owned());
-    let separator = if asked.query.is_empty() { "" } else { "?" };
     let title = if asked.again {
         locale.t("sign-in-again-title")
     } else {
@@ -91,7 +143,7 @@ pub(crate) fn page(
     };
     let template = SignInPage {
         page: Page::new(web, locale, title),
-        action: format!("/sign-in{separator}{}", asked.query),
+        action: with_query(asked.onward.action(), asked.query),
         token: form_token::for_cookie(&cookie),
         username: asked.username.unwrap_or_default(),
         again: asked.again,
@@ -110,6 +162,7 @@ pub async fn submit(
     from: From,
     locale: Locale,
     browser: Browser,
+    onward: Onward,
     RawQuery(query): RawQuery,
     Form(form): Form,
 ) -> Response {
@@ -124,6 +177,7 @@ pub async fn submit(
         username: &username,
         password: field("password"),
         query: &query,
+        onward,
     };
     match sign_in(&web, &from, &browser, before.as_ref(), attempt).await {
         Ok(response) => response,
@@ -137,6 +191,7 @@ pub async fn submit(
                 username: Some(username),
                 again: before.is_some(),
                 error: None,
+                onward,
             },
         ),
     }
@@ -147,6 +202,7 @@ pub(crate) struct Credentials<'a> {
     pub(crate) username: &'a str,
     pub(crate) password: &'a str,
     pub(crate) query: &'a str,
+    pub(crate) onward: Onward,
 }
 
 /// Signs somebody in and sends the browser on.
@@ -178,23 +234,17 @@ pub(crate) async fn sign_in(
         user_agent: from.user_agent(),
     };
     let begun = web.parts.sessions.begin(proof, place).await?;
-    let mut response = see_other(&onward(query));
+    let target = if query.is_empty() {
+        "/".to_owned()
+    } else {
+        with_query(credentials.onward.page(), query)
+    };
+    let mut response = see_other(&target);
     let origin = &web.site().origin;
     let headers = response.headers_mut();
     cookies::set(headers, Cookie::Session, begun.cookie.expose(), origin);
     cookies::set(headers, Cookie::Browser, begun.browser.expose(), origin);
     Ok(response)
-}
-
-/// Where somebody goes on who signed in: to one of the two pages that ask for it, or home.
-fn onward(query: &str) -> String {
-    if query.is_empty() {
-        "/".to_owned()
-    } else if query.starts_with("grant=") {
-        format!("/apps/scopes?{query}")
-    } else {
-        format!("{}?{query}", paths::AUTHORIZE)
-    }
 }
 
 fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, asked: Asked<'_>) -> Response {

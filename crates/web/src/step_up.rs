@@ -9,7 +9,6 @@ use axum::response::Response;
 use http::StatusCode;
 use issuer::step_up::Widenable;
 use people::SignedIn;
-use protocol::params::encode;
 use protocol::{Params, Scopes};
 use store::StoreError;
 
@@ -17,10 +16,13 @@ use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Message, Page, render};
-use crate::request::{Browser, Form, From, RawQuery};
+use crate::request::{Browser, From, OwnForm, RawQuery};
 use crate::return_to_client::see_other;
 use crate::router::Web;
-use crate::sign_in::{self, Asked};
+use crate::sign_in::{self, Asked, Onward};
+
+/// Where the page is.
+pub(crate) const PAGE: &str = "/apps/scopes";
 
 #[derive(Template)]
 #[template(path = "scopes.html")]
@@ -68,6 +70,7 @@ pub(crate) async fn show(
             username: None,
             again: false,
             error: None,
+            onward: Onward::Scopes,
         };
         return sign_in::page(&web, locale, &browser, StatusCode::OK, asked);
     };
@@ -121,25 +124,18 @@ pub(crate) async fn submit(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    Form(form): Form,
+    form: OwnForm,
 ) -> Response {
-    let Some(signed_in) = browser.signed_in(&web).await else {
-        let query = [("grant", one(&form, "grant")), ("scope", one(&form, "asked"))];
-        return see_other(&format!("/apps/scopes?{}", encode(query.into_iter())));
-    };
-    if !form_token::fits(signed_in.cookie.expose(), one(&form, "token")) {
-        return page::stale_form(&web, locale);
-    }
-    let person = person(&from, Some(&signed_in));
-    let (widenable, added) = match widen(&web, &signed_in, &form, &person).await {
+    let signed_in = &form.signed_in;
+    let person = person(&from, Some(signed_in));
+    let (widenable, added) = match widen(&web, &form, &person).await {
         Ok(Some(done)) => done,
-        Ok(None) => return gone(&web, locale, &signed_in),
+        Ok(None) => return gone(&web, locale, signed_in),
         Err(error) => return page::unavailable(&web, locale, &error),
     };
     // Sent twice, or chosen nothing: the page shows what is the case.
     if added.is_empty() {
-        return see_other(&format!("/apps/scopes?grant={}", widenable.grant.id));
+        return see_other(&format!("{PAGE}?grant={}", widenable.grant.id));
     }
     let client = client_name(locale, &widenable.face);
     let titles = widenable
@@ -147,7 +143,7 @@ pub(crate) async fn submit(
         .iter()
         .filter(|scope| added.contains(&scope.name));
     let template = WidenedPage {
-        page: Page::own(&web, locale, locale.t("widened-title"), "apps", &signed_in),
+        page: Page::own(&web, locale, locale.t("widened-title"), "apps", signed_in),
         text: locale.t2("widened-text", "client", &client, "server", &widenable.server),
         titles: titles.map(|scope| scope.title.clone()).collect(),
     };
@@ -157,16 +153,15 @@ pub(crate) async fn submit(
 /// Twice at most: another form may have added something else at the same moment.
 async fn widen(
     web: &Web,
-    signed_in: &SignedIn,
-    form: &Params,
+    form: &OwnForm,
     person: &Person,
 ) -> Result<Option<(Widenable, Scopes)>, StoreError> {
-    let chosen: Vec<_> = form.all("scope").collect();
+    let chosen: Vec<_> = form.form.all("scope").collect();
     let chosen = Scopes::parse(&chosen.join(" "));
-    let asked = Scopes::parse(one(form, "asked"));
+    let asked = Scopes::parse(form.field("asked"));
     let mut done = None;
     for _ in 0..2 {
-        let Some(widenable) = widenable(web, signed_in, one(form, "grant")).await? else {
+        let Some(widenable) = widenable(web, &form.signed_in, form.field("grant")).await? else {
             return Ok(None);
         };
         let added = web

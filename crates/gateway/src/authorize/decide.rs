@@ -4,6 +4,7 @@ use policy::{Act, Circumstances, Decision, Outcome};
 use url::Url;
 
 use super::About;
+use crate::message::{Element, Read};
 
 /// Names longer than this are nobody's, and are not worth remembering.
 const LONGEST_NAME: usize = 1024;
@@ -32,19 +33,20 @@ impl About<'_> {
         policy.decide(self.principal(), act, self.annotations(act), &circumstances)
     }
 
-    /// Decides about what follows from an earlier call that this rule let through: nobody has its arguments any more.
-    pub(crate) fn decide_again(&self, act: Act<'_>, rule: Option<&str>) -> Decision {
-        if is_too_long(act) {
-            return Decision::hidden();
-        }
+    /// Decides about what follows from an earlier call, with what was kept of its arguments.
+    pub(crate) fn decide_again(&self, act: Act<'_>, kept: Option<&str>) -> Decision {
         let policy = &self.route.resource.policy;
-        policy.decide_again(
-            self.principal(),
-            act,
-            self.annotations(act),
-            &self.circumstances(None),
-            rule,
-        )
+        let arguments = policy.recall(act, self.annotations(act), kept);
+        self.decide(act, arguments.as_deref())
+    }
+
+    /// What is kept of a call's arguments, to decide about it again.
+    pub(super) fn kept(&self, read: &Read, element: &Element) -> Option<Box<str>> {
+        let asked = element.asked.first()?;
+        let (act, arguments) = (asked.act(), asked.arguments(&read.bytes));
+        let policy = &self.route.resource.policy;
+        let kept = policy.keep(act, self.annotations(act), arguments);
+        kept.map(Into::into)
     }
 
     pub(crate) fn circumstances<'c>(&self, arguments: Option<&'c str>) -> Circumstances<'c> {

@@ -39,13 +39,23 @@ impl Element {
         self.task.iter().chain(&self.watched)
     }
 
+    /// The call that it is, if the answer may be a task.
+    pub(crate) fn may_begin(&self) -> Option<&MayBegin> {
+        self.waiting.as_ref()?.may_begin.as_ref()
+    }
+
+    /// The same, to note what is decided about it.
+    pub(crate) fn may_begin_mut(&mut self) -> Option<&mut MayBegin> {
+        self.waiting.as_mut()?.may_begin.as_mut()
+    }
+
     /// SHA-256 of the arguments of a tool call, in hex, as they came.
     pub(crate) fn digest(&self, body: &Bytes) -> Option<String> {
-        let span = self.asked.iter().find_map(|asked| match asked.act() {
-            Act::CallTool(_) => asked.arguments.clone(),
+        let arguments = self.asked.iter().find_map(|asked| match asked.act() {
+            Act::CallTool(_) => asked.arguments(body),
             _ => None,
         });
-        Some(HEXLOWER.encode(&keys::sha256(body.get(span?)?)))
+        Some(HEXLOWER.encode(&keys::sha256(arguments?.as_bytes())))
     }
 }
 
@@ -55,13 +65,18 @@ pub(crate) struct Asked {
     aim: fn(&str) -> Act<'_>,
     name: String,
     /// Where its arguments stand in the body.
-    pub(crate) arguments: Option<Range<usize>>,
+    span: Option<Range<usize>>,
 }
 
 impl Asked {
     /// As the policy knows it.
     pub(crate) fn act(&self) -> Act<'_> {
         (self.aim)(&self.name)
+    }
+
+    /// Its arguments, as JSON text.
+    pub(crate) fn arguments<'b>(&self, body: &'b Bytes) -> Option<&'b str> {
+        std::str::from_utf8(body.get(self.span.clone()?)?).ok()
     }
 }
 
@@ -105,8 +120,8 @@ pub(crate) struct Waiting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MayBegin {
     pub(crate) tool: Box<str>,
-    /// The rule that let it through, once that is decided.
-    pub(crate) rule: Option<Box<str>>,
+    /// What the rules read of its arguments, once it is decided.
+    pub(crate) arguments: Option<Box<str>>,
 }
 
 impl Waiting {
@@ -121,7 +136,7 @@ impl Waiting {
 
     /// The request of a message. The answer may be a task if the client asked for one (2025-11-25) or said that it
     /// knows them (the extension of 2026-07-28): no server may give one to anybody else.
-    pub(super) fn of(message: &Message<'_>) -> Option<Self> {
+    fn of(message: &Message<'_>) -> Option<Self> {
         let params = &message.params;
         let waiting = Self::new(message.request_id()?, message.method());
         let may_begin = waiting.is_tool_call && (params.task || params.meta.tasks);
@@ -129,7 +144,7 @@ impl Waiting {
         Some(Self {
             may_begin: tool.map(|tool| MayBegin {
                 tool: tool.into(),
-                rule: None,
+                arguments: None,
             }),
             ..waiting
         })
@@ -138,7 +153,7 @@ impl Waiting {
 
 /// Methods that the policy has nothing to say about beyond whether the server may be used: they show nothing
 /// and do nothing, or what they show is filtered.
-pub(super) const HARMLESS: [&str; 10] = [
+const HARMLESS: [&str; 10] = [
     "initialize",
     "ping",
     "server/discover",
@@ -152,7 +167,7 @@ pub(super) const HARMLESS: [&str; 10] = [
 ];
 
 /// Methods of which nothing is asked but whose task it is, and what its owner may do (TP-113, TP-114).
-pub(super) const OF_TASKS: [&str; 4] = ["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"];
+const OF_TASKS: [&str; 4] = ["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"];
 
 /// One message, as later steps need it.
 pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Element {
@@ -163,7 +178,7 @@ pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Elemen
         asked.push(Asked {
             aim,
             name: name.to_owned(),
-            arguments: arguments.and_then(place),
+            span: arguments.and_then(place),
         });
     };
     let name = params.name.as_deref().unwrap_or_default();
@@ -200,12 +215,12 @@ pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Elemen
     // Whoever names a task must be its owner, whatever else the method may be.
     let method = message.method().unwrap_or_default();
     let task = params.task_id.is_some() || is_about_one(method);
-    // What is no list of texts names nobody's task.
-    let watched = params
-        .notifications
-        .task_ids()
-        .unwrap_or_else(|| vec![String::new()]);
-    let watched = if listens { watched } else { Vec::new() };
+    let watched = match params.notifications.task_ids().filter(|_| listens) {
+        Some(ids) => ids,
+        // What is no list of texts names nobody's task.
+        None if listens => vec![String::new()],
+        None => Vec::new(),
+    };
     Element {
         named: None,
         waiting: Waiting::of(message),
@@ -229,12 +244,12 @@ pub(super) fn element(message: &Message<'_>, text: &str, body: &Bytes) -> Elemen
     }
 }
 
-pub(super) fn is_notification(message: &Message<'_>, method: &str) -> bool {
+fn is_notification(message: &Message<'_>, method: &str) -> bool {
     message.request_id().is_none() && method.starts_with("notifications/")
 }
 
 /// Where a part that was borrowed from a body stands in it.
-pub(super) fn place(part: &str, body: &Bytes) -> Option<Range<usize>> {
+fn place(part: &str, body: &Bytes) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
     (end <= body.len()).then_some(start..end)

@@ -11,7 +11,7 @@ pub(super) const METHOD: &str = "mcp-method";
 pub(super) const NAME: &str = "mcp-name";
 /// Requests of the stateless era that must carry `Mcp-Name` (TP-62). Others go on without it, above all those
 /// that this era no longer has, such as `tasks/result`: that they are unknown is the upstream's answer.
-pub(super) const NAMED: [&str; 6] = [
+const NAMED: [&str; 6] = [
     "tools/call",
     "prompts/get",
     "resources/read",
@@ -46,7 +46,7 @@ pub(super) fn era(message: &Message<'_>, header: Option<&str>) -> Result<bool, R
 }
 
 /// A date from 2026-07-28 on. What is no date is left to the upstream's judgement.
-pub(super) fn is_modern(version: &str) -> bool {
+fn is_modern(version: &str) -> bool {
     revision::looks_like_a_date(version) && version >= revision::Revision::V2026_07_28.as_str()
 }
 
@@ -64,12 +64,7 @@ pub(super) fn mirrored(message: &Message<'_>, headers: &HeaderMap, modern: bool)
     )
 }
 
-pub(super) fn compare(
-    name: &str,
-    header: Option<&str>,
-    body: Option<&str>,
-    required: bool,
-) -> Result<(), Refusal> {
+fn compare(name: &str, header: Option<&str>, body: Option<&str>, required: bool) -> Result<(), Refusal> {
     let Some(header) = header else {
         return if required {
             Err(Refusal::Mismatch(format!("the header {name} is missing")))

@@ -102,12 +102,13 @@ struct Head<'a> {
     annotations: Option<Annotations>,
 }
 
+/// An answer, as far as what it holds is concerned.
 #[derive(Deserialize)]
-struct Response<'a> {
+pub(super) struct Response<'a> {
     #[serde(borrow)]
-    id: Option<&'a RawValue>,
+    pub(super) id: Option<&'a RawValue>,
     #[serde(borrow)]
-    result: Option<&'a RawValue>,
+    pub(super) result: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

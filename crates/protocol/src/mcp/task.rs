@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{Unreadable, same_id};
+use super::list::{Response, Unreadable, same_id};
 use super::message::folded;
 
 /// What stands in every text that holds a task, and hardly in any other.
@@ -47,14 +47,6 @@ impl Created<'_> {
     pub fn answers(&self, id: &str) -> bool {
         same_id(self.request, id)
     }
-}
-
-#[derive(Deserialize)]
-struct Response<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    result: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -236,7 +236,7 @@ pub const TABLES: [Table; 20] = [
             ("digest", Bytes),
             ("account_id", Uuid),
             ("tool", Text),
-            ("rule", Text),
+            ("arguments", Text),
             ("created_at", Integer),
             ("expires_at", Integer),
         ],

@@ -118,7 +118,7 @@ async fn every_table_that_grows_is_swept() {
             server: "fixture".parse().unwrap(),
             digest: [7; 32],
             account: Some(door.account("ana").await),
-            rule: None,
+            arguments: None,
             tool: None,
             created_at: now,
             expires_at: now + DAY,

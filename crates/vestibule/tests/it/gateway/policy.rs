@@ -85,9 +85,15 @@ const ERAS: [&str; 4] = ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"]
 
 async fn ask(door: &Door, token: &str, era: &str, method: &str, params: Value) -> Value {
     if era == "2026-07-28" {
-        let reply = door
-            .ask(door::modern("limited", method, params).bearer(token))
-            .await;
+        // Only who declares that it knows tasks may ask about one (TP-55).
+        let extensions = json!({ "io.modelcontextprotocol/tasks": {} });
+        let able = if method.starts_with("tasks/") {
+            json!({ "extensions": extensions })
+        } else {
+            json!({})
+        };
+        let asked = door::able_to("limited", method, params, &able);
+        let reply = door.ask(asked.bearer(token)).await;
         let message = message(&reply.body);
         // TP-54: a method that is not there has a status of its own.
         let is_unknown = message["error"]["code"] == -32601;

@@ -148,3 +148,23 @@ async fn plain_results_pass_as_they_are() {
     let get = knowing("limited", "tasks/get", json!({ "taskId": id })).bearer(&ana);
     assert_eq!(answer(&door.ask(get).await)["result"]["taskId"], id);
 }
+
+/// TP-55: a client that does not declare the extension is told that it needs it, and not whose the task is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tp_55_a_client_that_does_not_know_tasks_is_told_so() {
+    let door = Door::with(limited()).await;
+    let [ana, ben] = door.tokens_for("limited", ["ana", "ben"]).await;
+    let id = begin(&door, &ana).await;
+    for (token, id) in [(&ben, id.as_str()), (&ana, UNKNOWN), (&ana, id.as_str())] {
+        for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+            let params = json!({ "taskId": id, "inputResponses": {} });
+            let reply = door
+                .ask(door::modern("limited", method, params).bearer(token))
+                .await;
+            let error = answer(&reply)["error"].clone();
+            assert_eq!((reply.status, &error["code"]), (400, &json!(-32021)), "{reply:?}");
+            let required = &error["data"]["requiredCapabilities"]["extensions"];
+            assert!(required["io.modelcontextprotocol/tasks"].is_object(), "{error}");
+        }
+    }
+}

@@ -188,15 +188,21 @@ async fn a_message_names_at_most_a_hundred_tasks() {
     }
 }
 
-/// TP-114: a condition on arguments was met for the rule that let the call through, and for no other.
+/// TP-114: what may be done with a task is what may be done with the call that began it, its arguments too: those that
+/// rules allow by, and those that they forbid by.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn conditions_on_arguments_are_those_of_the_rule_that_let_the_call_through() {
+async fn conditions_on_arguments_are_asked_of_those_that_the_call_had() {
+    const FILE: &str = r#"@reads("owner: String")
+        forbid (principal, action == Action::"tools/call", resource == Tool::"scripted/a")
+        when { context.arguments.owner == "evil" };"#;
     const SANDBOX: &str = "{ groups: [developers], tools: [a], when: { arguments: { owner: sandbox } } }";
     const ACME: &str = "{ people: [ana], tools: [a], when: { arguments: { owner: acme } } }";
     let upstream = Scripted::start().await;
     let mut plan = before(&upstream);
     let open = "{ groups: [developers], tools: [a, c] }";
     plan.servers = plan.servers.replace(open, &format!("{SANDBOX}, {ACME}"));
+    plan.config = "policy: { files: [{ file: rules.cedar }] }".to_owned();
+    plan.files = vec![("rules.cedar", FILE.to_owned())];
     for mut door in Door::each(plan).await {
         let [ana] = door.tokens_for("scripted", ["ana"]).await;
         for owner in ["sandbox", "acme"] {
@@ -214,6 +220,11 @@ async fn conditions_on_arguments_are_those_of_the_rule_that_let_the_call_through
         assert_eq!(door.ask(get("sandbox").bearer(&ana)).await.body, DONE);
         let reply = door.ask(get("acme").bearer(&ana)).await;
         assert!(answer(&reply)["error"]["code"].is_i64(), "{reply:?}");
+        // Forbidden since.
+        std::fs::write(door.folder().join("rules.cedar"), FILE.replace("evil", "sandbox")).unwrap();
+        door.reconfigure(str::to_owned).await;
+        let reply = door.ask(get("sandbox").bearer(&ana)).await;
+        assert!(answer(&reply)["error"]["code"].is_i64(), "{reply:?}");
     }
 }
 
@@ -230,7 +241,7 @@ async fn what_is_remembered_is_asked_again_after_a_while() {
         digest: keys::sha256(b"hers"),
         account: Some(door.account("ben").await),
         tool: Some("a".to_owned()),
-        rule: None,
+        arguments: None,
         created_at: now,
         expires_at: now + Duration::from_hours(1),
     };
