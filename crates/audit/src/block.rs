@@ -14,8 +14,6 @@
 //! The first block of a chain has 32 zero bytes as `previous`. Blocks of the first format have no signature, and
 //! their hash leaves out what lies between `previous` and the body.
 
-use std::fmt::Write as _;
-
 use data_encoding::{BASE64, HEXLOWER};
 use keys::sha256;
 use model::World;
@@ -26,20 +24,22 @@ use uuid::Uuid;
 use crate::event::{Event, Person, What};
 use crate::signer::{Signer, Trusted};
 
+/// A line of the body; `W` and `T` are owned when it is read, and borrowed when it is written.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct Line<W = What, T = String> {
     pub(crate) id: model::EventId,
     pub(crate) at: i64,
     #[serde(flatten)]
-    pub(crate) what: What,
-    pub(crate) person: String,
+    pub(crate) what: W,
+    pub(crate) person: T,
 }
 
+/// A line of what is personal.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct PersonalLine {
+pub(crate) struct PersonalLine<P = Person> {
     salt: String,
     #[serde(flatten)]
-    pub(crate) person: Person,
+    pub(crate) person: P,
 }
 
 /// The end of a chain, as the next block needs it.
@@ -81,28 +81,33 @@ pub(crate) fn write(
     events: &[Event],
 ) -> Option<AuditBlock> {
     let first = events.first()?;
-    let (mut body, mut personal) = (String::new(), String::new());
+    let (mut body, mut personal) = (Vec::new(), Vec::new());
+    let mut salts = vec![[0; 16]; events.len()];
+    world.fill(salts.as_flattened_mut());
     let (mut last, mut count) = (first, 0);
-    for event in events {
+    for (event, salt) in events.iter().zip(&salts) {
+        let before = (body.len(), personal.len());
         let salted = PersonalLine {
-            salt: BASE64.encode(&world.random::<16>()),
-            person: event.person.clone(),
+            salt: BASE64.encode(salt),
+            person: &event.person,
         };
-        let salted = serde_json::to_string(&salted).unwrap_or_default();
+        // Our own types: writing them cannot fail.
+        let _ = serde_json::to_writer(&mut personal, &salted);
+        let digest = sha256(personal.get(before.1..).unwrap_or_default());
         let line = Line {
             id: event.id,
             at: event.at.as_millis(),
-            what: event.what.clone(),
-            person: HEXLOWER.encode(&sha256(salted.as_bytes())),
+            what: &event.what,
+            person: HEXLOWER.encode(&digest),
         };
-        // Our own types: writing them cannot fail.
-        let line = serde_json::to_string(&line).unwrap_or_default();
-        let length = body.len() + personal.len() + line.len() + salted.len() + 2;
-        if count > 0 && length > LARGEST {
+        let _ = serde_json::to_writer(&mut body, &line);
+        body.push(b'\n');
+        personal.push(b'\n');
+        if count > 0 && body.len() + personal.len() > LARGEST {
+            body.truncate(before.0);
+            personal.truncate(before.1);
             break;
         }
-        let _ = writeln!(body, "{line}");
-        let _ = writeln!(personal, "{salted}");
         last = event;
         count += 1;
     }
@@ -118,10 +123,15 @@ pub(crate) fn write(
         previous: [0; 32],
         hash: [0; 32],
         signature: None,
-        body,
-        personal,
+        body: text(body),
+        personal: text(personal),
     };
     Some(follow(block, signer, tip))
+}
+
+/// What was written as JSON, which is text.
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8(json).unwrap_or_default()
 }
 
 /// The same events as the block that follows `tip`, signed.

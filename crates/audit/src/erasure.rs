@@ -58,7 +58,7 @@ fn lines_about(block: &AuditBlock, account: Option<AccountId>, username: &str) -
     let account = account.map(|account| format!("\"account\":\"{}\"", account.uuid()));
     let lines = block.body.lines().zip(block.personal.split_terminator('\n'));
     let about = lines.enumerate().filter(|(_, (line, personal))| {
-        let Ok(PersonalLine { person, .. }) = serde_json::from_str(personal) else {
+        let Ok(PersonalLine::<Person> { person, .. }) = serde_json::from_str(personal) else {
             return false;
         };
         let is_theirs = account.as_ref().is_some_and(|account| line.contains(account));

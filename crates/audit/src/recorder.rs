@@ -136,6 +136,8 @@ pub(crate) struct Backlog {
     pub(crate) full: AtomicBool,
     pub(crate) shrunk: Notify,
     pub(crate) hungry: Notify,
+    /// Somebody waits for the writer.
+    pub(crate) awaited: Notify,
 }
 
 impl Backlog {
@@ -187,6 +189,7 @@ impl Recorder {
             full: AtomicBool::new(false),
             shrunk: Notify::new(),
             hungry: Notify::new(),
+            awaited: Notify::new(),
         });
         let recorder = Self {
             world: opening.world.clone(),
@@ -250,22 +253,32 @@ impl Recorder {
     /// Room for `count` events. Waits while the writer is too far behind.
     pub async fn ready(&self, count: u16) -> Result<Seat, Full> {
         let count = i64::from(count);
+        // Nearly always there is room, and then nobody takes a place in the queue of those who wait.
+        if let Some(seat) = self.seat(count)? {
+            return Ok(seat);
+        }
         loop {
             let shrunk = self.backlog.shrunk.notified();
             tokio::pin!(shrunk);
             // Heard from here on, so that what changes in between is not missed.
             shrunk.as_mut().enable();
-            if self.backlog.full.load(Ordering::SeqCst) {
-                return Err(Full);
-            }
-            if self.backlog.take_seats(count) {
-                return Ok(Seat {
-                    backlog: Arc::clone(&self.backlog),
-                    count,
-                });
+            if let Some(seat) = self.seat(count)? {
+                return Ok(seat);
             }
             shrunk.await;
         }
+    }
+
+    /// Room, if there is some at this moment.
+    fn seat(&self, count: i64) -> Result<Option<Seat>, Full> {
+        if self.backlog.full.load(Ordering::SeqCst) {
+            return Err(Full);
+        }
+        let seat = self.backlog.take_seats(count).then(|| Seat {
+            backlog: Arc::clone(&self.backlog),
+            count,
+        });
+        Ok(seat)
     }
 
     /// Whether what happens waits until it is on record.
@@ -297,7 +310,9 @@ impl Recorder {
 
     async fn wait_for(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) -> bool {
         let (sender, receiver) = oneshot::channel();
-        self.queue.send(message(sender)).is_ok() && receiver.await.is_ok()
+        let sent = self.queue.send(message(sender)).is_ok();
+        self.backlog.awaited.notify_one();
+        sent && receiver.await.is_ok()
     }
 }
 

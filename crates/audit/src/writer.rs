@@ -32,6 +32,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Fewest events that a block reserves.
 const LEAST_RESERVED: i64 = 256;
+/// Most that it reserves because much came, which is what a crash may lose: what a fast server does in a moment.
+const MOST_RESERVED: i64 = 4000;
 /// Events that nobody asked for room for: what the server does by itself.
 const UNASKED: i64 = 64;
 /// The end of the chain is kept outside the database so often while a server runs, and when it stops. An end there
@@ -204,7 +206,7 @@ impl Recording {
                 }
             }
             if round.waiting.is_empty() && !round.checkpoint {
-                self.gather(&mut round).await;
+                self.gather(&round).await;
             }
             while round.events.len() < LARGEST_BLOCK {
                 match self.queue.try_recv() {
@@ -247,19 +249,14 @@ impl Recording {
         round.waiting.push(waiter);
     }
 
-    /// Waits for company, until somebody waits for us.
-    async fn gather(&mut self, round: &mut Round) {
-        let backlog = Arc::clone(&self.backlog);
-        let enough = tokio::time::sleep(GATHER);
-        tokio::pin!(enough);
-        while round.events.len() < LARGEST_BLOCK && round.waiting.is_empty() {
+    /// Waits for company, until somebody waits for us. Not woken by each event: that would cost more than the event.
+    async fn gather(&self, round: &Round) {
+        let backlog = &self.backlog;
+        if round.events.len() + self.queue.len() < LARGEST_BLOCK {
             tokio::select! {
-                () = &mut enough => return,
-                () = backlog.hungry.notified() => return,
-                message = self.queue.recv() => match message {
-                    Some(message) => self.sort(message, round),
-                    None => return,
-                },
+                () = tokio::time::sleep(GATHER) => {}
+                () = backlog.hungry.notified() => {}
+                () = backlog.awaited.notified() => {}
             }
         }
     }
@@ -277,8 +274,11 @@ impl Recording {
     async fn write(&mut self, round: &Round, handed: i64) {
         // What is in this block is not outstanding any more.
         let outstanding = self.backlog.outstanding() - handed;
+        // As much as came may come again before the next block, and more: else full blocks would never come about.
         let reserved = if self.begun {
-            LEAST_RESERVED.max(2 * outstanding)
+            LEAST_RESERVED
+                .max(2 * outstanding)
+                .max((4 * handed).min(MOST_RESERVED))
         } else {
             0
         };

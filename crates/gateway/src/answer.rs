@@ -19,6 +19,7 @@ use crate::credential::connection_tokens;
 use crate::filter::{self, Care, Filter, Unfit};
 use crate::gateway::Gateway;
 use crate::journey::{Journey, Passed, PassedBody};
+use crate::names;
 use crate::record::Record;
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::stream::{self, Begun};
@@ -74,9 +75,9 @@ pub(crate) fn clean(parts: &mut response::Parts, session: Option<HeaderValue>) {
     for name in drop {
         parts.headers.remove(name);
     }
-    parts.headers.remove("mcp-session-id");
+    parts.headers.remove(&names::SESSION);
     if let Some(session) = session {
-        parts.headers.insert("mcp-session-id", session);
+        parts.headers.insert(names::SESSION.clone(), session);
     }
     parts
         .headers

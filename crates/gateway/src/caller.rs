@@ -184,9 +184,8 @@ impl Proof {
 
     /// How the record names it.
     pub(crate) fn recorded(&self) -> InRecord {
-        let client = self.client().parse().ok();
         let with = |proof| InRecord {
-            client,
+            client: self.client().parse().ok(),
             proof: Some(proof),
             ..InRecord::default()
         };

@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 use crate::caller::Caller;
+use crate::names::identity;
 use crate::route::{Assertion, Route};
 
 /// How long a signed assertion counts: one call.
@@ -80,20 +81,20 @@ pub(crate) fn identify(headers: &mut HeaderMap, route: &Route, caller: &Caller, 
         return;
     }
     let proof = &caller.proof;
-    let mut put = |name: &'static str, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
+    let mut put = |name: &HeaderName, text: String| {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name.clone(), value);
         }
     };
-    put("x-mcp-subject", &caller.account.id.to_string());
-    put("x-mcp-client", proof.client());
-    put("x-mcp-scope", proof.scope());
-    put("x-mcp-issuer", proof.issuer(issuer));
-    put("x-mcp-audience", proof.audience(&route.resource));
+    put(&identity::SUBJECT, caller.account.id.to_string());
+    put(&identity::CLIENT, proof.client().to_owned());
+    put(&identity::SCOPE, proof.scope().to_owned());
+    put(&identity::ISSUER, proof.issuer(issuer).to_owned());
+    put(&identity::AUDIENCE, proof.audience(&route.resource).to_owned());
     if let Some(token) = proof.token() {
-        put("x-mcp-token-id", &token);
+        put(&identity::TOKEN_ID, token);
     }
-    put("x-mcp-expires", &proof.expires_at().to_string());
+    put(&identity::EXPIRES, proof.expires_at().to_string());
 }
 
 #[derive(Serialize)]

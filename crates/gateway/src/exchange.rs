@@ -50,8 +50,8 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Takes over what the message says.
     pub(crate) fn say(&mut self, read: &Read) {
-        self.method = read.method.as_deref().map(shortened);
-        self.target = read.target.as_deref().map(shortened);
+        self.method = read.method.as_deref().map(|text| shortened(text, LONGEST));
+        self.target = read.target.as_deref().map(|text| shortened(text, LONGEST));
         self.waiting = read.waiting().cloned().collect();
         self.is_batch = read.is_batch;
         self.modern = read.modern;
@@ -74,10 +74,12 @@ impl Exchange {
 
 /// The longest text of the caller's that is written down, in bytes.
 const LONGEST: usize = 500;
+/// The same of what a program calls itself.
+const LONGEST_AGENT: usize = 200;
 
 /// As much of it as is written down.
-fn shortened(text: &str) -> String {
-    text.get(..text.floor_char_boundary(LONGEST))
+fn shortened(text: &str, longest: usize) -> String {
+    text.get(..text.floor_char_boundary(longest))
         .unwrap_or(text)
         .to_owned()
 }
@@ -85,5 +87,5 @@ fn shortened(text: &str) -> String {
 /// What a program calls itself, shortened.
 pub(crate) fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(200).collect())
+    Some(shortened(text, LONGEST_AGENT))
 }

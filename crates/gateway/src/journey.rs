@@ -24,7 +24,7 @@ use crate::quota::{Held, Taking};
 use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
-use crate::{answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, trace};
+use crate::{answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, names, trace};
 
 impl Gateway {
     /// Answers a request to one of the gateway's paths. `origin` is the public name that the request came
@@ -303,7 +303,7 @@ impl Gateway {
         if let Some(trace) = journey.trace
             && let Ok(value) = HeaderValue::from_str(&trace.to_string())
         {
-            headers.insert("traceparent", value);
+            headers.insert(names::TRACEPARENT.clone(), value);
         }
         if let Some(assertion) = &journey.route.assertion {
             let (issuer, keys, world) = (&journey.routes.issuer, &self.parts.key_ring, &self.parts.world);

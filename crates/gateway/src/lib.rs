@@ -35,6 +35,7 @@ pub mod listing;
 pub mod message;
 pub mod metadata;
 pub mod metrics;
+mod names;
 pub mod old_tokens;
 mod pattern;
 pub mod quota;

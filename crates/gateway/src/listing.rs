@@ -21,7 +21,7 @@ use crate::answer::is_event_stream;
 use crate::filter::LARGEST;
 use crate::gateway::Gateway;
 use crate::route::{Route, Transport};
-use crate::{credential, forward};
+use crate::{credential, forward, names};
 
 /// How long a server may take for one answer, and how many pages a list may have.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -190,7 +190,7 @@ impl<'a> Conversation<'a> {
             }
         }
         if let Some(session) = &self.session {
-            headers.insert("mcp-session-id", session.clone());
+            headers.insert(names::SESSION.clone(), session.clone());
         }
         let uri = self.route.uri.clone();
         let request = forward::request(Method::POST, uri, headers, body::full(message.to_string()));
@@ -215,7 +215,7 @@ impl<'a> Conversation<'a> {
         self.version = Some(Revision::V2025_11_25.as_str().to_owned());
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
         let (headers, body) = self.send("initialize", &message).await?;
-        self.session = headers.get("mcp-session-id").cloned();
+        self.session = headers.get(&names::SESSION).cloned();
         let found = read(&answer(&headers, &body)?)?;
         self.version = found.protocol_version.or_else(|| self.version.take());
         let method = "notifications/initialized";
@@ -229,7 +229,7 @@ impl<'a> Conversation<'a> {
             return;
         };
         let mut headers = credential::outgoing(&HeaderMap::new(), self.route);
-        headers.insert("mcp-session-id", session.clone());
+        headers.insert(names::SESSION.clone(), session.clone());
         let request = forward::request(Method::DELETE, self.route.uri.clone(), headers, body::empty());
         let _ = forward::forward(self.world, self.route, request).await;
     }

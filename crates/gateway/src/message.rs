@@ -9,6 +9,7 @@ use protocol::TraceParent;
 use protocol::mcp::list::List;
 use protocol::mcp::message::{self, Body, Message};
 
+use crate::names;
 use crate::refusal::Refusal;
 use crate::route::Route;
 
@@ -17,7 +18,7 @@ mod headers;
 
 use element::element;
 pub(crate) use element::{Asked, AskedTask, Element, MayBegin, Waiting};
-use headers::{VERSION, era, mirrored, one};
+use headers::{era, mirrored, one};
 
 /// Longest name of a program that is kept.
 const LONGEST_AGENT: usize = 100;
@@ -122,7 +123,7 @@ pub(crate) async fn read(route: &Route, headers: &HeaderMap, incoming: Incoming)
 
 /// Judges a body against the headers that came with it.
 pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadable> {
-    let version = one(headers, VERSION)?;
+    let version = one(headers, &names::VERSION)?;
     match message::parse(bytes).map_err(Refusal::Message)? {
         Body::Single(message) => {
             let modern = match era(&message, version) {

@@ -160,25 +160,19 @@ impl Taking<'_> {
             .quotas
             .iter()
             .filter(|quota| quota.concerns(about, tool));
+        let concerned = concerned.map(|quota| (quota, self.quotas.key(about, quota, tool)));
+        let concerned: Vec<_> = concerned.collect();
         // First it is asked of all, then taken of all, so that what one refuses costs nothing elsewhere. Of two
         // requests at the same moment the later one may still find a bucket empty that it saw full.
-        for quota in concerned.clone() {
-            self.one(about, quota, tool, kind, false)?;
-        }
-        for quota in concerned {
-            self.one(about, quota, tool, kind, true)?;
+        for takes in [false, true] {
+            for (quota, key) in &concerned {
+                self.one(quota, *key, kind, takes)?;
+            }
         }
         Ok(())
     }
 
-    fn one(
-        &mut self,
-        about: &About<'_>,
-        quota: &Quota,
-        tool: Option<&str>,
-        kind: Kind,
-        takes: bool,
-    ) -> Result<(), Refusal> {
+    fn one(&mut self, quota: &Quota, key: u128, kind: Kind, takes: bool) -> Result<(), Refusal> {
         let most = match kind {
             Kind::Call => quota.calls,
             Kind::Stream => quota.streams,
@@ -186,7 +180,6 @@ impl Taking<'_> {
         if most.is_none() && quota.rate.is_none() {
             return Ok(());
         }
-        let key = self.quotas.key(about, quota, tool);
         let full = |wait| Refusal::Quota {
             quota: quota.name.clone(),
             wait,

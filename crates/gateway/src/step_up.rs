@@ -21,6 +21,7 @@ use url::Url;
 use crate::authorize::{About, in_other_words, is_too_long, of_uri};
 use crate::caller::{Caller, Proof};
 use crate::gateway::Gateway;
+use crate::names;
 use crate::refusal::Refusal;
 use crate::route::{Route, Transport};
 
@@ -185,7 +186,7 @@ impl Gateway {
             tracing::warn!(%error, "a client cannot be looked up");
             WayToScope::Page
         });
-        let session = headers.get("mcp-session-id").map(HeaderValue::as_bytes);
+        let session = headers.get(&names::SESSION).map(HeaderValue::as_bytes);
         match way {
             WayToScope::None => match refusal {
                 Refusal::Lacking(lacking) => lacking.otherwise,

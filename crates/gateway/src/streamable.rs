@@ -12,7 +12,7 @@ use crate::gateway::Gateway;
 use crate::journey::{Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::Refusal;
-use crate::{answer, credential, forward, session};
+use crate::{answer, credential, forward, names, session};
 
 impl Gateway {
     /// Streamable HTTP.
@@ -24,14 +24,14 @@ impl Gateway {
         let (route, caller) = (journey.route, journey.caller);
         let modern = read.as_ref().is_some_and(|read| read.modern);
         let mut headers = credential::outgoing(journey.headers, route);
-        let ticket = headers.remove("mcp-session-id").filter(|_| !modern);
+        let ticket = headers.remove(&names::SESSION).filter(|_| !modern);
         let upstream_session = match &ticket {
             None => None,
             Some(ticket) => {
                 let ticket = ticket.to_str().map_err(|_| Refusal::Session)?;
                 let id = session::open(self.sealer(), route, caller, ticket).ok_or(Refusal::Session)?;
                 headers.insert(
-                    "mcp-session-id",
+                    names::SESSION.clone(),
                     HeaderValue::from_str(&id).map_err(|_| Refusal::Session)?,
                 );
                 Some(id)
@@ -66,7 +66,7 @@ impl Gateway {
         answer::judge(parts.status).map_err(Refusal::Upstream)?;
         let session = match parts
             .headers
-            .get("mcp-session-id")
+            .get(&names::SESSION)
             .and_then(|value| value.to_str().ok())
         {
             Some(id) if modern => {

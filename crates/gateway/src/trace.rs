@@ -9,6 +9,7 @@ use model::EventId;
 use protocol::TraceParent;
 
 use crate::message::Read;
+use crate::names;
 
 /// Makes spans.
 pub trait Tracing: Debug + Send + Sync {
@@ -49,6 +50,6 @@ pub struct Call<'a> {
 /// The trace that a request belongs to: as its message says (`_meta`, which survives whatever carries it), else as its
 /// headers say.
 pub(crate) fn parent(headers: &HeaderMap, read: Option<&Read>) -> Option<TraceParent> {
-    let of_header = || headers.get("traceparent")?.to_str().ok()?.parse().ok();
+    let of_header = || headers.get(&names::TRACEPARENT)?.to_str().ok()?.parse().ok();
     read.and_then(|read| read.trace).or_else(of_header)
 }

@@ -51,8 +51,13 @@ impl World {
     /// `N` unpredictable bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.entropy.fill(&mut bytes);
+        self.fill(&mut bytes);
         bytes
+    }
+
+    /// Fills `bytes` with unpredictable bits: cheaper than asking for each part of them.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        self.entropy.fill(bytes);
     }
 
     /// A fresh id, a UUID version 7 made from this clock and these dice.

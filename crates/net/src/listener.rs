@@ -176,17 +176,18 @@ async fn converse<S>(
         .into_owned();
     // Until the protocol is known nobody else looks at the clock: a connection that says nothing, or half of a
     // word, would stay for ever.
-    let silent = async {
-        tokio::time::sleep(head_time).await;
-        if begun.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
+    let conversation = watcher.watch(conversation);
+    tokio::pin!(conversation);
+    let ended = match tokio::time::timeout(head_time, &mut conversation).await {
+        Ok(ended) => ended,
+        Err(_) if begun.load(Ordering::Relaxed) => conversation.await,
+        Err(_) => {
+            debug!(peer = %connection.peer, "connection closed: no request came");
+            return;
         }
     };
-    tokio::select! {
-        ended = watcher.watch(conversation) => if let Err(error) = ended {
-            debug!(peer = %connection.peer, %error, "connection ended");
-        },
-        () = silent => debug!(peer = %connection.peer, "connection closed: no request came"),
+    if let Err(error) = ended {
+        debug!(peer = %connection.peer, %error, "connection ended");
     }
 }
 

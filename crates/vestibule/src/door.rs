@@ -77,8 +77,7 @@ impl Answer for Door {
         };
         let path = request.uri().path();
         if gateway::Gateway::owns(path) && !is_server_metadata(path) {
-            let origin = origin.clone();
-            self.house.gateway.handle(request, caller.address, &origin).await
+            self.house.gateway.handle(request, caller.address, origin).await
         } else {
             self.pages(request, caller).await
         }

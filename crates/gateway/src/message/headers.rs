@@ -1,14 +1,12 @@
 //! Headers that say again what the body says (mcp-transport-proxying section 4).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use protocol::mcp::message::{Kind, Message};
 use protocol::mcp::{mirror, revision};
 
+use crate::names;
 use crate::refusal::Refusal;
 
-pub(super) const VERSION: &str = "mcp-protocol-version";
-pub(super) const METHOD: &str = "mcp-method";
-pub(super) const NAME: &str = "mcp-name";
 /// Requests of the stateless era that must carry `Mcp-Name` (TP-62). Others go on without it, above all those
 /// that this era no longer has, such as `tasks/result`: that they are unknown is the upstream's answer.
 const NAMED: [&str; 6] = [
@@ -54,17 +52,27 @@ fn is_modern(version: &str) -> bool {
 /// the stateless era (TP-62, TP-63). The body is what is judged; a header can only disagree (TP-68).
 pub(super) fn mirrored(message: &Message<'_>, headers: &HeaderMap, modern: bool) -> Result<(), Refusal> {
     let required = modern && matches!(message.kind, Kind::Request { .. });
-    compare(METHOD, one(headers, METHOD)?, message.method(), required)?;
+    compare(
+        &names::METHOD,
+        one(headers, &names::METHOD)?,
+        message.method(),
+        required,
+    )?;
     let named = message.method().is_some_and(|method| NAMED.contains(&method));
     compare(
-        NAME,
-        one(headers, NAME)?,
+        &names::NAME,
+        one(headers, &names::NAME)?,
         message.target(),
         required && named && message.target().is_some(),
     )
 }
 
-fn compare(name: &str, header: Option<&str>, body: Option<&str>, required: bool) -> Result<(), Refusal> {
+fn compare(
+    name: &HeaderName,
+    header: Option<&str>,
+    body: Option<&str>,
+    required: bool,
+) -> Result<(), Refusal> {
     let Some(header) = header else {
         return if required {
             Err(Refusal::Mismatch(format!("the header {name} is missing")))
@@ -84,7 +92,7 @@ fn compare(name: &str, header: Option<&str>, body: Option<&str>, required: bool)
 }
 
 /// A header's only value.
-pub(super) fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+pub(super) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

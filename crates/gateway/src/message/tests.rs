@@ -1,9 +1,11 @@
 //! Eras and mirrored headers: mcp-transport-proxying sections 0, 4.1 and 4.2.
 
-use super::headers::{METHOD, NAME};
 use super::*;
 use http::{HeaderName, HeaderValue};
 
+const VERSION: &str = "mcp-protocol-version";
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
 const MODERN: &str = "2026-07-28";
 
 fn verdict(body: &str, headers: &[(&'static str, &str)]) -> Result<Read, (&'static str, Option<String>)> {
