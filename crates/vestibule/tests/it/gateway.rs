@@ -3,6 +3,7 @@
 mod catalogue;
 mod egress;
 mod gone;
+mod matrix;
 mod passing;
 mod policy;
 mod quotas;

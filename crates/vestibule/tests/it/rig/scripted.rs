@@ -1,6 +1,7 @@
 //! An upstream that says exactly what a test wrote, byte for byte: for what no honest server does.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Scripted {
     pub(crate) address: SocketAddr,
     says: Arc<Mutex<Vec<u8>>>,
+    heard: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -25,8 +27,14 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let says = Arc::new(Mutex::new(Vec::new()));
-        let task = Self::answers_on(listener, Arc::clone(&says));
-        Self { address, says, task }
+        let heard = Arc::default();
+        let task = Self::answers_on(listener, Arc::clone(&says), Arc::clone(&heard));
+        Self {
+            address,
+            says,
+            heard,
+            task,
+        }
     }
 
     /// Nobody is there any more.
@@ -43,12 +51,22 @@ impl Scripted {
     /// It is there again.
     pub(crate) async fn returns(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.task = Self::answers_on(listener, Arc::clone(&self.says));
+        self.task = Self::answers_on(listener, Arc::clone(&self.says), Arc::clone(&self.heard));
     }
 
-    fn answers_on(listener: TcpListener, script: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    /// How many connections came, each with one request.
+    pub(crate) fn heard(&self) -> usize {
+        self.heard.load(Ordering::SeqCst)
+    }
+
+    fn answers_on(
+        listener: TcpListener,
+        script: Arc<Mutex<Vec<u8>>>,
+        heard: Arc<AtomicUsize>,
+    ) -> JoinHandle<()> {
         tokio::task::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                heard.fetch_add(1, Ordering::SeqCst);
                 let text = script.lock().unwrap().clone();
                 tokio::task::spawn(answer(stream, text));
             }
