@@ -3,6 +3,7 @@
 //! `cargo xtask test` starts a PostgreSQL and names it in `VESTIBULE_TEST_POSTGRES`. Without it the tests on
 //! PostgreSQL say that they were skipped, and `cargo xtask test` fails if it finds such a line.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,20 +33,26 @@ pub struct Database {
 impl Database {
     /// Runs a statement behind the store's back, as somebody would who can write the database.
     pub async fn execute(&self, sql: &'static str) {
-        let sql = sqlx::raw_sql(sql);
-        if let Some(url) = &self.url {
-            let mut conn = PgConnection::connect(url).await.expect("a connection");
-            sql.execute(&mut conn).await.expect("it is run");
-            return;
-        }
-        let folder = self.folder.as_ref().expect("a folder");
-        let options = SqliteConnectOptions::new()
-            .filename(folder.path().join("vestibule.db"))
-            .busy_timeout(std::time::Duration::from_secs(5));
-        let mut conn = options.connect().await.expect("a connection");
-        sql.execute(&mut conn).await.expect("it is run");
-        conn.close().await.expect("closed");
+        let folder = self.folder.as_ref();
+        let file = folder.map(|folder| folder.path().join("vestibule.db"));
+        execute(self.url.as_deref(), &file.unwrap_or_default(), sql).await;
     }
+}
+
+/// Runs a statement on the PostgreSQL at `url`, or else on the SQLite in `file`, behind everybody's back.
+pub async fn execute(url: Option<&str>, file: &Path, sql: &'static str) {
+    let sql = sqlx::raw_sql(sql);
+    if let Some(url) = url {
+        let mut conn = PgConnection::connect(url).await.expect("a connection");
+        sql.execute(&mut conn).await.expect("it is run");
+        return;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(std::time::Duration::from_secs(5));
+    let mut conn = options.connect().await.expect("a connection");
+    sql.execute(&mut conn).await.expect("it is run");
+    conn.close().await.expect("closed");
 }
 
 /// One fresh database per engine.

@@ -374,6 +374,12 @@ servers:
         self.ask(call("fixture", tool, arguments).bearer(token)).await
     }
 
+    /// Runs a statement on its database, behind its back.
+    pub(crate) async fn sql(&self, sql: &'static str) {
+        let file = self.folder().join("data").join("vestibule.db");
+        testkit::databases::execute(self.plan.postgres.as_deref(), &file, sql).await;
+    }
+
     /// Runs an operator's command as it is typed.
     pub(crate) async fn operate(&self, words: &[&str]) -> Result<Answer, Failure> {
         let line = Line::try_parse_from(std::iter::once(&"vestibule").chain(words)).unwrap();
