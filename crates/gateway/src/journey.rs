@@ -24,7 +24,9 @@ use crate::quota::{Held, Taking};
 use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
-use crate::{answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, names, trace};
+use crate::{
+    answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, names, session, trace,
+};
 
 impl Gateway {
     /// Answers a request to one of the gateway's paths. `origin` is the public name that the request came
@@ -242,6 +244,17 @@ impl Gateway {
             return Err(Refusal::Unavailable);
         };
         let caller = exchange.caller.clone();
+        // The stateless era has none, and the legacy transport has its own.
+        let in_sessions =
+            route.transport == Transport::Streamable && !read.as_ref().is_some_and(|read| read.modern);
+        let session = if in_sessions {
+            session::of(self.sealer(), route, &caller, &head.headers)
+        } else {
+            Ok(None)
+        };
+        if let (Ok(Some(session)), Some(exchange)) = (&session, record.exchange_mut()) {
+            exchange.agent = exchange.agent.take().or_else(|| session.agent.clone());
+        }
         let (verdict, held) = self.judge(routes, route, &caller, &head, read, record).await?;
         let mut told = verdict.told;
         let read = verdict.read;
@@ -285,7 +298,7 @@ impl Gateway {
         let passed = match leg {
             Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
             Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
-            Leg::Endpoint => match self.streamable(&journey, read).await {
+            Leg::Endpoint => match self.streamable(&journey, read, session?).await {
                 Err(Refusal::Upstream(trouble)) => {
                     let copy = wanted.filter(|_| trouble == UpstreamTrouble::Unreachable);
                     let copy = copy.and_then(|list| self.last_known(list, record));

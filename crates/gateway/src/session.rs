@@ -1,12 +1,30 @@
 //! Session ids of the session era, sealed and bound to the person, the client and the server (TP-42, MA-144).
 //!
 //! What the client holds is a ticket; the upstream's own id is inside. Nobody else's ticket opens, and since
-//! nothing is kept here, a restart of the door changes nothing (CC-94).
+//! nothing is kept here, a restart of the door changes nothing (CC-94). The ticket also says what the program called
+//! itself when the session began, because in this era it says so only once.
 
+use http::{HeaderMap, HeaderValue};
 use keys::{Purpose, Sealer};
 
 use crate::caller::Caller;
+use crate::names;
+use crate::refusal::Refusal;
 use crate::route::Route;
+
+/// A session of the caller's.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// What the client holds.
+    pub(crate) ticket: HeaderValue,
+    /// The upstream's own id.
+    pub(crate) id: String,
+    /// What the program called itself.
+    pub(crate) agent: Option<String>,
+}
+
+/// Between the id and what the program calls itself; no header can hold it.
+const BETWEEN: char = '\n';
 
 fn owner(route: &Route, caller: &Caller) -> String {
     format!(
@@ -18,27 +36,42 @@ fn owner(route: &Route, caller: &Caller) -> String {
 }
 
 /// What the client is given for an upstream's session id.
-pub(crate) fn seal(sealer: &Sealer, route: &Route, caller: &Caller, id: &str) -> String {
-    sealer.ticket(
-        &Purpose {
-            purpose: "mcp session",
-            owner: &owner(route, caller),
-        },
-        id,
-    )
+pub(crate) fn seal(sealer: &Sealer, route: &Route, caller: &Caller, id: &str, agent: Option<&str>) -> String {
+    let purpose = Purpose {
+        purpose: "mcp session",
+        owner: &owner(route, caller),
+    };
+    match agent {
+        Some(agent) => sealer.ticket(&purpose, &format!("{id}{BETWEEN}{agent}")),
+        None => sealer.ticket(&purpose, id),
+    }
 }
 
-/// The upstream's session id in a ticket, if it is this caller's.
-pub(crate) fn open(sealer: &Sealer, route: &Route, caller: &Caller, ticket: &str) -> Option<String> {
-    sealer
-        .open_ticket(
-            &Purpose {
-                purpose: "mcp session",
-                owner: &owner(route, caller),
-            },
-            ticket,
-        )
-        .ok()
+/// The session that a request names, if it names one; it must be this caller's.
+pub(crate) fn of(
+    sealer: &Sealer,
+    route: &Route,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Option<Session>, Refusal> {
+    let Some(ticket) = headers.get(&names::SESSION) else {
+        return Ok(None);
+    };
+    let purpose = Purpose {
+        purpose: "mcp session",
+        owner: &owner(route, caller),
+    };
+    let text = ticket.to_str().map_err(|_| Refusal::Session)?;
+    let text = sealer.open_ticket(&purpose, text).map_err(|_| Refusal::Session)?;
+    let (id, agent) = match text.split_once(BETWEEN) {
+        Some((id, agent)) => (id.to_owned(), Some(agent.to_owned())),
+        None => (text, None),
+    };
+    Ok(Some(Session {
+        ticket: ticket.clone(),
+        id,
+        agent,
+    }))
 }
 
 /// The same for the message endpoint of the legacy transport, whose query holds its session.

@@ -12,7 +12,8 @@ use crate::gateway::Gateway;
 use crate::journey::{Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::Refusal;
-use crate::{answer, credential, forward, names, session};
+use crate::session::{self, Session};
+use crate::{answer, credential, forward, names};
 
 impl Gateway {
     /// Streamable HTTP.
@@ -20,36 +21,36 @@ impl Gateway {
         self: &Arc<Self>,
         journey: &Journey<'_>,
         read: Option<Read>,
+        session: Option<Session>,
     ) -> Result<Passed, Refusal> {
         let (route, caller) = (journey.route, journey.caller);
         let modern = read.as_ref().is_some_and(|read| read.modern);
         let mut headers = credential::outgoing(journey.headers, route);
-        let ticket = headers.remove(&names::SESSION).filter(|_| !modern);
-        let upstream_session = match &ticket {
-            None => None,
-            Some(ticket) => {
-                let ticket = ticket.to_str().map_err(|_| Refusal::Session)?;
-                let id = session::open(self.sealer(), route, caller, ticket).ok_or(Refusal::Session)?;
-                headers.insert(
-                    names::SESSION.clone(),
-                    HeaderValue::from_str(&id).map_err(|_| Refusal::Session)?,
-                );
-                Some(id)
-            }
-        };
-        let ids = match &upstream_session {
+        headers.remove(&names::SESSION);
+        if let Some(session) = &session {
+            let id = HeaderValue::from_str(&session.id).map_err(|_| Refusal::Session)?;
+            headers.insert(names::SESSION.clone(), id);
+        }
+        let ids = match &session {
             Some(session) => self
                 .ids
-                .enter((route.name(), session), read.iter().flat_map(Read::waiting)),
+                .enter((route.name(), &session.id), read.iter().flat_map(Read::waiting)),
             None => Some(Vec::new()),
         };
         let ids = ids.ok_or(Refusal::IdInUse)?;
         self.dress(&mut headers, journey)?;
         let begins = read.as_ref().is_some_and(Read::is_initialize);
+        let agent = read.as_ref().and_then(|read| read.agent.clone());
         let mut listening = None;
         let lingers = read.as_ref().is_some_and(|read| !read.modern && read.asks());
         let response = if *journey.method == Method::GET {
-            let (response, seat) = self.listen(journey, headers, upstream_session.as_deref()).await?;
+            let (response, seat) = self
+                .listen(
+                    journey,
+                    headers,
+                    session.as_ref().map(|session| session.id.as_str()),
+                )
+                .await?;
             listening = seat;
             response
         } else {
@@ -74,9 +75,12 @@ impl Gateway {
                 None
             }
             // The same session keeps the ticket that the client has.
-            Some(id) if upstream_session.as_deref() == Some(id) => ticket,
-            Some(id) if begins || upstream_session.is_none() => {
-                HeaderValue::from_str(&session::seal(self.sealer(), route, caller, id)).ok()
+            Some(id) if session.as_ref().is_some_and(|session| session.id == id) => {
+                session.map(|session| session.ticket)
+            }
+            Some(id) if begins || session.is_none() => {
+                let ticket = session::seal(self.sealer(), route, caller, id, agent.as_deref());
+                HeaderValue::from_str(&ticket).ok()
             }
             _ => None,
         };

@@ -326,3 +326,23 @@ async fn a_list_cannot_hide_behind_the_id_of_a_call() {
     })
     .await;
 }
+
+/// TP-120: in the session era a program says what it is only once, and the record knows it of each call after that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_record_knows_the_program_of_a_session() {
+    let mut door = Door::open().await;
+    let (_, tokens) = door.signed_in("ana").await;
+    let session = begin(&door, &tokens.access, "fixture").await;
+    door.restart().await;
+    let call =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo_headers" } });
+    let reply = post(&door, &tokens.access, "fixture", Some(&session), &call).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let calls = door
+        .calls_recorded(|calls| calls.iter().any(|call| call["method"] == "tools/call"))
+        .await;
+    for method in ["initialize", "notifications/initialized", "tools/call"] {
+        let call = calls.iter().find(|call| call["method"] == method).unwrap();
+        assert_eq!(call["agent"], "t", "{call}");
+    }
+}
