@@ -20,6 +20,7 @@ mod at_once;
 mod audit;
 #[cfg(test)]
 mod audit_arguments;
+#[cfg(test)]
 mod audit_away;
 #[cfg(test)]
 mod audit_names;

@@ -113,14 +113,16 @@ impl Framing {
 
     /// Lets the upstream say these messages.
     fn said_by(self, upstream: &Scripted, messages: &[Value]) {
-        let each = messages.iter();
+        let framed = |before: &str, after: &str| {
+            let each = messages.iter().map(Value::to_string);
+            each.flat_map(|said| [before.to_owned(), said, after.to_owned()])
+                .collect::<String>()
+        };
         let body = match (self, messages) {
             (Self::Json, [only]) => only.to_string(),
             (Self::Json, several) => json!(several).to_string(),
-            (Self::Events, _) => each
-                .map(|said| format!("event: message\ndata: {said}\n\n"))
-                .collect(),
-            (Self::Lines, _) => each.map(|said| format!("{said}\n")).collect(),
+            (Self::Events, _) => framed("event: message\ndata: ", "\n\n"),
+            (Self::Lines, _) => framed("", "\n"),
         };
         let media_type = format!("Content-Type: {}", self.media_type());
         upstream.answers("200 OK", &[&media_type], &body);
