@@ -1,6 +1,6 @@
 //! The SQLite engine: how to open it, begin, commit.
 //!
-//! WAL with `synchronous=FULL`: what was committed survives a power cut. One connection writes, so every
+//! WAL with `synchronous=FULL`: what was committed survives a power cut. One connection writes ([`Writer`]), so every
 //! transaction begins `IMMEDIATE` and none ever fails half-way for a lock; a pool reads. A lock file keeps
 //! a second process away from the file.
 
@@ -21,6 +21,7 @@ use store::{Changes, Listener, Result, Store, StoreError};
 
 use crate::changes::Listeners;
 use crate::rows::failed;
+use crate::writer::{Turn, Writer};
 
 pub(crate) type Conn = SqliteConnection;
 pub(crate) type DbRow = SqliteRow;
@@ -30,7 +31,7 @@ const READERS: u32 = 4;
 /// An open SQLite database.
 pub struct Engine {
     readers: SqlitePool,
-    writer: SqlitePool,
+    writer: Writer,
     listeners: Listeners,
     lock: File,
 }
@@ -48,21 +49,19 @@ impl Engine {
             .busy_timeout(Duration::from_secs(5))
             .pragma("trusted_schema", "OFF")
             .optimize_on_close(true, None);
-        let pool = |size| {
-            SqlitePoolOptions::new()
-                .min_connections(1)
-                .max_connections(size)
-                // There is no network in between that could have broken it.
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-        };
-        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        let mut conn = options.connect().await.map_err(failed)?;
         sqlx::migrate!()
-            .run(&writer)
+            .run(&mut conn)
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let readers = pool(READERS)
+        let writer = Writer::new(options.clone(), conn);
+        let readers = SqlitePoolOptions::new()
+            .min_connections(1)
+            .max_connections(READERS)
+            // There is no network in between that could have broken it.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options.read_only(true))
             .await
             .map_err(failed)?;
@@ -104,9 +103,9 @@ impl Engine {
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
-        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let inner = self.writer.begin().await?;
         Ok(Tx {
-            inner,
+            inner: Inner::Write(inner),
             changes: Vec::new(),
             listeners: &self.listeners,
         })
@@ -116,7 +115,7 @@ impl Engine {
     pub(crate) async fn snapshot(&self) -> Result<Tx<'_>> {
         let inner = self.readers.begin().await.map_err(failed)?;
         Ok(Tx {
-            inner,
+            inner: Inner::Read(inner),
             changes: Vec::new(),
             listeners: &self.listeners,
         })
@@ -157,14 +156,22 @@ impl fmt::Debug for Engine {
 
 /// A transaction; dropped without [`Tx::commit`], it leaves nothing.
 pub(crate) struct Tx<'a> {
-    inner: Transaction<'a, Sqlite>,
+    inner: Inner<'a>,
     pub(crate) changes: Vec<Change>,
     listeners: &'a Listeners,
 }
 
+enum Inner<'a> {
+    Write(Turn<'a>),
+    Read(Transaction<'a, Sqlite>),
+}
+
 impl Tx<'_> {
     pub(crate) fn conn(&mut self) -> &mut Conn {
-        &mut self.inner
+        match &mut self.inner {
+            Inner::Write(turn) => turn.conn(),
+            Inner::Read(reading) => reading,
+        }
     }
 
     /// Nothing to do: there is one writer.
@@ -174,7 +181,10 @@ impl Tx<'_> {
     }
 
     pub(crate) async fn commit(self) -> Result<()> {
-        self.inner.commit().await.map_err(failed)?;
+        match self.inner {
+            Inner::Write(turn) => turn.commit().await?,
+            Inner::Read(reading) => reading.commit().await.map_err(failed)?,
+        }
         self.listeners.tell(&self.changes);
         Ok(())
     }

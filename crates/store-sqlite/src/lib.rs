@@ -50,5 +50,6 @@ mod tasks;
 mod transactions;
 
 mod db;
+mod writer;
 
 pub use db::Engine as SqliteStore;

@@ -1,0 +1,143 @@
+use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sqlx::sqlite::SqliteJournalMode;
+use tempfile::TempDir;
+
+/// A writer on a file of its own, which counts its commits.
+struct Place {
+    writer: Writer,
+    commits: Arc<AtomicU32>,
+    _folder: TempDir,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("test.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .foreign_keys(true);
+        let mut conn = options.connect().await.unwrap();
+        let schema = "CREATE TABLE numbers (number INTEGER PRIMARY KEY);
+            CREATE TABLE parts (number INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)";
+        sqlx::raw_sql(schema).execute(&mut conn).await.unwrap();
+        let commits = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&commits);
+        conn.lock_handle().await.unwrap().set_commit_hook(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            true
+        });
+        Self {
+            writer: Writer::new(options, conn),
+            commits,
+            _folder: folder,
+        }
+    }
+
+    async fn add(&self, number: u32) -> Result<()> {
+        let mut turn = self.writer.begin().await?;
+        insert(&mut turn, "INSERT INTO numbers VALUES ($1)", number).await?;
+        turn.commit().await
+    }
+
+    async fn numbers(&self) -> Vec<u32> {
+        let mut turn = self.writer.begin().await.unwrap();
+        let numbers = sqlx::query_scalar("SELECT number FROM numbers ORDER BY number");
+        numbers.fetch_all(turn.conn()).await.unwrap()
+    }
+}
+
+async fn insert(turn: &mut Turn<'_>, sql: &'static str, number: u32) -> Result<()> {
+    let statement = sqlx::query::<Sqlite>(sql).bind(number);
+    statement.execute(turn.conn()).await.map(drop).map_err(failed)
+}
+
+#[tokio::test]
+async fn who_comes_at_once_shares_a_commit_and_who_is_alone_waits_for_nobody() {
+    let place = Place::new().await;
+    let outcomes = join_all((0..64).map(|number| place.add(number))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    let commits = place.commits.load(Ordering::SeqCst);
+    assert!(commits < 8, "{commits} commits for 64");
+    place.add(64).await.unwrap();
+    assert_eq!(place.commits.load(Ordering::SeqCst), commits + 1);
+    assert_eq!(place.numbers().await, (0..65).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_one_takes_back_is_gone_and_the_others_stay() {
+    let place = Place::new().await;
+    let takes_back = async |number: u32| {
+        let mut turn = place.writer.begin().await?;
+        insert(&mut turn, "INSERT INTO numbers VALUES ($1)", number).await
+    };
+    let work = (0..60_u32).map(async |number| {
+        if number % 3 == 0 {
+            takes_back(number).await
+        } else {
+            place.add(number).await
+        }
+    });
+    assert!(join_all(work).await.iter().all(Result::is_ok));
+    let kept: Vec<_> = (0..60).filter(|number| number % 3 != 0).collect();
+    assert_eq!(place.numbers().await, kept);
+}
+
+#[tokio::test]
+async fn nobody_hears_of_success_when_the_commit_fails() {
+    let place = Place::new().await;
+    let dangles = async || {
+        let mut turn = place.writer.begin().await?;
+        insert(&mut turn, "INSERT INTO parts VALUES ($1)", 1000).await?;
+        turn.commit().await
+    };
+    // The constraint is looked at when all is committed.
+    let (first, dangling, last) = tokio::join!(place.add(1), dangles(), place.add(2));
+    assert!(first.is_err() && dangling.is_err() && last.is_err());
+    assert!(place.numbers().await.is_empty());
+    place.add(3).await.unwrap();
+    assert_eq!(place.numbers().await, [3]);
+}
+
+/// Whoever goes away at whatever moment takes nothing of the others along, and leaves nothing open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_away_leaves_nothing_open() {
+    for round in 0..40_u64 {
+        let place = Arc::new(Place::new().await);
+        let tasks = (0..64_u32).map(|number| {
+            let place = Arc::clone(&place);
+            tokio::task::spawn(async move { place.add(number).await })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        for (number, task) in tasks.iter().enumerate() {
+            if number % 2 == 1 {
+                tokio::time::sleep(Duration::from_micros(round * 3)).await;
+                task.abort();
+            }
+        }
+        let outcomes = tokio::time::timeout(Duration::from_secs(20), join_all(tasks));
+        let outcomes = outcomes.await.unwrap();
+        let numbers = place.numbers().await;
+        for (number, outcome) in (0..64_u32).zip(outcomes) {
+            match outcome {
+                Ok(outcome) => {
+                    outcome.unwrap();
+                    assert!(numbers.contains(&number), "round {round}: {number} is lost");
+                }
+                Err(gone) => assert!(gone.is_cancelled() && number % 2 == 1),
+            }
+        }
+        place.add(64).await.unwrap();
+        let mut turn = place.writer.begin().await.unwrap();
+        assert_eq!(
+            Manager::get_transaction_depth(turn.conn()),
+            1,
+            "nothing is left open"
+        );
+    }
+}
