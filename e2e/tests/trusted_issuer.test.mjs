@@ -7,6 +7,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import Provider from 'oidc-provider';
 import { Door, freePort } from '../lib/door.mjs';
 import { call, unauthorized } from '../lib/mcp.mjs';
+import { link, unavailable } from '../lib/trusted.mjs';
 import { until } from '../lib/until.mjs';
 
 const SECRET = 'the-secret-of-the-agent-at-the-other-issuer';
@@ -99,13 +100,7 @@ after(async () => {
 
 test('an agent with a token of the issuer acts as the account that it is linked to', async () => {
   const token = await issuer.token();
-  const response = await unauthorized(door.endpoint, token);
-  assert.match(response.headers.get('www-authenticate'), /nobody here is linked/);
-  const [refused] = await until('the refusal is recorded', async () => {
-    const events = await door.json('audit', 'list', '--event', 'identity_refused');
-    return events.length && events;
-  });
-  await door.cli('identity', 'link', 'ana', '--issuer', 'corp', '--subject', refused.user);
+  await link(door, token, { issuer: 'corp', account: 'ana' });
   const seen = await call(door.endpoint, token);
   assert.deepEqual(seen['x-mcp-issuer'], [issuer.url]);
   assert.deepEqual(seen['x-mcp-client'], ['issuer:corp:agent']);
@@ -135,14 +130,7 @@ test('keys rotate, and an outage of the issuer turns no good token away', async 
     .setProtectedHeader({ alg: 'RS256', typ: 'at+jwt', kid: 'third' })
     .setIssuer(issuer.url).setSubject('agent').setAudience(door.endpoint).setIssuedAt().setExpirationTime('1h')
     .sign(privateKey);
-  const answer = await until('the door asked in vain', async () => {
-    const response = await fetch(door.endpoint, {
-      method: 'POST', headers: { authorization: `Bearer ${unknown}`, 'content-type': 'application/json' }, body: '{}',
-    });
-    await response.text();
-    return response.status === 503 && response;
-  });
-  assert.ok(answer.headers.get('retry-after'));
+  await unavailable(door, unknown);
   await issuer.start([second], door.endpoint);
   await call(door.endpoint, late);
 });

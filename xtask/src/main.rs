@@ -7,6 +7,7 @@
 //! | `arrows` | checks that no room of the house depends on one above it |
 //! | `fuzz` | throws random bytes at every parser |
 //! | `soak` | the long form of the crash test and the fuzzing |
+//! | `real` | builds real servers of others, and runs the tests against them |
 //! | `bench` | measures the door and the token endpoint |
 //! | `docs` | writes the pages that are made from the code |
 
@@ -14,8 +15,10 @@ mod arrows;
 mod bench;
 mod command;
 mod docs;
+mod end_to_end;
 mod fuzz;
 mod postgres;
+mod real;
 mod rules;
 mod soak;
 mod sql;
@@ -46,6 +49,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Run the crash test and the fuzz targets for long
     Soak(soak::Soak),
+    /// Build real servers of others, such as Dex, and run the tests against them
+    Real,
     /// Measure what a call and a token cost
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
         Task::Arrows => arrows::check(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Soak(soak) => soak.run(),
+        Task::Real => real::run_tests(),
         Task::Bench(bench) => bench.run(),
         Task::Docs(docs) => docs.run(),
         Task::Rules => rules::write(false),

@@ -1,12 +1,11 @@
 //! Everything that CI judges.
 
-use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::command::{cargo, program, root, run};
+use crate::command::{cargo, program, run};
 use crate::postgres::Postgres;
 use crate::stages::Stages;
-use crate::{arrows, docs, fuzz, sql, tools};
+use crate::{arrows, docs, end_to_end, fuzz, sql, tools};
 
 /// `cargo xtask test`.
 #[derive(Debug, Args)]
@@ -99,26 +98,6 @@ fn documentation() -> anyhow::Result<()> {
 }
 
 fn end_to_end() -> anyhow::Result<()> {
-    run(cargo().args(["build", "--quiet", "--locked", "-p", "vestibule", "-p", "fixture"]))?;
-    let e2e = root().join("e2e");
-    let mut tests: Vec<_> = std::fs::read_dir(e2e.join("tests"))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
-        .collect();
-    tests.sort();
-    let report = tempfile::NamedTempFile::new()?;
-    run(program(tools::node())
-        .current_dir(&e2e)
-        .args(["--test", "--test-concurrency=1"])
-        .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
-        .args(["--test-reporter=tap", "--test-reporter-destination"])
-        .arg(report.path())
-        .args(tests))?;
-    let said = std::fs::read_to_string(report.path())?;
-    let skipped = said
-        .lines()
-        .find_map(|line| line.strip_prefix("# skipped "))
-        .context("the tests did not say how many were skipped")?;
-    ensure!(skipped == "0", "{skipped} tests were skipped; none may be");
-    Ok(())
+    end_to_end::build()?;
+    end_to_end::run("tests", &[])
 }
