@@ -67,6 +67,17 @@ struct Asked {
     answered: bool,
 }
 
+/// What the issuer says, as far as it may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Its keys of this moment, later than those that were seen.
+    New,
+    /// It said a moment ago what was seen, and is not asked again so soon; it may have a new key since then.
+    Same,
+    /// Nothing.
+    None,
+}
+
 impl KeySet {
     /// Nothing is fetched yet. Keys that cannot be fetched again count for `keep`.
     pub fn new(source: Source, client: Operators, keep: Duration) -> Self {
@@ -79,11 +90,12 @@ impl KeySet {
         }
     }
 
-    /// Checks a token's signature.
+    /// Checks the signature of a token that says that it was made at that time.
     pub async fn verify(
         &self,
         token: &Compact<'_>,
         allowed: &[&str],
+        made_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), KeyTrouble> {
         let known = self.current.load_full();
@@ -92,22 +104,34 @@ impl KeySet {
         {
             return Ok(verdict?);
         }
-        if self.refresh(known.as_ref().map(|known| known.at), now).await {
+        let answer = self.refresh(known.as_ref().map(|known| known.at), now).await;
+        if answer == Answer::New {
             let current = self.current.load_full().ok_or(KeyTrouble::Unavailable)?;
             return Ok(current.keys.verify(token, allowed)?);
         }
         let known = known.filter(|known| now.since(known.at) < self.keep);
-        let verdict = known.and_then(|known| judge(&known.keys, token, allowed));
+        let verdict = known.and_then(|known| match answer {
+            // What it was made with would be among them.
+            Answer::Same if made_at + AGAIN <= known.at => Some(known.keys.verify(token, allowed)),
+            _ => judge(&known.keys, token, allowed),
+        });
         Ok(verdict.ok_or(KeyTrouble::Unavailable)??)
     }
 
-    /// Fetches the keys, unless somebody else just did. Gives whether they are what the issuer says at this moment.
-    async fn refresh(&self, seen: Option<Timestamp>, now: Timestamp) -> bool {
+    /// Fetches the keys, unless somebody else did meanwhile.
+    async fn refresh(&self, seen: Option<Timestamp>, now: Timestamp) -> Answer {
         let mut asked = self.asked.lock().await;
-        if let Some(asked) = *asked
-            && (now.since(asked.at) < AGAIN || (asked.answered && seen.is_none_or(|seen| asked.at > seen)))
-        {
-            return asked.answered;
+        if let Some(asked) = *asked {
+            if asked.answered && seen.is_none_or(|seen| asked.at > seen) {
+                return Answer::New;
+            }
+            if now.since(asked.at) < AGAIN {
+                return if asked.answered {
+                    Answer::Same
+                } else {
+                    Answer::None
+                };
+            }
         }
         // Before it is asked: whoever hangs up in the middle must not be able to have it asked again at once.
         *asked = Some(Asked {
@@ -123,11 +147,11 @@ impl KeySet {
             Ok(keys) => {
                 info!(source = ?self.source, ?keys, "keys of an issuer fetched");
                 self.current.store(Some(Arc::new(Fetched { keys, at: now })));
-                true
+                Answer::New
             }
             Err(error) => {
                 warn!(%error, source = ?self.source, "keys of an issuer cannot be fetched");
-                false
+                Answer::None
             }
         }
     }

@@ -139,7 +139,7 @@ impl TrustedIssuer {
         let access = self.read(&claims, now)?;
         let allowed: Vec<_> = self.trust.algorithms.iter().map(String::as_str).collect();
         self.keys
-            .verify(&compact, &allowed, now)
+            .verify(&compact, &allowed, access.issued_at, now)
             .await
             .map_err(|trouble| match trouble {
                 KeyTrouble::Signature(SignatureError::Algorithm) => BadForeignToken::Algorithm,

@@ -95,7 +95,11 @@ async fn a_foreign_token_that_is_not_what_it_must_be() {
             "wrong signature",
             format!("{signed}.{}", BASE64URL_NOPAD.encode(&[7; 64])),
         ),
-        ("a stranger's key", token(&stranger, &good)),
+        ("a stranger's key", {
+            let mut claims = good.clone();
+            claims["iat"] = json!(claims["iat"].as_i64().unwrap() - 60);
+            token(&stranger, &claims)
+        }),
         (
             "expired",
             with(|claims| claims["exp"] = json!(claims["iat"].as_i64().unwrap() - 60)),
@@ -347,15 +351,23 @@ async fn keys_rotate_and_cannot_be_had_for_a_while() {
     // A flood of made-up keys asks once in ten seconds.
     let (stranger, _) = SigningKey::generate(keys::Algorithm::Es256).unwrap();
     door.advance(MINUTE);
+    let old = sign(&stranger, 100);
+    door.advance(MINUTE);
+    assert_eq!(call(&door, "abroad", &sign(&stranger, 101)).await.status, 401);
     for n in 0..50 {
-        assert_eq!(call(&door, "abroad", &sign(&stranger, n)).await.status, 401);
+        let late = call(&door, "abroad", &sign(&stranger, n)).await;
+        assert_eq!(late.status, 503, "it may be a key of this very moment: {late:?}");
+        assert!(late.header("retry-after").is_some());
     }
+    assert_eq!(call(&door, "abroad", &old).await.status, 401);
     assert_eq!(issuer.asked(), 2, "one question for all of them");
 
     // The next key, first seen in a token.
     let second = issuer.new_key();
+    let new = sign(&second, 2);
+    assert_eq!(call(&door, "abroad", &new).await.status, 503, "and never 401");
     door.advance(MINUTE);
-    assert_eq!(call(&door, "abroad", &sign(&second, 2)).await.status, 200);
+    assert_eq!(call(&door, "abroad", &new).await.status, 200);
     assert_eq!(
         call(&door, "abroad", &sign(&first, 3)).await.status,
         200,
