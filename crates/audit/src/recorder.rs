@@ -143,18 +143,19 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// How many events are promised or handed over, and not yet written.
     pub(crate) fn outstanding(&self) -> i64 {
-        let handed = self.recorded.load(Ordering::SeqCst) - self.written.load(Ordering::SeqCst);
-        handed + self.seats.load(Ordering::SeqCst)
+        // In this order: what is handed over in between is counted twice, and not left out.
+        let seats = self.seats.load(Ordering::SeqCst);
+        seats + self.recorded.load(Ordering::SeqCst) - self.written.load(Ordering::SeqCst)
     }
 
     fn take_seats(&self, count: i64) -> bool {
         let seats = self.seats.fetch_add(count, Ordering::SeqCst) + count;
         let recorded = self.recorded.load(Ordering::SeqCst);
-        if recorded + seats > self.low.load(Ordering::SeqCst) {
-            self.hungry.notify_one();
-        }
         let fits = recorded + seats <= self.allowed.load(Ordering::SeqCst)
             && recorded - self.written.load(Ordering::SeqCst) < BACKLOG;
+        if !fits || recorded + seats > self.low.load(Ordering::SeqCst) {
+            self.hungry.notify_one();
+        }
         if !fits {
             self.seats.fetch_sub(count, Ordering::SeqCst);
         }
@@ -230,7 +231,12 @@ impl Recorder {
             what,
             person,
         };
-        self.backlog.recorded.fetch_add(1, Ordering::SeqCst);
+        let backlog = &self.backlog;
+        let recorded = backlog.recorded.fetch_add(1, Ordering::SeqCst) + 1;
+        // Not everything has asked for room before.
+        if recorded + backlog.seats.load(Ordering::SeqCst) > backlog.low.load(Ordering::SeqCst) {
+            backlog.hungry.notify_one();
+        }
         if let Err(mpsc::error::SendError(Message::Event(event))) =
             self.queue.send(Message::Event(Box::new(event)))
         {

@@ -205,14 +205,10 @@ impl Recording {
                     continue;
                 }
             }
+            self.take(&mut round);
             if round.waiting.is_empty() && !round.checkpoint {
                 self.gather(&round).await;
-            }
-            while round.events.len() < LARGEST_BLOCK {
-                match self.queue.try_recv() {
-                    Ok(message) => self.sort(message, &mut round),
-                    Err(_) => break,
-                }
+                self.take(&mut round);
             }
             if self
                 .outside
@@ -227,6 +223,16 @@ impl Recording {
             self.write(&round, handed).await;
             for waiter in round.waiting {
                 let _ = waiter.send(());
+            }
+        }
+    }
+
+    /// Takes what is there, as much as fits.
+    fn take(&mut self, round: &mut Round) {
+        while round.events.len() < LARGEST_BLOCK {
+            match self.queue.try_recv() {
+                Ok(message) => self.sort(message, round),
+                Err(_) => break,
             }
         }
     }
@@ -252,7 +258,7 @@ impl Recording {
     /// Waits for company, until somebody waits for us. Not woken by each event: that would cost more than the event.
     async fn gather(&self, round: &Round) {
         let backlog = &self.backlog;
-        if round.events.len() + self.queue.len() < LARGEST_BLOCK {
+        if round.events.len() < LARGEST_BLOCK {
             tokio::select! {
                 () = tokio::time::sleep(GATHER) => {}
                 () = backlog.hungry.notified() => {}
@@ -273,7 +279,8 @@ impl Recording {
     /// Makes a block of what came, or several if it is much, and brings it to where it is durable.
     async fn write(&mut self, round: &Round, handed: i64) {
         // What is in this block is not outstanding any more.
-        let outstanding = self.backlog.outstanding() - handed;
+        let backlog = Arc::clone(&self.backlog);
+        let outstanding = backlog.outstanding() - handed;
         // As much as came may come again before the next block, and more: else full blocks would never come about.
         let reserved = if self.begun {
             LEAST_RESERVED
@@ -281,6 +288,14 @@ impl Recording {
                 .max((4 * handed).min(MOST_RESERVED))
         } else {
             0
+        };
+        // While the block is on its way no more may begin than it says; what began before this is counted.
+        let allowed = backlog.written.load(Ordering::SeqCst) + handed + reserved;
+        let reserved = if self.begun {
+            backlog.allowed.fetch_min(allowed, Ordering::SeqCst);
+            reserved.max(backlog.outstanding() - handed)
+        } else {
+            reserved
         };
         let begun = self.begun;
         let follow = |left: i64| if begun { left + reserved + UNASKED } else { 0 };
@@ -291,7 +306,6 @@ impl Recording {
             events = events.get(taken..).unwrap_or_default();
             self.keep(block).await;
         }
-        let backlog = &self.backlog;
         let written = backlog.written.fetch_add(handed, Ordering::SeqCst) + handed;
         if self.begun && !round.events.is_empty() {
             backlog.allowed.store(written + reserved, Ordering::SeqCst);

@@ -95,6 +95,8 @@ pub struct Person {
     browser: Connection,
     cookies: BTreeMap<String, String>,
     url: String,
+    /// How often they asked for a code. Asking for the same again a moment later gives the same code (CC-51).
+    asked: u32,
 }
 
 impl Person {
@@ -108,6 +110,7 @@ impl Person {
             browser: Connection::open(address, host).await?,
             cookies: BTreeMap::new(),
             url: url.to_owned(),
+            asked: 0,
         };
         let page = this.get("/sign-in").await?;
         let token = field(&page.body, "/sign-in", "token")?;
@@ -128,11 +131,13 @@ impl Person {
     /// If it is not given.
     pub async fn code(&mut self, server: &str) -> anyhow::Result<String> {
         let resource = format!("{}/mcp/{server}", self.url);
+        self.asked += 1;
+        let state = format!("state-{}", self.asked);
         let query = encoded(&[
             ("response_type", "code"),
             ("client_id", CLIENT),
             ("redirect_uri", REDIRECT),
-            ("state", "state"),
+            ("state", &state),
             ("scope", "mcp offline_access"),
             ("resource", &resource),
             ("code_challenge", CHALLENGE),

@@ -23,6 +23,8 @@ use crate::discovery::{self, FetchError};
 const FRESH: Duration = Duration::from_mins(10);
 /// Never asked more often than this, whatever tokens name.
 const AGAIN: Duration = Duration::from_secs(10);
+/// A token is older than the keys if it was made so long before they were asked for, whatever the issuer's clock says.
+const OLDER: Duration = Duration::from_mins(1);
 
 /// A signature that does not count, or of which nobody can say.
 #[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
@@ -70,10 +72,10 @@ struct Asked {
 /// What the issuer says, as far as it may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
-    /// Its keys of this moment, later than those that were seen.
-    New,
-    /// It said a moment ago what was seen, and is not asked again so soon; it may have a new key since then.
-    Same,
+    /// Its keys of this moment.
+    Now,
+    /// It was asked a moment ago, and is not asked again so soon; it may have a new key since then.
+    Lately,
     /// Nothing.
     None,
 }
@@ -105,15 +107,13 @@ impl KeySet {
             return Ok(verdict?);
         }
         let answer = self.refresh(known.as_ref().map(|known| known.at), now).await;
-        if answer == Answer::New {
-            let current = self.current.load_full().ok_or(KeyTrouble::Unavailable)?;
-            return Ok(current.keys.verify(token, allowed)?);
-        }
-        let known = known.filter(|known| now.since(known.at) < self.keep);
-        let verdict = known.and_then(|known| match answer {
+        let current = self.current.load_full();
+        let current = current.filter(|current| now.since(current.at) < self.keep);
+        let verdict = current.and_then(|current| match answer {
+            Answer::Now => Some(current.keys.verify(token, allowed)),
             // What it was made with would be among them.
-            Answer::Same if made_at + AGAIN <= known.at => Some(known.keys.verify(token, allowed)),
-            _ => judge(&known.keys, token, allowed),
+            Answer::Lately if made_at + OLDER <= current.at => Some(current.keys.verify(token, allowed)),
+            Answer::Lately | Answer::None => judge(&current.keys, token, allowed),
         });
         Ok(verdict.ok_or(KeyTrouble::Unavailable)??)
     }
@@ -123,11 +123,11 @@ impl KeySet {
         let mut asked = self.asked.lock().await;
         if let Some(asked) = *asked {
             if asked.answered && seen.is_none_or(|seen| asked.at > seen) {
-                return Answer::New;
+                return Answer::Lately;
             }
             if now.since(asked.at) < AGAIN {
                 return if asked.answered {
-                    Answer::Same
+                    Answer::Lately
                 } else {
                     Answer::None
                 };
@@ -147,7 +147,7 @@ impl KeySet {
             Ok(keys) => {
                 info!(source = ?self.source, ?keys, "keys of an issuer fetched");
                 self.current.store(Some(Arc::new(Fetched { keys, at: now })));
-                Answer::New
+                Answer::Now
             }
             Err(error) => {
                 warn!(%error, source = ?self.source, "keys of an issuer cannot be fetched");

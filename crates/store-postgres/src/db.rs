@@ -140,7 +140,8 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// A transaction; dropped without [`Tx::commit`], it leaves nothing.
+/// A transaction; dropped without [`Tx::commit`], it leaves nothing. Whoever tells somebody what was found in one that
+/// changes nothing ends it with [`Tx::give_up`].
 pub(crate) struct Tx<'a> {
     inner: Transaction<'a, Postgres>,
     pub(crate) changes: Vec<Change>,
@@ -159,6 +160,11 @@ impl Tx<'_> {
             .await
             .map_err(failed)?;
         Ok(())
+    }
+
+    /// Leaves nothing. What was seen is committed, but for what was written here.
+    pub(crate) async fn give_up(self) -> Result<()> {
+        self.inner.rollback().await.map_err(failed)
     }
 
     pub(crate) async fn commit(self) -> Result<()> {

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ const READERS: u32 = 4;
 pub struct Engine {
     readers: SqlitePool,
     writer: Writer,
-    listeners: Listeners,
+    listeners: Arc<Listeners>,
     lock: File,
 }
 
@@ -54,7 +55,8 @@ impl Engine {
             .run(&mut conn)
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let writer = Writer::new(options.clone(), conn);
+        let listeners = Arc::new(Listeners::default());
+        let writer = Writer::new(options.clone(), conn, Arc::clone(&listeners)).await?;
         let readers = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(READERS)
@@ -68,7 +70,7 @@ impl Engine {
         Ok(Self {
             readers,
             writer,
-            listeners: Listeners::default(),
+            listeners,
             lock,
         })
     }
@@ -107,7 +109,6 @@ impl Engine {
         Ok(Tx {
             inner: Inner::Write(inner),
             changes: Vec::new(),
-            listeners: &self.listeners,
         })
     }
 
@@ -117,7 +118,6 @@ impl Engine {
         Ok(Tx {
             inner: Inner::Read(inner),
             changes: Vec::new(),
-            listeners: &self.listeners,
         })
     }
 }
@@ -154,11 +154,11 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// A transaction; dropped without [`Tx::commit`], it leaves nothing.
+/// A transaction; dropped without [`Tx::commit`], it leaves nothing. Whoever tells somebody what was found in one that
+/// changes nothing ends it with [`Tx::give_up`].
 pub(crate) struct Tx<'a> {
     inner: Inner<'a>,
     pub(crate) changes: Vec<Change>,
-    listeners: &'a Listeners,
 }
 
 enum Inner<'a> {
@@ -182,11 +182,17 @@ impl Tx<'_> {
 
     pub(crate) async fn commit(self) -> Result<()> {
         match self.inner {
-            Inner::Write(turn) => turn.commit().await?,
-            Inner::Read(reading) => reading.commit().await.map_err(failed)?,
+            Inner::Write(turn) => turn.commit(self.changes).await,
+            Inner::Read(reading) => reading.commit().await.map_err(failed),
         }
-        self.listeners.tell(&self.changes);
-        Ok(())
+    }
+
+    /// Leaves nothing, and waits until what was seen is on disk: it may be of somebody who shares the commit.
+    pub(crate) async fn give_up(self) -> Result<()> {
+        match self.inner {
+            Inner::Write(turn) => turn.give_up().await,
+            Inner::Read(reading) => reading.rollback().await.map_err(failed),
+        }
     }
 }
 

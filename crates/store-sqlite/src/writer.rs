@@ -3,18 +3,28 @@
 //! A commit waits for the disk, and that is most of what a small transaction costs. So whoever is done lets the next
 //! one go on within the same transaction of the database, each behind a savepoint of its own, and queues again. The
 //! first whose turn comes a second time commits for all, and each hears whether that went well before anybody is told
-//! that something happened. Nobody waits for company: who is alone commits at once.
+//! that something happened, or had happened already. Nobody waits for company: who is alone commits at once.
 //!
-//! A future may be dropped at each `.await`. Then what it did is rolled back, unless the database had been told to
+//! Whatever makes the database roll back by itself, such as a full disk, ends the transaction for all, and the connection
+//! with it. A future may be dropped at each `.await`. Then what it did is rolled back, unless the database had been told to
 //! commit; sqlx wants to hear a rollback after that too, and passes over it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::Change;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Database, SqlStr, Sqlite};
 use sqlx_core::transaction::TransactionManager as _;
 use store::{Result, StoreError};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, oneshot};
 
+use crate::changes::Listeners;
 use crate::rows::failed;
+
+/// How long anybody waits for a turn.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Manager = <Sqlite as Database>::TransactionManager;
 
@@ -31,9 +41,19 @@ pub(crate) struct Writer {
 /// The transaction that is shared.
 struct Group {
     conn: SqliteConnection,
+    /// Whether all was rolled back since it began.
+    undone: Arc<AtomicBool>,
     state: State,
-    /// Those who are done and wait for the commit.
-    members: Vec<oneshot::Sender<Outcome>>,
+    /// Those who are done.
+    members: Vec<Member>,
+    listeners: Arc<Listeners>,
+}
+
+/// Somebody who is done and waits for the commit.
+struct Member {
+    waits: oneshot::Sender<Outcome>,
+    /// What is told once it is committed, whether or not somebody still waits.
+    changes: Vec<Change>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,31 +97,41 @@ impl Drop for Queued<'_> {
 
 impl Writer {
     /// With a connection that was opened by these options.
-    pub(crate) fn new(options: SqliteConnectOptions, conn: SqliteConnection) -> Self {
-        Self {
+    pub(crate) async fn new(
+        options: SqliteConnectOptions,
+        mut conn: SqliteConnection,
+        listeners: Arc<Listeners>,
+    ) -> Result<Self> {
+        let group = Group {
+            undone: watched(&mut conn).await?,
+            conn,
+            state: State::Closed,
+            members: Vec::new(),
+            listeners,
+        };
+        Ok(Self {
             options,
-            group: Mutex::new(Some(Group {
-                conn,
-                state: State::Closed,
-                members: Vec::new(),
-            })),
-        }
+            group: Mutex::new(Some(group)),
+        })
     }
 
     /// Waits for a turn.
     pub(crate) async fn begin(&self) -> Result<Turn<'_>> {
         let _queued = Queued(self);
-        let mut group = opened(self.group.lock().await)?;
-        if let Err(error) = group.settle().await {
-            group.reconnect(&self.options, &error).await?;
+        let turn = tokio::time::timeout(PATIENCE, self.group.lock()).await;
+        let busy = || StoreError::Unavailable("the database is busy".to_owned());
+        let mut group = opened(turn.map_err(|_| busy())?)?;
+        if group.settle().await.is_err() || group.is_stuck().await {
+            group.renew(&self.options).await?;
         }
-        let is_nested = group.state == State::Open;
-        let statement = (!is_nested).then(|| SqlStr::from_static("BEGIN IMMEDIATE"));
-        let begun = Manager::begin(&mut group.conn, statement).await;
-        if let Err(error) = begun {
-            group.reconnect(&self.options, &error).await?;
-            return Err(failed(error));
+        let mut is_nested = group.state == State::Open;
+        let mut begun = group.begin(is_nested).await;
+        if is_nested && (begun.is_err() || group.undone.load(Ordering::SeqCst)) {
+            group.renew(&self.options).await?;
+            is_nested = false;
+            begun = group.begin(is_nested).await;
         }
+        begun.map_err(failed)?;
         group.state = State::Open;
         Ok(Turn {
             writer: self,
@@ -127,8 +157,8 @@ impl Writer {
             return heard(Some(outcome));
         }
         let mut group = group?;
-        if let Err(error) = group.settle().await {
-            group.reconnect(&self.options, &error).await?;
+        if group.settle().await.is_err() {
+            group.renew(&self.options).await?;
         }
         if group.state == State::Open {
             group.commit().await;
@@ -154,7 +184,36 @@ fn heard(outcome: Option<Outcome>) -> Result<()> {
     outcome.unwrap_or_else(lost).map_err(StoreError::Unavailable)
 }
 
+/// Notes when a connection's transaction is rolled back, by whomever.
+async fn watched(conn: &mut SqliteConnection) -> Result<Arc<AtomicBool>> {
+    let undone = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&undone);
+    let mut handle = conn.lock_handle().await.map_err(failed)?;
+    handle.set_rollback_hook(move || noted.store(true, Ordering::SeqCst));
+    Ok(undone)
+}
+
 impl Group {
+    /// Begins a transaction, or a part of the one that is open.
+    async fn begin(&mut self, is_nested: bool) -> std::result::Result<(), sqlx::Error> {
+        if is_nested {
+            return Manager::begin(&mut self.conn, None).await;
+        }
+        let statement = SqlStr::from_static("BEGIN IMMEDIATE");
+        Manager::begin(&mut self.conn, Some(statement)).await?;
+        self.undone.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Whether the connection thinks that it is within a transaction which is over.
+    async fn is_stuck(&mut self) -> bool {
+        if self.state != State::Closed || Manager::get_transaction_depth(&self.conn) == 0 {
+            return false;
+        }
+        // A rollback may be under way.
+        self.conn.ping().await.is_err() || Manager::get_transaction_depth(&self.conn) != 0
+    }
+
     /// Commits for all.
     async fn commit(&mut self) {
         self.state = State::Committing;
@@ -170,7 +229,10 @@ impl Group {
     fn end(&mut self, outcome: &Outcome) {
         self.state = State::Closed;
         for member in self.members.drain(..) {
-            let _ = member.send(outcome.clone());
+            if outcome.is_ok() {
+                self.listeners.tell(&member.changes);
+            }
+            let _ = member.waits.send(outcome.clone());
         }
     }
 
@@ -200,7 +262,7 @@ impl Group {
 
     /// Rolls back what nobody waits for any more.
     fn abandon(&mut self) {
-        if self.state != State::Open || !self.members.iter().all(oneshot::Sender::is_closed) {
+        if self.state != State::Open || self.is_awaited() {
             return;
         }
         Manager::start_rollback(&mut self.conn);
@@ -208,12 +270,16 @@ impl Group {
         self.members.clear();
     }
 
-    /// A connection whose thread has ended is no use any more.
-    async fn reconnect(&mut self, options: &SqliteConnectOptions, error: &sqlx::Error) -> Result<()> {
-        if matches!(error, sqlx::Error::WorkerCrashed) {
-            self.end(&Err(error.to_string()));
-            self.conn = options.connect().await.map_err(failed)?;
-        }
+    fn is_awaited(&self) -> bool {
+        self.members.iter().any(|member| !member.waits.is_closed())
+    }
+
+    /// Puts another connection in the place of one that is of no use any more, with what was open on it.
+    async fn renew(&mut self, options: &SqliteConnectOptions) -> Result<()> {
+        self.end(&Err("the transaction was rolled back".to_owned()));
+        let mut conn = options.connect().await.map_err(failed)?;
+        self.undone = watched(&mut conn).await?;
+        self.conn = conn;
         Ok(())
     }
 }
@@ -224,17 +290,36 @@ impl Turn<'_> {
         &mut self.hold.group.conn
     }
 
-    /// Ends the turn, and waits until what was written is on disk.
-    pub(crate) async fn commit(self) -> Result<()> {
+    /// Ends the turn, and waits until what was written is on disk and listeners have heard of these changes.
+    pub(crate) async fn commit(self, changes: Vec<Change>) -> Result<()> {
         let Self { writer, mut hold } = self;
         if hold.is_nested {
             Manager::commit(&mut hold.group.conn).await.map_err(failed)?;
         }
+        writer.wait(hold.join(changes)).await
+    }
+
+    /// Ends the turn and leaves nothing, and waits until what others wrote before it is on disk: nobody may be told of
+    /// what could still be undone.
+    pub(crate) async fn give_up(self) -> Result<()> {
+        let Self { writer, mut hold } = self;
+        Manager::rollback(&mut hold.group.conn).await.map_err(failed)?;
+        if hold.is_nested {
+            return writer.wait(hold.join(Vec::new())).await;
+        }
         hold.is_open = false;
-        let (sender, decided) = oneshot::channel();
-        hold.group.members.push(sender);
-        drop(hold);
-        writer.wait(decided).await
+        hold.group.state = State::Closed;
+        Ok(())
+    }
+}
+
+impl Hold<'_> {
+    /// Lets the next one go on, and gives where one hears of the commit.
+    fn join(mut self, changes: Vec<Change>) -> oneshot::Receiver<Outcome> {
+        self.is_open = false;
+        let (waits, decided) = oneshot::channel();
+        self.group.members.push(Member { waits, changes });
+        decided
     }
 }
 

@@ -76,6 +76,7 @@ impl Accounts for Engine {
         .await
         .map_err(failed)?;
         if added.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         for group in &account.groups {
@@ -191,6 +192,7 @@ impl Accounts for Engine {
         .await
         .map_err(failed)?;
         if set.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         crate::sessions::end_all(&mut tx, id, keep, now).await?;
@@ -210,6 +212,7 @@ impl Accounts for Engine {
         .await
         .map_err(failed)?;
         if disabled.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         end_everything(&mut tx, id, now).await?;
@@ -262,6 +265,7 @@ impl Accounts for Engine {
 
 async fn finish(mut tx: Tx<'_>, rows: u64, account: AccountId, now: Timestamp) -> Result<bool> {
     if rows == 0 {
+        tx.give_up().await?;
         return Ok(false);
     }
     tx.change(Change::AccountChanged { account }, now).await?;

@@ -38,6 +38,7 @@ impl Backup for Engine {
             .await
             .map_err(failed)?;
         if accounts > 0 {
+            tx.give_up().await?;
             return Err(StoreError::NotEmpty);
         }
         // A server that was started before the restore made its own keys; the restored ones take their place.

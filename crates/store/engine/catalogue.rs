@@ -94,6 +94,7 @@ impl Catalogue for Engine {
         .await
         .map_err(failed)?;
         if accepted.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         let server = key.server.clone();
@@ -109,6 +110,7 @@ impl Catalogue for Engine {
             .await
             .map_err(failed)?;
         if forgotten.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         let server = server.clone();

@@ -211,6 +211,7 @@ impl Clients for Engine {
         .await
         .map_err(failed)?;
         if known.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         if overlap {
@@ -259,6 +260,7 @@ impl Clients for Engine {
             .await
             .map_err(failed)?;
         if removed.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         end_grants(&mut tx, id, now).await?;

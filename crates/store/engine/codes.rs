@@ -99,6 +99,7 @@ impl Codes for Engine {
             .fetch_optional(tx.conn())
             .await
             .map_err(failed)?;
+            tx.give_up().await?;
             return Ok(if used.is_some() {
                 Redemption::AlreadyRedeemed
             } else {
@@ -106,6 +107,7 @@ impl Codes for Engine {
             });
         }
         if !may_be_issued(&mut tx, code, now).await? {
+            tx.give_up().await?;
             return Ok(Redemption::Refused);
         }
         add_grant(&mut tx, code, grant, now).await?;

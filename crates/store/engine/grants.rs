@@ -132,6 +132,7 @@ impl Grants for Engine {
         .await
         .map_err(failed)?;
         if ended.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         tx.change(Change::GrantEnded { grant: id, at: now }, now).await?;
@@ -154,6 +155,7 @@ impl Grants for Engine {
         .await
         .map_err(failed)?;
         let Some(added) = all else {
+            tx.give_up().await?;
             return Ok(false);
         };
         let change = Change::GrantWidened {

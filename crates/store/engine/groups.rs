@@ -95,6 +95,7 @@ impl Groups for Engine {
         .await
         .map_err(failed)?;
         if added.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         tx.change(Change::AccountChanged { account }, now).await?;
@@ -113,6 +114,7 @@ impl Groups for Engine {
         .await
         .map_err(failed)?;
         if removed.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         tx.change(Change::AccountChanged { account }, now).await?;

@@ -72,6 +72,7 @@ impl Identities for Engine {
         .await
         .map_err(failed)?;
         if known.rows_affected() == 0 || !link(&mut tx, name, account, now).await? {
+            tx.give_up().await?;
             return Ok(false);
         }
         tx.change(Change::AccountChanged { account }, now).await?;
@@ -93,6 +94,7 @@ impl Identities for Engine {
         .await
         .map_err(failed)?;
         if gone.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         let (issuer, subject) = (name.issuer.clone(), name.subject.clone());
@@ -125,9 +127,11 @@ impl Identities for Engine {
         .await
         .map_err(failed)?;
         if added.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(LinkedAccount::NameTaken);
         }
         if !link(&mut tx, name, account.id, now).await? {
+            tx.give_up().await?;
             return Ok(LinkedAccount::Linked);
         }
         tx.change(Change::AccountChanged { account: account.id }, now)

@@ -50,6 +50,7 @@ impl Invitations for Engine {
         .await
         .map_err(failed)?;
         if usable.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         add(&mut tx, account, invitation, now).await?;
@@ -89,6 +90,7 @@ impl Invitations for Engine {
         .await
         .map_err(failed)?;
         let Some(account) = used.map(id::<AccountId>) else {
+            tx.give_up().await?;
             return Ok(None);
         };
         let set = sqlx::query!(
@@ -102,6 +104,7 @@ impl Invitations for Engine {
         .await
         .map_err(failed)?;
         if set.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(None);
         }
         crate::sessions::end_all(&mut tx, account, None, now).await?;

@@ -121,6 +121,7 @@ impl RefreshTokens for Engine {
         .await
         .map_err(failed)?;
         if rotated.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(Rotation::Lost);
         }
         add(&mut tx, head.grant, head.generation + 1, successor, now).await?;

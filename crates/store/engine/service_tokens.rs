@@ -72,6 +72,7 @@ impl ServiceTokens for Engine {
         .await
         .map_err(failed)?;
         if usable.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         let servers: Vec<_> = token.servers.iter().map(AsRef::<str>::as_ref).collect();
@@ -148,6 +149,7 @@ impl ServiceTokens for Engine {
         .await
         .map_err(failed)?;
         let Some(until) = until.map(Timestamp::from_millis) else {
+            tx.give_up().await?;
             return Ok(false);
         };
         tx.change(Change::ServiceTokenRevoked { token: id, until }, now)

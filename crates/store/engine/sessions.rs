@@ -76,6 +76,7 @@ impl Sessions for Engine {
         .await
         .map_err(failed)?;
         if active.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         if let Some(replaced) = session.replaces {
@@ -189,6 +190,7 @@ impl Sessions for Engine {
         .await
         .map_err(failed)?;
         if ended.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         tx.change(Change::SessionEnded { session: id }, now).await?;

@@ -57,6 +57,7 @@ impl SigningKeys for Engine {
         .await
         .map_err(failed)?;
         if added.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         sqlx::query!(
@@ -81,6 +82,7 @@ impl SigningKeys for Engine {
             .await
             .map_err(failed)?;
         if removed.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         tx.change(Change::KeysChanged, now).await?;

@@ -118,6 +118,7 @@ impl Transactions for Engine {
         .await
         .map_err(failed)?;
         if decided.rows_affected() == 0 {
+            tx.give_up().await?;
             return Ok(false);
         }
         if let Some(code) = &decision.code {

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "a test has tables and tasks of its own")]
+
 use super::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +26,7 @@ impl Place {
             .foreign_keys(true);
         let mut conn = options.connect().await.unwrap();
         let schema = "CREATE TABLE numbers (number INTEGER PRIMARY KEY);
+            CREATE TABLE texts (number INTEGER, text BLOB);
             CREATE TABLE parts (number INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)";
         sqlx::raw_sql(schema).execute(&mut conn).await.unwrap();
         let commits = Arc::new(AtomicU32::new(0));
@@ -33,7 +36,7 @@ impl Place {
             true
         });
         Self {
-            writer: Writer::new(options, conn),
+            writer: Writer::new(options, conn, Arc::default()).await.unwrap(),
             commits,
             _folder: folder,
         }
@@ -42,7 +45,7 @@ impl Place {
     async fn add(&self, number: u32) -> Result<()> {
         let mut turn = self.writer.begin().await?;
         insert(&mut turn, "INSERT INTO numbers VALUES ($1)", number).await?;
-        turn.commit().await
+        turn.commit(Vec::new()).await
     }
 
     async fn numbers(&self) -> Vec<u32> {
@@ -94,7 +97,7 @@ async fn nobody_hears_of_success_when_the_commit_fails() {
     let dangles = async || {
         let mut turn = place.writer.begin().await?;
         insert(&mut turn, "INSERT INTO parts VALUES ($1)", 1000).await?;
-        turn.commit().await
+        turn.commit(Vec::new()).await
     };
     // The constraint is looked at when all is committed.
     let (first, dangling, last) = tokio::join!(place.add(1), dangles(), place.add(2));
@@ -102,6 +105,30 @@ async fn nobody_hears_of_success_when_the_commit_fails() {
     assert!(place.numbers().await.is_empty());
     place.add(3).await.unwrap();
     assert_eq!(place.numbers().await, [3]);
+}
+
+/// What somebody else wrote and did not commit yet is nothing that anybody hears of.
+#[tokio::test]
+async fn whoever_comes_too_late_hears_of_it_when_it_is_so() {
+    let place = Place::new().await;
+    let options = place.writer.options.clone().read_only(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let once = async || {
+        let mut turn = place.writer.begin().await.unwrap();
+        let sql = "INSERT INTO numbers VALUES (1) ON CONFLICT DO NOTHING";
+        let done = sqlx::query::<Sqlite>(sql).execute(turn.conn()).await.unwrap();
+        if done.rows_affected() == 1 {
+            turn.commit(Vec::new()).await.unwrap();
+            return true;
+        }
+        turn.give_up().await.unwrap();
+        let seen = sqlx::query_scalar::<_, u32>("SELECT count(*) FROM numbers");
+        assert_eq!(seen.fetch_one(&pool).await.unwrap(), 1);
+        false
+    };
+    let outcomes = join_all((0..64).map(|_| once())).await;
+    assert_eq!(outcomes.iter().filter(|won| **won).count(), 1);
+    assert!(place.commits.load(Ordering::SeqCst) < 8);
 }
 
 /// Whoever goes away at whatever moment takes nothing of the others along, and leaves nothing open.
@@ -139,5 +166,42 @@ async fn who_goes_away_leaves_nothing_open() {
             1,
             "nothing is left open"
         );
+    }
+}
+
+/// A full disk makes the database roll back by itself: all hear of it, and the next ones write as if nothing had been.
+#[tokio::test]
+async fn a_full_disk_ends_the_transaction_for_all_and_nothing_else() {
+    let place = Place::new().await;
+    for _ in 0..3 {
+        let mut turn = place.writer.begin().await.unwrap();
+        let pages = sqlx::query_scalar::<_, u32>("PRAGMA page_count");
+        let pages = pages.fetch_one(turn.conn()).await.unwrap();
+        turn.commit(Vec::new()).await.unwrap();
+        let fills = async |number: u32| {
+            let mut turn = place.writer.begin().await?;
+            let most = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 1));
+            sqlx::raw_sql(most).execute(turn.conn()).await.map_err(failed)?;
+            insert(&mut turn, "INSERT INTO numbers VALUES ($1)", number).await?;
+            let much = "INSERT INTO texts VALUES ($1, zeroblob(1000000))";
+            insert(&mut turn, much, number).await?;
+            turn.commit(Vec::new()).await
+        };
+        let (first, full, second, last) = tokio::join!(place.add(1), fills(2), place.add(3), place.add(4));
+        assert!(full.is_err());
+        let numbers = place.numbers().await;
+        for (number, outcome) in [(1, first), (3, second), (4, last)] {
+            assert_eq!(
+                numbers.contains(&number),
+                outcome.is_ok(),
+                "{number}: {outcome:?}"
+            );
+        }
+        let mut turn = place.writer.begin().await.unwrap();
+        let more = sqlx::raw_sql("PRAGMA max_page_count = 1000000; DELETE FROM numbers");
+        more.execute(turn.conn()).await.unwrap();
+        turn.commit(Vec::new()).await.unwrap();
+        place.add(9).await.unwrap();
+        assert_eq!(place.numbers().await, [9]);
     }
 }
