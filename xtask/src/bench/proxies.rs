@@ -113,6 +113,8 @@ defaults
     timeout server 300s
     option http-keep-alive
     http-reuse always
+    # Else the first event of a stream that stays open waits for 0.2 s.
+    option http-no-delay
 frontend door
     bind {address}
 {checks}    default_backend upstream
