@@ -74,8 +74,8 @@ impl Exchange {
 
 /// The longest text of the caller's that is written down, in bytes.
 const LONGEST: usize = 500;
-/// The same of what a program calls itself.
-const LONGEST_AGENT: usize = 200;
+/// The same of a `User-Agent`.
+const LONGEST_USER_AGENT: usize = 200;
 
 /// As much of it as is written down.
 fn shortened(text: &str, longest: usize) -> String {
@@ -87,5 +87,5 @@ fn shortened(text: &str, longest: usize) -> String {
 /// What a program calls itself, shortened.
 pub(crate) fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    Some(shortened(text, LONGEST_AGENT))
+    Some(shortened(text, LONGEST_USER_AGENT))
 }

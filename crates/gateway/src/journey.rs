@@ -1,7 +1,6 @@
 //! The journey of a request through the door, from step to step.
 
 use std::net::IpAddr;
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use audit::Chosen;
@@ -25,7 +24,8 @@ use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
 use crate::{
-    answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, names, session, trace,
+    answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, names, origin, session,
+    trace,
 };
 
 impl Gateway {
@@ -41,7 +41,7 @@ impl Gateway {
         if metadata::is_metadata(request.uri().path()) {
             return metadata::answer(&routes, origin, &request);
         }
-        if let Err(refusal) = check_origin(&routes, request.headers()) {
+        if let Err(refusal) = origin::check(&routes, request.headers()) {
             return self.refuse(&refusal, &Circumstances::default());
         }
         let path = request.uri().path().to_owned();
@@ -393,22 +393,6 @@ async fn read(
     }
 }
 
-/// A page of another site is refused where cookies or a laptop's loopback could lend it rights (CC-6).
-/// Elsewhere a bearer token outweighs it, because nothing ambient goes with a request.
-fn check_origin(routes: &Routes, headers: &HeaderMap) -> Result<(), Refusal> {
-    for value in headers.get_all(header::ORIGIN) {
-        let known = value.to_str().ok().and_then(|text| Origin::from_str(text).ok());
-        if known.is_some_and(|origin| routes.origin_is_allowed(&origin)) {
-            continue;
-        }
-        if routes.origin_is_binding() {
-            return Err(Refusal::Origin);
-        }
-        debug!(origin = ?value, "a request came from a page of an unknown origin");
-    }
-    Ok(())
-}
-
 /// Said in the way that clients of each kind of request can take (CC-5, CC-95).
 fn not_allowed_by_method(method: &Method, contact: Option<String>) -> Refusal {
     match *method {
@@ -424,42 +408,4 @@ fn wants_html(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     accept.contains("text/html") && !accept.contains("text/event-stream")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    use protocol::{Issuer, Origins};
-
-    fn routes(public: &str, allowed: &[&str]) -> Routes {
-        let public: Origin = public.parse().unwrap();
-        Routes {
-            issuer: Issuer::of(&public),
-            origins: Origins::new(public, vec![]),
-            title: String::new(),
-            allowed_origins: allowed.iter().map(|origin| origin.parse().unwrap()).collect(),
-            keep_alive: Duration::from_secs(15),
-            issuers: std::collections::HashMap::new(),
-            servers: std::collections::HashMap::new(),
-        }
-    }
-
-    #[test]
-    fn cc_6_dec_15_on_a_public_name_a_token_outweighs_a_foreign_origin() {
-        let verdict = |routes: &Routes, origin: &'static str| {
-            let headers = HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
-            check_origin(routes, &headers).is_ok()
-        };
-        let foreign = "https://evil.example";
-        let public = routes("https://mcp.example.com", &[]);
-        assert!(verdict(&public, foreign) && verdict(&public, "null"));
-        let listed = routes("https://mcp.example.com", &["https://chat.example"]);
-        assert!(verdict(&listed, "https://chat.example") && verdict(&listed, "https://mcp.example.com"));
-        assert!(!verdict(&listed, foreign) && !verdict(&listed, "http://localhost:6274"));
-        let laptop = routes("http://127.0.0.1:8080", &[]);
-        assert!(verdict(&laptop, "http://localhost:6274"));
-        assert!(!verdict(&laptop, foreign) && !verdict(&laptop, "null"));
-    }
 }

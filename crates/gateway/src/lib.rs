@@ -37,6 +37,7 @@ pub mod metadata;
 pub mod metrics;
 mod names;
 pub mod old_tokens;
+mod origin;
 mod pattern;
 pub mod quota;
 pub mod record;

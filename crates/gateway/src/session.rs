@@ -35,15 +35,26 @@ fn owner(route: &Route, caller: &Caller) -> String {
     )
 }
 
+fn of_session(owner: &str) -> Purpose<'_> {
+    Purpose {
+        purpose: "mcp session",
+        owner,
+    }
+}
+
+fn of_endpoint(owner: &str) -> Purpose<'_> {
+    Purpose {
+        purpose: "mcp message endpoint",
+        owner,
+    }
+}
+
 /// What the client is given for an upstream's session id.
 pub(crate) fn seal(sealer: &Sealer, route: &Route, caller: &Caller, id: &str, agent: Option<&str>) -> String {
-    let purpose = Purpose {
-        purpose: "mcp session",
-        owner: &owner(route, caller),
-    };
+    let owner = owner(route, caller);
     match agent {
-        Some(agent) => sealer.ticket(&purpose, &format!("{id}{BETWEEN}{agent}")),
-        None => sealer.ticket(&purpose, id),
+        Some(agent) => sealer.ticket(&of_session(&owner), &format!("{id}{BETWEEN}{agent}")),
+        None => sealer.ticket(&of_session(&owner), id),
     }
 }
 
@@ -57,12 +68,11 @@ pub(crate) fn of(
     let Some(ticket) = headers.get(&names::SESSION) else {
         return Ok(None);
     };
-    let purpose = Purpose {
-        purpose: "mcp session",
-        owner: &owner(route, caller),
-    };
+    let owner = owner(route, caller);
     let text = ticket.to_str().map_err(|_| Refusal::Session)?;
-    let text = sealer.open_ticket(&purpose, text).map_err(|_| Refusal::Session)?;
+    let text = sealer
+        .open_ticket(&of_session(&owner), text)
+        .map_err(|_| Refusal::Session)?;
     let (id, agent) = match text.split_once(BETWEEN) {
         Some((id, agent)) => (id.to_owned(), Some(agent.to_owned())),
         None => (text, None),
@@ -76,24 +86,12 @@ pub(crate) fn of(
 
 /// The same for the message endpoint of the legacy transport, whose query holds its session.
 pub(crate) fn seal_endpoint(sealer: &Sealer, route: &Route, caller: &Caller, path: &str) -> String {
-    sealer.ticket(
-        &Purpose {
-            purpose: "mcp message endpoint",
-            owner: &owner(route, caller),
-        },
-        path,
-    )
+    sealer.ticket(&of_endpoint(&owner(route, caller)), path)
 }
 
 /// The upstream's message endpoint in a ticket, if it is this caller's.
 pub(crate) fn open_endpoint(sealer: &Sealer, route: &Route, caller: &Caller, ticket: &str) -> Option<String> {
     sealer
-        .open_ticket(
-            &Purpose {
-                purpose: "mcp message endpoint",
-                owner: &owner(route, caller),
-            },
-            ticket,
-        )
+        .open_ticket(&of_endpoint(&owner(route, caller)), ticket)
         .ok()
 }

@@ -93,7 +93,7 @@ fn confirm(command: &Command) -> anyhow::Result<()> {
             format!("Delete the signing key {kid}? Every token it signed counts no longer.")
         }
         Command::Key(KeyCommand::Reset { yes: false }) => {
-            "Delete all signing keys? Everybody has to sign in again.".to_owned()
+            "Delete all signing keys? Access tokens count no longer; clients refresh.".to_owned()
         }
         _ => return Ok(()),
     };

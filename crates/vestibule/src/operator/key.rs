@@ -80,7 +80,9 @@ pub async fn reset(store: &dyn Store, now: Timestamp) -> Result<Answer, Failure>
     store.remove_audit_key().await?;
     let count = keys.len();
     Ok(Answer::done(
-        format!("{count} signing keys are gone; the next start makes new ones, and everybody signs in again"),
+        format!(
+            "{count} signing keys are gone; the next start makes new ones; access tokens count no longer, and clients refresh"
+        ),
         json!({ "removed": count }),
     ))
 }

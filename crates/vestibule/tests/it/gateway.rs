@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod egress;
+mod framing;
 mod gone;
 mod matrix;
 mod passing;
