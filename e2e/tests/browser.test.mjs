@@ -95,6 +95,8 @@ test('without JavaScript and without a mouse everything works', async () => {
   const page = await person.newPage();
   const client = await newClient({ client_name: 'Keyboard client' });
   await page.goto(authorizeUrl(door, client));
+  // The browser gives the focus when it first paints, which may be after the page has loaded.
+  await page.waitForSelector('#username:focus');
   await page.keyboard.type('ana');
   await page.keyboard.press('Tab');
   await page.keyboard.type(PASSWORD);
