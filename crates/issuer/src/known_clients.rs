@@ -137,11 +137,14 @@ impl KnownClients {
             Kind::Loopback => known == uri,
             Kind::Https | Kind::PrivateScheme => known.matches(uri, &rules),
         };
+        let targets: Vec<_> = uris.iter().map(RedirectUri::target).collect();
         self.0.iter().find(|client| {
-            uris.iter().any(|uri| {
-                client.redirect_hosts.contains(&uri.target())
-                    || client.redirect_uris.iter().any(|known| is_its(known, uri))
-            })
+            targets
+                .iter()
+                .any(|target| client.redirect_hosts.contains(target))
+                || uris
+                    .iter()
+                    .any(|uri| client.redirect_uris.iter().any(|known| is_its(known, uri)))
         })
     }
 

@@ -102,21 +102,27 @@ impl Engine {
         self.pool.close().await;
     }
 
-    pub(crate) fn reader(&self) -> &PgPool {
-        &self.pool
-    }
-
     pub(crate) async fn read(&self) -> Result<PoolConnection<Postgres>> {
         self.pool.acquire().await.map_err(failed)
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
         let inner = self.pool.begin().await.map_err(failed)?;
-        Ok(Tx {
+        Ok(self.tx(Inner::Whole(inner)))
+    }
+
+    /// For one statement that nobody follows, which the server commits by itself. Whoever leaves before it ends may
+    /// leave it behind.
+    pub(crate) async fn single(&self) -> Result<Tx<'_>> {
+        Ok(self.tx(Inner::Single(self.read().await?)))
+    }
+
+    fn tx<'a>(&'a self, inner: Inner<'a>) -> Tx<'a> {
+        Tx {
             inner,
             changes: Vec::new(),
             engine: self,
-        })
+        }
     }
 
     /// A transaction that sees the database as it is now and writes nothing.
@@ -126,11 +132,7 @@ impl Engine {
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await
             .map_err(failed)?;
-        Ok(Tx {
-            inner,
-            changes: Vec::new(),
-            engine: self,
-        })
+        Ok(self.tx(Inner::Whole(inner)))
     }
 }
 
@@ -143,32 +145,46 @@ impl fmt::Debug for Engine {
 /// A transaction; dropped without [`Tx::commit`], it leaves nothing. Whoever tells somebody what was found in one that
 /// changes nothing ends it with [`Tx::give_up`].
 pub(crate) struct Tx<'a> {
-    inner: Transaction<'a, Postgres>,
+    inner: Inner<'a>,
     pub(crate) changes: Vec<Change>,
     engine: &'a Engine,
 }
 
+enum Inner<'a> {
+    Whole(Transaction<'a, Postgres>),
+    Single(PoolConnection<Postgres>),
+}
+
 impl Tx<'_> {
     pub(crate) fn conn(&mut self) -> &mut Conn {
-        &mut self.inner
+        match &mut self.inner {
+            Inner::Whole(transaction) => transaction,
+            Inner::Single(connection) => connection,
+        }
     }
 
     /// Lets one such transaction commit after the other.
     pub(crate) async fn serialize(&mut self) -> Result<()> {
         sqlx::query!("SELECT pg_advisory_xact_lock($1)", CHANGE_LOCK)
-            .execute(&mut *self.inner)
+            .execute(self.conn())
             .await
             .map_err(failed)?;
         Ok(())
     }
 
-    /// Leaves nothing. What was seen is committed, but for what was written here.
+    /// Leaves nothing. What was seen is committed, but for what was written here. A single statement must have changed
+    /// nothing.
     pub(crate) async fn give_up(self) -> Result<()> {
-        self.inner.rollback().await.map_err(failed)
+        match self.inner {
+            Inner::Whole(transaction) => transaction.rollback().await.map_err(failed),
+            Inner::Single(_) => Ok(()),
+        }
     }
 
     pub(crate) async fn commit(self) -> Result<()> {
-        self.inner.commit().await.map_err(failed)?;
+        if let Inner::Whole(transaction) = self.inner {
+            transaction.commit().await.map_err(failed)?;
+        }
         self.engine.listeners.tell(&self.changes);
         if !self.changes.is_empty() {
             // Only a wake-up: who misses it polls.

@@ -12,26 +12,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::Change;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 use store::{Changes, Listener, Result, Store, StoreError};
 
 use crate::changes::Listeners;
+use crate::readers::{Reader, Readers, Snapshot};
 use crate::rows::failed;
 use crate::writer::{Turn, Writer};
 
 pub(crate) type Conn = SqliteConnection;
 pub(crate) type DbRow = SqliteRow;
 
-const READERS: u32 = 4;
-
 /// An open SQLite database.
 pub struct Engine {
-    readers: SqlitePool,
+    readers: Readers,
     writer: Writer,
     listeners: Arc<Listeners>,
     lock: File,
@@ -57,16 +52,7 @@ impl Engine {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let listeners = Arc::new(Listeners::default());
         let writer = Writer::new(options.clone(), conn, Arc::clone(&listeners)).await?;
-        let readers = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(READERS)
-            // There is no network in between that could have broken it.
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(failed)?;
+        let readers = Readers::open(&options.read_only(true)).await?;
         Ok(Self {
             readers,
             writer,
@@ -96,29 +82,22 @@ impl Engine {
         let _ = self.lock.unlock();
     }
 
-    pub(crate) fn reader(&self) -> &SqlitePool {
-        &self.readers
-    }
-
-    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>> {
-        self.readers.acquire().await.map_err(failed)
+    pub(crate) async fn read(&self) -> Result<Reader<'_>> {
+        self.readers.read().await
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx<'_>> {
-        let inner = self.writer.begin().await?;
-        Ok(Tx {
-            inner: Inner::Write(inner),
-            changes: Vec::new(),
-        })
+        Ok(Tx::new(Inner::Write(self.writer.begin().await?)))
+    }
+
+    /// For one statement that nobody follows. Whoever leaves before it ends may leave it behind.
+    pub(crate) async fn single(&self) -> Result<Tx<'_>> {
+        Ok(Tx::new(Inner::Write(self.writer.begin_single().await?)))
     }
 
     /// A transaction that sees the database as it is now and writes nothing.
     pub(crate) async fn snapshot(&self) -> Result<Tx<'_>> {
-        let inner = self.readers.begin().await.map_err(failed)?;
-        Ok(Tx {
-            inner: Inner::Read(inner),
-            changes: Vec::new(),
-        })
+        Ok(Tx::new(Inner::Read(self.readers.snapshot().await?)))
     }
 }
 
@@ -163,10 +142,17 @@ pub(crate) struct Tx<'a> {
 
 enum Inner<'a> {
     Write(Turn<'a>),
-    Read(Transaction<'a, Sqlite>),
+    Read(Snapshot<'a>),
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    fn new(inner: Inner<'a>) -> Self {
+        Self {
+            inner,
+            changes: Vec::new(),
+        }
+    }
+
     pub(crate) fn conn(&mut self) -> &mut Conn {
         match &mut self.inner {
             Inner::Write(turn) => turn.conn(),
@@ -183,7 +169,7 @@ impl Tx<'_> {
     pub(crate) async fn commit(self) -> Result<()> {
         match self.inner {
             Inner::Write(turn) => turn.commit(self.changes).await,
-            Inner::Read(reading) => reading.commit().await.map_err(failed),
+            Inner::Read(_) => Ok(()),
         }
     }
 
@@ -191,7 +177,7 @@ impl Tx<'_> {
     pub(crate) async fn give_up(self) -> Result<()> {
         match self.inner {
             Inner::Write(turn) => turn.give_up().await,
-            Inner::Read(reading) => reading.rollback().await.map_err(failed),
+            Inner::Read(_) => Ok(()),
         }
     }
 }

@@ -50,6 +50,7 @@ mod tasks;
 mod transactions;
 
 mod db;
+mod readers;
 mod writer;
 
 pub use db::Engine as SqliteStore;

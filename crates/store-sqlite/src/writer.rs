@@ -68,6 +68,17 @@ enum State {
     Failing,
 }
 
+/// What a turn is of the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// What began it.
+    First,
+    /// Behind a savepoint.
+    Nested,
+    /// One statement, which is whole by itself: if it fails, the database takes it back alone.
+    Single,
+}
+
 /// A turn to write; dropped without [`Turn::commit`], it leaves nothing.
 pub(crate) struct Turn<'a> {
     writer: &'a Writer,
@@ -77,7 +88,7 @@ pub(crate) struct Turn<'a> {
 /// The transaction, while it is one's turn.
 struct Hold<'a> {
     group: MappedMutexGuard<'a, Group>,
-    is_nested: bool,
+    part: Part,
     /// Whether what was written goes when this value does.
     is_open: bool,
 }
@@ -117,6 +128,15 @@ impl Writer {
 
     /// Waits for a turn.
     pub(crate) async fn begin(&self) -> Result<Turn<'_>> {
+        self.take_turn(Part::Nested).await
+    }
+
+    /// Waits for a turn for one statement. If it is dropped before it ends, the statement may stay.
+    pub(crate) async fn begin_single(&self) -> Result<Turn<'_>> {
+        self.take_turn(Part::Single).await
+    }
+
+    async fn take_turn(&self, joining: Part) -> Result<Turn<'_>> {
         let _queued = Queued(self);
         let turn = tokio::time::timeout(PATIENCE, self.group.lock()).await;
         let busy = || StoreError::Unavailable("the database is busy".to_owned());
@@ -124,12 +144,15 @@ impl Writer {
         if group.settle().await.is_err() || group.is_stuck().await {
             group.renew(&self.options).await?;
         }
-        let mut is_nested = group.state == State::Open;
-        let mut begun = group.begin(is_nested).await;
-        if is_nested && (begun.is_err() || group.undone.load(Ordering::SeqCst)) {
+        let mut part = match group.state {
+            State::Open => joining,
+            _ => Part::First,
+        };
+        let mut begun = group.begin(part).await;
+        if part != Part::First && (begun.is_err() || group.undone.load(Ordering::SeqCst)) {
             group.renew(&self.options).await?;
-            is_nested = false;
-            begun = group.begin(is_nested).await;
+            part = Part::First;
+            begun = group.begin(part).await;
         }
         begun.map_err(failed)?;
         group.state = State::Open;
@@ -137,7 +160,7 @@ impl Writer {
             writer: self,
             hold: Hold {
                 group,
-                is_nested,
+                part,
                 is_open: true,
             },
         })
@@ -195,9 +218,11 @@ async fn watched(conn: &mut SqliteConnection) -> Result<Arc<AtomicBool>> {
 
 impl Group {
     /// Begins a transaction, or a part of the one that is open.
-    async fn begin(&mut self, is_nested: bool) -> std::result::Result<(), sqlx::Error> {
-        if is_nested {
-            return Manager::begin(&mut self.conn, None).await;
+    async fn begin(&mut self, part: Part) -> std::result::Result<(), sqlx::Error> {
+        match part {
+            Part::Single => return Ok(()),
+            Part::Nested => return Manager::begin(&mut self.conn, None).await,
+            Part::First => {}
         }
         let statement = SqlStr::from_static("BEGIN IMMEDIATE");
         Manager::begin(&mut self.conn, Some(statement)).await?;
@@ -293,18 +318,20 @@ impl Turn<'_> {
     /// Ends the turn, and waits until what was written is on disk and listeners have heard of these changes.
     pub(crate) async fn commit(self, changes: Vec<Change>) -> Result<()> {
         let Self { writer, mut hold } = self;
-        if hold.is_nested {
+        if hold.part == Part::Nested {
             Manager::commit(&mut hold.group.conn).await.map_err(failed)?;
         }
         writer.wait(hold.join(changes)).await
     }
 
     /// Ends the turn and leaves nothing, and waits until what others wrote before it is on disk: nobody may be told of
-    /// what could still be undone.
+    /// what could still be undone. A single statement must have changed nothing.
     pub(crate) async fn give_up(self) -> Result<()> {
         let Self { writer, mut hold } = self;
-        Manager::rollback(&mut hold.group.conn).await.map_err(failed)?;
-        if hold.is_nested {
+        if hold.part != Part::Single {
+            Manager::rollback(&mut hold.group.conn).await.map_err(failed)?;
+        }
+        if hold.part != Part::First {
             return writer.wait(hold.join(Vec::new())).await;
         }
         hold.is_open = false;
@@ -328,7 +355,7 @@ impl Drop for Hold<'_> {
         if !self.is_open {
             return;
         }
-        if self.is_nested {
+        if self.part == Part::Nested {
             Manager::start_rollback(&mut self.group.conn);
         }
         // Alone, it is all there is; of others it may have been the last hope.

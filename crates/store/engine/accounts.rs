@@ -106,7 +106,7 @@ impl Accounts for Engine {
                FROM accounts WHERE id = $1"#,
             id.uuid()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -120,7 +120,7 @@ impl Accounts for Engine {
                FROM accounts WHERE username = $1"#,
             username.as_str()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -133,33 +133,29 @@ impl Accounts for Engine {
                       administrator AS "administrator: bool", password_hash, created_at, last_sign_in_at
                FROM accounts ORDER BY username"#
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
     async fn account_view(&self, id: AccountId) -> Result<Option<AccountView>> {
-        let mut conn = self.read().await?;
+        // No name of a group has a line break in it.
         let row = sqlx::query!(
             r#"SELECT username, display_name, email, email_verified AS "email_verified: bool", status,
-                      administrator AS "administrator: bool", grants_end_before
+                      administrator AS "administrator: bool", grants_end_before,
+                      (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM memberships
+                       WHERE account_id = accounts.id) AS "groups: String"
                FROM accounts WHERE id = $1"#,
-            id.uuid()
+            id.uuid(),
+            "\n"
         )
-        .fetch_optional(&mut *conn)
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
-        let groups = sqlx::query_scalar!(
-            "SELECT group_name FROM memberships WHERE account_id = $1 ORDER BY group_name",
-            id.uuid()
-        )
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(failed)?;
+        let groups = row.groups.as_deref().into_iter().flat_map(str::lines);
         let groups = groups
-            .iter()
             .map(|name| parse::<GroupName>("memberships.group_name", name))
             .collect::<Result<_>>();
         Ok(Some(AccountView {

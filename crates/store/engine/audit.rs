@@ -89,7 +89,7 @@ impl AuditBlocks for Engine {
             chain,
             number
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -103,7 +103,7 @@ impl AuditBlocks for Engine {
                FROM audit_blocks WHERE chain = $1 ORDER BY number DESC LIMIT 1"#,
             chain
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -121,7 +121,7 @@ impl AuditBlocks for Engine {
             cursor.number,
             limit
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -144,7 +144,7 @@ impl AuditBlocks for Engine {
             last,
             limit
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -163,7 +163,7 @@ impl AuditBlocks for Engine {
                       (SELECT MAX(b.number) FROM audit_blocks b WHERE b.chain = chains.chain) AS "last!: i64"
                FROM chains WHERE chains.chain IS NOT NULL"#
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(rows
@@ -182,7 +182,7 @@ impl AuditBlocks for Engine {
             chain,
             time.as_millis()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)
     }
@@ -228,7 +228,7 @@ impl AuditBlocks for Engine {
 impl AuditKeys for Engine {
     async fn audit_key(&self) -> Result<Option<AuditKeyRecord>> {
         let row = sqlx::query!("SELECT kid, private, public, created_at FROM audit_key")
-            .fetch_optional(self.reader())
+            .fetch_optional(&mut *self.read().await?)
             .await
             .map_err(failed)?;
         Ok(row.map(|row| AuditKeyRecord {

@@ -16,7 +16,7 @@ impl Catalogue for Engine {
              FROM catalogue WHERE server = $1 ORDER BY list, name, credential",
             server.as_str()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter()

@@ -97,12 +97,14 @@ impl CleanUp for Engine {
         );
         delete!(
             "refresh_tokens (links)",
-            "UPDATE refresh_tokens SET link = NULL WHERE rotated_at <= $1 AND link IS NOT NULL",
+            "UPDATE refresh_tokens SET sealed = NULL WHERE created_at <= $1 AND sealed IS NOT NULL",
             now - keep.redelivery
         );
         delete!(
             "refresh_tokens",
-            "DELETE FROM refresh_tokens WHERE rotated_at <= $1",
+            "DELETE FROM refresh_tokens WHERE EXISTS
+                 (SELECT 1 FROM refresh_tokens AS later WHERE later.grant_id = refresh_tokens.grant_id
+                      AND later.generation > refresh_tokens.generation AND later.created_at <= $1)",
             now - keep.rotated_token
         );
         delete!(
@@ -168,9 +170,14 @@ async fn end_expired_grants(tx: &mut Tx<'_>, keep: &Retention, now: Timestamp) -
                SELECT id FROM grants
                WHERE ended_at IS NULL
                      AND (expires_at <= $1
-                          OR (replaced_at IS NOT NULL AND last_used_at <= $2)
-                          OR EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id AND rotated_at IS NULL
-                                     AND refresh_tokens.expires_at <= $1))
+                          OR (replaced_at IS NOT NULL AND last_used_at <= $2
+                              AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id
+                                              AND refresh_tokens.created_at > $2))
+                          OR EXISTS (SELECT 1 FROM refresh_tokens AS head
+                                     WHERE head.grant_id = grants.id AND head.expires_at <= $1
+                                           AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS later
+                                                           WHERE later.grant_id = head.grant_id
+                                                                 AND later.generation > head.generation)))
                LIMIT $4)
            RETURNING id AS "id!: Uuid""#,
         now.as_millis(),

@@ -78,6 +78,9 @@ impl Clients for Engine {
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
         let mut client = Client::try_from(row)?;
+        if !client.metadata.auth_method.is_shared_secret() {
+            return Ok(Some(client));
+        }
         let secrets = sqlx::query_scalar!(
             "SELECT digest FROM client_secrets WHERE client_id = $1 ORDER BY created_at DESC",
             id.as_str()
@@ -100,7 +103,7 @@ impl Clients for Engine {
                     completed_at, last_used_at, disabled_at
              FROM clients ORDER BY last_used_at DESC"
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -287,7 +290,7 @@ impl Clients for Engine {
             r#"SELECT id, disabled_at AS "at!" FROM clients WHERE disabled_at > $1"#,
             since.as_millis()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter()

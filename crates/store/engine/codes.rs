@@ -53,7 +53,7 @@ impl Codes for Engine {
                FROM codes WHERE digest = $1"#,
             digest.as_bytes()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
@@ -184,7 +184,7 @@ async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestam
     .await
     .map_err(failed)?;
     if let Some(token) = &grant.refresh_token {
-        crate::refresh_tokens::add(tx, code.grant, 0, token, now).await?;
+        crate::refresh_tokens::add(tx, code.grant, token, now).await?;
     }
     Ok(())
 }

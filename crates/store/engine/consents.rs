@@ -47,7 +47,7 @@ impl Consents for Engine {
             redirect_uri,
             resource
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };

@@ -80,7 +80,7 @@ impl Grants for Engine {
                FROM grants WHERE id = $1"#,
             id.uuid()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -97,7 +97,7 @@ impl Grants for Engine {
             account.uuid(),
             now.as_millis()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -114,7 +114,7 @@ impl Grants for Engine {
             now.as_millis(),
             limit
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -174,7 +174,7 @@ impl Grants for Engine {
                WHERE widened_at > $1 AND widened IS NOT NULL AND ended_at IS NULL"#,
             since.as_millis()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let widening = |added: &str, at| Widening {
@@ -207,7 +207,7 @@ impl Grants for Engine {
             r#"SELECT id AS "id: Uuid", ended_at AS "at!" FROM grants WHERE ended_at > $1"#,
             since.as_millis()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(rows
@@ -246,7 +246,7 @@ impl RevokedTokens for Engine {
             r#"SELECT id AS "id: Uuid", expires_at FROM revoked_tokens WHERE expires_at > $1"#,
             now.as_millis()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(rows

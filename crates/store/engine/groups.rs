@@ -53,7 +53,7 @@ impl Groups for Engine {
                       (SELECT COUNT(*) FROM memberships WHERE group_name = name) AS "members!: i64"
                FROM groups ORDER BY name"#
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter()
@@ -73,7 +73,7 @@ impl Groups for Engine {
             "SELECT username FROM accounts JOIN memberships ON account_id = id WHERE group_name = $1 ORDER BY username",
             name.as_str()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         names

@@ -15,7 +15,7 @@ impl GuessCounters for Engine {
             "SELECT failures, last_at FROM guesses WHERE counter = $1",
             counter.as_slice()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(row.map_or(Guesses::NONE, |row| Guesses {

@@ -32,7 +32,7 @@ impl Identities for Engine {
             name.issuer,
             name.subject
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(account.map(id))
@@ -43,7 +43,7 @@ impl Identities for Engine {
             r#"SELECT issuer, subject, account_id AS "account_id: Uuid", created_at FROM identities
                ORDER BY issuer, subject"#
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(rows

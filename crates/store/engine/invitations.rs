@@ -63,7 +63,7 @@ impl Invitations for Engine {
             r#"SELECT account_id AS "account_id: Uuid", expires_at, used_at FROM invitations WHERE digest = $1"#,
             digest.as_bytes()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(row.map(|row| Invitation {

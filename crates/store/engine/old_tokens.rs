@@ -43,7 +43,7 @@ impl OldTokens for Engine {
             r#"SELECT server, account_id AS "account_id: Uuid", token, place, user_agent, first_at, last_at, uses
                FROM old_token_uses ORDER BY last_at DESC, server, place"#
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter()

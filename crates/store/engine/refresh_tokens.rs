@@ -1,4 +1,7 @@
 //! The `refresh_tokens` table.
+//!
+//! A token is rotated when the next of its chain is there: one row, which only one can add (`UNIQUE (grant_id,
+//! generation)`), so a rotation is a single statement.
 
 use async_trait::async_trait;
 use model::id::Id;
@@ -9,19 +12,17 @@ use uuid::Uuid;
 use crate::db::{Engine, Tx};
 use crate::rows::{digest, failed};
 
-/// Appends a member to a chain within a transaction.
+/// Begins a chain within a transaction.
 pub(crate) async fn add(
     tx: &mut Tx<'_>,
     grant: GrantId,
-    generation: i64,
     token: &NewRefreshToken,
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO refresh_tokens (digest, grant_id, generation, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO refresh_tokens (digest, grant_id, generation, created_at, expires_at) VALUES ($1, $2, 0, $3, $4)",
         token.digest.as_bytes(),
         grant.uuid(),
-        generation,
         now.as_millis(),
         token.expires_at.as_millis()
     )
@@ -37,12 +38,16 @@ impl RefreshTokens for Engine {
         let row = sqlx::query!(
             r#"SELECT grants.id AS "id: Uuid", account_id AS "account_id: Uuid", client_id,
                       session_id AS "session_id: Uuid", server, resource, scopes, redirect_host, nonce, auth_time,
-                      grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at, ended_because, widened,
-                      generation, refresh_tokens.expires_at AS token_expires_at, rotated_at, used_at, link
-               FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE digest = $1"#,
+                      grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at,
+                      ended_because, widened, token.generation, token.expires_at AS token_expires_at, token.used_at,
+                      next.created_at AS "rotated_at?", next.sealed AS "link?"
+               FROM refresh_tokens AS token JOIN grants ON grants.id = token.grant_id
+                    LEFT JOIN refresh_tokens AS next
+                         ON next.grant_id = token.grant_id AND next.generation = token.generation + 1
+               WHERE token.digest = $1"#,
             digest.as_bytes()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
@@ -81,12 +86,15 @@ impl RefreshTokens for Engine {
 
     async fn refresh_token_at(&self, grant: GrantId, generation: i64) -> Result<Option<RefreshToken>> {
         let row = sqlx::query!(
-            "SELECT digest, expires_at, rotated_at, used_at, link FROM refresh_tokens
-             WHERE grant_id = $1 AND generation = $2",
+            r#"SELECT token.digest, token.expires_at, token.used_at, next.created_at AS "rotated_at?",
+                      next.sealed AS "link?"
+               FROM refresh_tokens AS token LEFT JOIN refresh_tokens AS next
+                    ON next.grant_id = token.grant_id AND next.generation = token.generation + 1
+               WHERE token.grant_id = $1 AND token.generation = $2"#,
             grant.uuid(),
             generation
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
@@ -105,17 +113,23 @@ impl RefreshTokens for Engine {
         &self,
         head: &RefreshToken,
         successor: &NewRefreshToken,
-        link: &[u8],
+        sealed: &[u8],
         now: Timestamp,
     ) -> Result<Rotation> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.single().await?;
         let rotated = sqlx::query!(
-            "UPDATE refresh_tokens SET rotated_at = $2, link = $3
-             WHERE digest = $1 AND rotated_at IS NULL AND expires_at > $2
-                   AND EXISTS (SELECT 1 FROM grants WHERE id = grant_id AND ended_at IS NULL AND expires_at > $2)",
-            head.digest.as_bytes(),
+            "INSERT INTO refresh_tokens (digest, grant_id, generation, created_at, expires_at, sealed)
+             SELECT $1, head.grant_id, head.generation + 1, $2, $3, $4
+             FROM refresh_tokens AS head JOIN grants ON grants.id = head.grant_id
+             WHERE head.digest = $5 AND head.expires_at > $2 AND ended_at IS NULL AND grants.expires_at > $2
+                   AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS later
+                                   WHERE later.grant_id = head.grant_id AND later.generation > head.generation)
+             ON CONFLICT (grant_id, generation) DO NOTHING",
+            successor.digest.as_bytes(),
             now.as_millis(),
-            link
+            successor.expires_at.as_millis(),
+            sealed,
+            head.digest.as_bytes()
         )
         .execute(tx.conn())
         .await
@@ -124,15 +138,6 @@ impl RefreshTokens for Engine {
             tx.give_up().await?;
             return Ok(Rotation::Lost);
         }
-        add(&mut tx, head.grant, head.generation + 1, successor, now).await?;
-        sqlx::query!(
-            "UPDATE grants SET last_used_at = $2 WHERE id = $1",
-            head.grant.uuid(),
-            now.as_millis()
-        )
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
         tx.commit().await?;
         Ok(Rotation::Rotated)
     }

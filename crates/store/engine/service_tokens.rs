@@ -105,7 +105,7 @@ impl ServiceTokens for Engine {
                FROM service_tokens WHERE digest = $1"#,
             digest.as_bytes()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -119,7 +119,7 @@ impl ServiceTokens for Engine {
                FROM service_tokens WHERE id = $1"#,
             id.uuid()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -132,7 +132,7 @@ impl ServiceTokens for Engine {
                       expires_at, last_used_at, revoked_at
                FROM service_tokens ORDER BY created_at DESC, id DESC"#
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()

@@ -136,7 +136,7 @@ impl Sessions for Engine {
             now.as_millis(),
             seen_after.as_millis()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()
@@ -172,7 +172,7 @@ impl Sessions for Engine {
             now.as_millis(),
             seen_after.as_millis()
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -204,7 +204,7 @@ impl Sessions for Engine {
             browser.as_bytes(),
             account.uuid()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(known.is_some())

@@ -14,7 +14,7 @@ impl SigningKeys for Engine {
             "SELECT kid, algorithm, private, public, created_at, signs_from, published_until
              FROM signing_keys ORDER BY created_at, kid"
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(rows

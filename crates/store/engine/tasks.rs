@@ -75,7 +75,7 @@ impl Tasks for Engine {
             &digest[..],
             now.as_millis()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         Ok(row.map(|row| Task {
@@ -105,7 +105,7 @@ impl Tasks for Engine {
             now.as_millis(),
             i64::from(most)
         )
-        .fetch_all(self.reader())
+        .fetch_all(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         rows.into_iter()

@@ -99,7 +99,7 @@ impl Transactions for Engine {
             id.uuid(),
             session.uuid()
         )
-        .fetch_optional(self.reader())
+        .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         row.map(TryInto::try_into).transpose()

@@ -34,7 +34,7 @@ pub struct Grant {
     pub auth_time: Timestamp,
     /// When it was given.
     pub created_at: Timestamp,
-    /// When it was last used, within a minute.
+    /// When an access token of it was last accepted, within a minute.
     pub last_used_at: Timestamp,
     /// When it ends in any case.
     pub expires_at: Timestamp,

@@ -50,12 +50,12 @@ pub trait RefreshTokens {
     async fn refresh_token(&self, digest: &TokenDigest) -> Result<Option<(RefreshToken, Grant)>>;
     /// The member of a chain at this place.
     async fn refresh_token_at(&self, grant: GrantId, generation: i64) -> Result<Option<RefreshToken>>;
-    /// Replaces the head by a successor, once, while the grant lives.
+    /// Replaces the head by a successor, which lies there sealed under it, once, while the grant lives.
     async fn rotate(
         &self,
         head: &RefreshToken,
         successor: &NewRefreshToken,
-        link: &[u8],
+        sealed: &[u8],
         now: Timestamp,
     ) -> Result<Rotation>;
     /// Counts a repeat and tells how many there have been.

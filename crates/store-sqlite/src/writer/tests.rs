@@ -42,8 +42,12 @@ impl Place {
         }
     }
 
+    /// Half of them as a single statement.
     async fn add(&self, number: u32) -> Result<()> {
-        let mut turn = self.writer.begin().await?;
+        let mut turn = match number % 4 {
+            0 | 1 => self.writer.begin().await?,
+            _ => self.writer.begin_single().await?,
+        };
         insert(&mut turn, "INSERT INTO numbers VALUES ($1)", number).await?;
         turn.commit(Vec::new()).await
     }
@@ -89,6 +93,29 @@ async fn what_one_takes_back_is_gone_and_the_others_stay() {
     assert!(join_all(work).await.iter().all(Result::is_ok));
     let kept: Vec<_> = (0..60).filter(|number| number % 3 != 0).collect();
     assert_eq!(place.numbers().await, kept);
+}
+
+#[tokio::test]
+async fn a_single_statement_that_fails_or_finds_nothing_takes_nothing_along() {
+    let place = Place::new().await;
+    place.add(1000).await.unwrap();
+    let fails = async || {
+        let mut turn = place.writer.begin_single().await?;
+        insert(&mut turn, "INSERT INTO numbers VALUES ($1)", 1000).await
+    };
+    let finds_nothing = async || {
+        let mut turn = place.writer.begin_single().await?;
+        insert(&mut turn, "DELETE FROM numbers WHERE number = $1", 2000).await?;
+        turn.give_up().await
+    };
+    let work = (0..60_u32).map(async |number| match number % 5 {
+        0 => fails().await.is_err(),
+        1 => finds_nothing().await.is_ok(),
+        _ => place.add(number).await.is_ok(),
+    });
+    assert!(join_all(work).await.into_iter().all(|fits| fits));
+    let kept = (0..60).filter(|number| number % 5 > 1).chain([1000]);
+    assert_eq!(place.numbers().await, kept.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -115,9 +115,8 @@ pub const TABLES: [Table; 20] = [
             ("generation", Integer),
             ("created_at", Integer),
             ("expires_at", Integer),
-            ("rotated_at", Integer),
             ("used_at", Integer),
-            ("link", Bytes),
+            ("sealed", Bytes),
         ],
     },
     Table {
