@@ -7,7 +7,7 @@ use audit::event::Judged;
 use model::Timestamp;
 use policy::{Act, Annotations, Client, Decision, Outcome, Principal};
 use protocol::Issuer;
-use protocol::mcp::list::{Entry, List};
+use protocol::mcp::list::{self, List};
 
 use crate::caller::Caller;
 use crate::catalogue::{Catalogue, Item, Pinning};
@@ -145,22 +145,29 @@ fn noted(read: &Read, element: &Element, refusal: Option<&Refusal>, ruling: &Rul
 }
 
 impl About<'_> {
-    /// Whether a list may show an entry to this caller. What the server says of it is learned on the way.
-    pub(crate) fn shows(&self, list: List, entry: &Entry<'_>) -> bool {
-        let known = self
-            .catalogue
-            .learn(self.route.name(), self.route.pinning, list, entry);
-        if self.holds(list, known.as_deref()) {
-            return false;
+    /// Whether a list may show an entry to this caller. What the server says of it is learned on the way. One that
+    /// cannot be read is not shown.
+    pub(crate) fn shows(&self, list: List, text: &str) -> bool {
+        let server = self.route.name();
+        if let Some(known) = self.catalogue.recognise(server, list, text) {
+            return self.shows_entry(list, &known.name, Some(&known));
         }
+        let Some(entry) = list::entry(text, list) else {
+            return false;
+        };
+        let known = self.catalogue.learn(server, self.route.pinning, list, &entry);
+        self.shows_entry(list, &entry.name, known.as_deref())
+    }
+
+    fn shows_entry(&self, list: List, name: &str, known: Option<&Item>) -> bool {
         let act = match list {
-            List::Tools => Act::CallTool(&entry.name),
-            List::Prompts => Act::GetPrompt(&entry.name),
-            List::Resources | List::Templates => Act::ReadResource(&entry.name),
+            List::Tools => Act::CallTool(name),
+            List::Prompts => Act::GetPrompt(name),
+            List::Resources | List::Templates => Act::ReadResource(name),
             // Nobody knows whose it is.
             List::Tasks => return false,
         };
-        self.could_be_shown(act)
+        !self.holds(list, known) && self.could_be_shown(act)
     }
 
     /// Whether the policy could allow it under some circumstances.

@@ -2,7 +2,6 @@
 //! accepted, because a tool that changes under its name may not be the tool that somebody allowed (TP-119).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use audit::{Person, Recorder, What};
@@ -17,13 +16,17 @@ use store::{CatalogueEntry, CatalogueKey, Listed, Store, StoreError};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+pub(crate) use shelf::Item;
+use shelf::Shelf;
+
+mod shelf;
+
 /// Lists that everybody sees, because the server has one credential for all.
 const SHARED: &str = "shared";
-/// Entries that are kept of one list of one server; how large one may be, how long its name, and all together.
+/// Entries that are kept of one list of one server; how large one may be, and how long its name.
 const MOST: usize = 5000;
 const LARGEST: usize = 256 * 1024;
 const LONGEST_NAME: usize = 1024;
-const BUDGET: usize = 32 << 20;
 /// Entries that wait to be written, and how many are written at once.
 const WAITING: usize = 4096;
 const AT_ONCE: usize = 256;
@@ -61,60 +64,6 @@ pub struct Learning {
     learned: mpsc::Receiver<Listed>,
 }
 
-/// What is known of one server.
-#[derive(Debug, Default)]
-struct Shelf {
-    tools: HashMap<Box<str>, Arc<Item>>,
-    prompts: HashMap<Box<str>, Arc<Item>>,
-    resources: HashMap<Box<str>, Arc<Item>>,
-    templates: HashMap<Box<str>, Arc<Item>>,
-    /// Bytes of all texts.
-    bytes: AtomicUsize,
-}
-
-impl Shelf {
-    fn list(&self, list: List) -> Option<&HashMap<Box<str>, Arc<Item>>> {
-        match list {
-            List::Tools => Some(&self.tools),
-            List::Prompts => Some(&self.prompts),
-            List::Resources => Some(&self.resources),
-            List::Templates => Some(&self.templates),
-            // They are somebody's, and not the server's.
-            List::Tasks => None,
-        }
-    }
-}
-
-/// An entry as it was last listed.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    text: Box<str>,
-    fingerprint: [u8; 32],
-    accepted: [u8; 32],
-    pub(crate) annotations: Annotations,
-}
-
-impl Item {
-    /// One of which nothing is known but that it is not what was accepted.
-    fn unknown(accepted: [u8; 32]) -> Self {
-        Self {
-            text: "".into(),
-            fingerprint: [0; 32],
-            accepted,
-            annotations: Annotations::default(),
-        }
-    }
-
-    fn is_unknown(&self) -> bool {
-        self.fingerprint == [0; 32]
-    }
-
-    /// Whether it is not what was accepted.
-    pub(crate) fn is_changed(&self) -> bool {
-        self.fingerprint != self.accepted
-    }
-}
-
 impl Catalogue {
     /// Of nothing yet.
     pub fn new(world: World, store: Arc<dyn Store>, recorder: Recorder) -> (Arc<Self>, Learning) {
@@ -143,26 +92,22 @@ impl Catalogue {
         let shelf = Shelf::default();
         for entry in self.store.catalogue(server).await? {
             if let Some(list) = List::of_method(&entry.key.list) {
-                let (name, item) = item(entry, list);
-                shelf.put(list, &name, item);
+                shelf.put(list, item(entry, list));
             }
         }
         let before = self.shelves.pin().get(server).cloned();
         for list in List::ALL {
-            for (name, seen) in before.iter().flat_map(|before| before.copy(list)) {
-                let known = shelf.list(list).and_then(|items| items.pin().get(&name).cloned());
-                let is_later = self.unwritten.pin().contains_key(&key(server, list, &name));
+            for seen in before.iter().flat_map(|before| before.copy(list)) {
+                let known = shelf.list(list).and_then(|items| items.find(&seen.name));
+                let is_later = self.unwritten.pin().contains_key(&key(server, list, &seen.name));
                 let accepted = known.map(|known| known.accepted);
                 if is_later || (seen.is_unknown() && accepted.is_some()) {
                     let accepted = accepted.unwrap_or(seen.accepted);
-                    shelf.put(
-                        list,
-                        &name,
-                        Item {
-                            accepted,
-                            ..(*seen).clone()
-                        },
-                    );
+                    let item = Item {
+                        accepted,
+                        ..(*seen).clone()
+                    };
+                    shelf.put(list, item);
                 }
             }
         }
@@ -176,22 +121,27 @@ impl Catalogue {
         shelves
             .get(server)
             .and_then(|shelf| shelf.list(list))
-            .is_some_and(|items| !items.pin().is_empty())
+            .is_some_and(|items| items.len() > 0)
     }
 
     /// What is known of an entry.
     pub(crate) fn find(&self, server: &ServerName, list: List, name: &str) -> Option<Arc<Item>> {
         let shelf = self.shelves.pin().get(server).cloned()?;
-        shelf.list(list)?.pin().get(name).cloned()
+        shelf.list(list)?.find(name)
+    }
+
+    /// The entry that a server listed in these very words the last time.
+    pub(crate) fn recognise(&self, server: &ServerName, list: List, text: &str) -> Option<Arc<Item>> {
+        self.shelves.pin().get(server)?.list(list)?.recognise(text)
     }
 
     /// Every entry of a list as the server wrote it, in the order of their names. None if nothing is known of it.
     pub(crate) fn copy(&self, server: &ServerName, list: List) -> Option<Vec<String>> {
         let shelf = self.shelves.pin().get(server).cloned()?;
         let mut items = shelf.copy(list);
-        items.retain(|(_, item)| !item.is_unknown());
-        items.sort_by(|one, other| one.0.cmp(&other.0));
-        let texts: Vec<_> = items.iter().map(|(_, item)| item.text.to_string()).collect();
+        items.retain(|item| !item.is_unknown());
+        items.sort_by(|one, other| one.name.cmp(&other.name));
+        let texts: Vec<_> = items.iter().map(|item| item.text.to_string()).collect();
         (!texts.is_empty()).then_some(texts)
     }
 
@@ -209,8 +159,8 @@ impl Catalogue {
                 .pin()
                 .get_or_insert_with(server.clone(), Arc::default),
         );
-        let items = shelf.list(list)?.pin();
-        let before = items.get(entry.name.as_ref()).cloned();
+        let items = shelf.list(list)?;
+        let before = items.find(&entry.name);
         if let Some(before) = &before
             && *before.text == *entry.text
         {
@@ -223,16 +173,15 @@ impl Catalogue {
             debug!(%server, list = list.method(), "an entry is too large, or one too many, or not to be understood");
             // What was accepted under this name is not what is listed now.
             let accepted = accepted?;
-            let item = Arc::new(Item::unknown(accepted));
-            items.insert(entry.name.as_ref().into(), Arc::clone(&item));
-            return Some(item);
+            return Some(items.put(Item::unknown(&entry.name, accepted)).0);
         };
-        let item = Arc::new(Item {
+        let item = Item {
+            name: entry.name.as_ref().into(),
             text: entry.text.into(),
             fingerprint,
             accepted: accepted.unwrap_or(fingerprint),
             annotations: believed(entry.annotations),
-        });
+        };
         let is_news = before
             .as_ref()
             .is_none_or(|before| before.fingerprint != fingerprint);
@@ -246,14 +195,13 @@ impl Catalogue {
             self.unwritten.pin().insert(key.clone(), fingerprint);
             if self.learned.try_send(listed).is_err() {
                 self.unwritten.pin().remove(&key);
-                shelf.bytes.fetch_sub(entry.text.len(), Ordering::Relaxed);
+                shelf.gives_back(entry.text.len());
                 // It is kept when it is listed the next time. Until then it is not the accepted one.
-                return accepted.map(|_| item);
+                return accepted.map(|_| Arc::new(item));
             }
         }
-        items.insert(entry.name.as_ref().into(), Arc::clone(&item));
-        let replaced = before.as_ref().map_or(0, |before| before.text.len());
-        shelf.bytes.fetch_sub(replaced, Ordering::Relaxed);
+        let (item, replaced) = items.put(item);
+        shelf.gives_back(replaced.map_or(0, |replaced| replaced.text.len()));
         if is_news
             && item.is_changed()
             && pinning != Pinning::Off
@@ -302,47 +250,6 @@ impl Catalogue {
     }
 }
 
-impl Shelf {
-    /// Everything of a list.
-    fn copy(&self, list: List) -> Vec<(Box<str>, Arc<Item>)> {
-        let Some(items) = self.list(list) else {
-            return Vec::new();
-        };
-        items
-            .pin()
-            .iter()
-            .map(|(name, item)| (name.clone(), Arc::clone(item)))
-            .collect()
-    }
-
-    /// Puts an entry in its place; of one for which there is no room nothing is known but that it was accepted.
-    fn put(&self, list: List, name: &str, item: Item) {
-        let Some(items) = self.list(list) else {
-            return;
-        };
-        let item = if self.takes(item.text.len()) {
-            item
-        } else {
-            Item::unknown(item.accepted)
-        };
-        let replaced = items
-            .pin()
-            .insert(name.into(), Arc::new(item))
-            .map(|before| before.text.len());
-        self.bytes.fetch_sub(replaced.unwrap_or(0), Ordering::Relaxed);
-    }
-
-    /// Whether there is room for so many bytes more.
-    fn takes(&self, bytes: usize) -> bool {
-        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes <= BUDGET {
-            return true;
-        }
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        false
-    }
-}
-
 impl Learning {
     /// Writes until `stop`.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
@@ -372,15 +279,15 @@ fn key(server: &ServerName, list: List, name: &str) -> CatalogueKey {
     }
 }
 
-fn item(entry: CatalogueEntry, list: List) -> (Box<str>, Item) {
+fn item(entry: CatalogueEntry, list: List) -> Item {
     let annotations = list::entry(&entry.definition, list).map(|entry| entry.annotations);
-    let item = Item {
+    Item {
+        name: entry.key.name.into(),
         text: entry.definition.into(),
         fingerprint: entry.fingerprint,
         accepted: entry.accepted,
         annotations: believed(annotations.unwrap_or_default()),
-    };
-    (entry.key.name.into(), item)
+    }
 }
 
 /// What a server says of a tool. What it does not say is the worst, as the protocol has it.

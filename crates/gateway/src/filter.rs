@@ -155,9 +155,11 @@ impl Filter {
             return Ok(Passes::AsItIs);
         }
         let filtered = self.with_about(|about| {
-            list::filter(text, &self.expected, &mut |list, entry| match list {
-                List::Tasks => self.shows_task(about, &entry.name),
-                list => about.shows(list, entry),
+            list::filter(text, &self.expected, &mut |list, text| match list {
+                List::Tasks => {
+                    list::entry(text, list).is_some_and(|entry| self.shows_task(about, &entry.name))
+                }
+                list => about.shows(list, text),
             })
         })?;
         Ok(filtered.map_or(Passes::AsItIs, Passes::As))

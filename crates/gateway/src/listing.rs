@@ -102,9 +102,11 @@ impl Gateway {
             let params = cursor.map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
             let text = conversation.ask(list.method(), params).await?;
             let expected = Expected::Ids(vec![(ID.to_owned(), list)]);
-            let learned = list::filter(&text, &expected, &mut |list, entry| {
+            let learned = list::filter(&text, &expected, &mut |list, text| {
                 let route = conversation.route;
-                self.catalogue().learn(route.name(), route.pinning, list, entry);
+                if let Some(entry) = list::entry(text, list) {
+                    self.catalogue().learn(route.name(), route.pinning, list, &entry);
+                }
                 true
             });
             learned.map_err(|_| Silence::Unreadable)?;

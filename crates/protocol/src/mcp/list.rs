@@ -3,11 +3,14 @@
 //! What stays, stays byte for byte: schemas, annotations, icons, members that nobody here knows (TP-104).
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
+
+use answer::{Answer, Array, Entries, Found, Members, raw_member};
+
+mod answer;
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,42 +114,6 @@ pub(super) struct Response<'a> {
     pub(super) result: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Members<'a> {
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompts: Option<&'a RawValue>,
-    #[serde(borrow)]
-    resources: Option<&'a RawValue>,
-    #[serde(borrow)]
-    resource_templates: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tasks: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_scope: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    structured_content: Option<&'a RawValue>,
-}
-
-impl<'a> Members<'a> {
-    fn member(&self, list: List) -> Option<&'a RawValue> {
-        match list {
-            List::Tools => self.tools,
-            List::Prompts => self.prompts,
-            List::Resources => self.resources,
-            List::Templates => self.resource_templates,
-            List::Tasks => self.tasks,
-        }
-    }
-}
-
-/// A longer list is shown as an empty one.
-const MOST: usize = 10_000;
-
 /// How an answer is known to be a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
@@ -160,7 +127,7 @@ pub enum Expected {
 
 impl Expected {
     fn lists(&self, id: &str, result: &Members<'_>) -> Vec<List> {
-        let is_output = result.content.is_some() || result.structured_content.is_some();
+        let is_output = result.is_output();
         let asked = |list: List| match self {
             Self::Ids(ids) => ids.iter().any(|(asked, of)| *of == list && same_id(asked, id)),
             Self::Form => false,
@@ -185,15 +152,15 @@ pub(super) fn same_id(one: &str, other: &str) -> bool {
 pub struct Unreadable;
 
 /// Takes out of a message, or out of each message of a batch, the entries that `keep` does not want, and marks
-/// lists as one person's own (TP-85). `None` if nothing changes. An entry that cannot be read, or that names a
-/// member twice, is taken out.
+/// lists as one person's own (TP-85). `None` if nothing changes. `keep` is given the text of each entry, which [`entry`]
+/// reads.
 ///
 /// # Errors
 /// If it is no JSON, or names a member twice where a list would be.
 pub fn filter(
     text: &str,
     expected: &Expected,
-    keep: &mut dyn FnMut(List, &Entry<'_>) -> bool,
+    keep: &mut dyn FnMut(List, &str) -> bool,
 ) -> Result<Option<String>, Unreadable> {
     if !text.trim_start().starts_with('[') {
         return one(text, expected, keep);
@@ -214,24 +181,20 @@ pub fn filter(
 fn one(
     text: &str,
     expected: &Expected,
-    keep: &mut dyn FnMut(List, &Entry<'_>) -> bool,
+    keep: &mut dyn FnMut(List, &str) -> bool,
 ) -> Result<Option<String>, Unreadable> {
-    let response: Response<'_> = serde_json::from_str(text).map_err(|_| Unreadable)?;
-    let (Some(id), Some(result)) = (response.id, response.result) else {
+    let answer: Answer<'_> = serde_json::from_str(text).map_err(|_| Unreadable)?;
+    let (Some(id), Some(Found(Some(members)))) = (answer.id, &answer.result) else {
         return Ok(None);
     };
-    if !result.get().starts_with('{') {
-        return Ok(None);
-    }
-    let members: Members<'_> = serde_json::from_str(result.get()).map_err(|_| Unreadable)?;
-    let lists = expected.lists(id.get(), &members);
+    let lists = expected.lists(id.get(), members);
     let mut edits = Vec::new();
     for list in &lists {
-        let Some(array) = members.member(*list) else {
-            continue;
-        };
-        if let Some(kept) = kept(array.get(), *list, keep) {
-            edits.push((array.get(), kept));
+        match members.member(*list) {
+            None => {}
+            Some(Array::Entries(entries)) => edits.extend(kept(text, entries, *list, keep)),
+            // What should be a list and is none.
+            Some(Array::Other) => edits.push((raw_member(text, *list).ok_or(Unreadable)?, "[]".to_owned())),
         }
     }
     let scope = members.cache_scope.filter(|scope| scope.get() != "\"private\"");
@@ -258,29 +221,35 @@ pub(super) fn splice(text: &str, mut edits: Vec<(&str, String)>) -> Option<Strin
     Some(out)
 }
 
-/// The array without the unwanted; `None` if all are wanted.
-fn kept(array: &str, list: List, keep: &mut dyn FnMut(List, &Entry<'_>) -> bool) -> Option<String> {
-    let entries = serde_json::from_str::<Vec<&RawValue>>(array).ok();
+/// What takes the place of the entries of an array, from the first to the last; none if all are wanted.
+fn kept<'a>(
+    text: &'a str,
+    entries: &Entries<'_>,
+    list: List,
+    keep: &mut dyn FnMut(List, &str) -> bool,
+) -> Option<(&'a str, String)> {
+    let Entries {
+        texts,
+        last,
+        is_too_long,
+    } = entries;
+    let (first, last) = (texts.first()?.get(), last.unwrap_or_default());
+    let offset = |part: &str| (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+    let all = text.get(offset(first)?..offset(last)? + last.len())?;
     // More than anybody reads, and each costs a decision.
-    let Some(entries) = entries.filter(|entries| entries.len() <= MOST) else {
-        return Some("[]".to_owned());
-    };
-    let wanted: Vec<&str> = entries
-        .iter()
-        .filter(|text| entry(text.get(), list).is_some_and(|entry| keep(list, &entry)))
-        .map(|text| text.get())
-        .collect();
-    if wanted.len() == entries.len() {
-        return None;
+    if *is_too_long {
+        return Some((all, String::new()));
     }
-    let mut out = String::with_capacity(array.len());
-    out.push('[');
-    for (number, text) in wanted.iter().enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        let _ = write!(out, "{comma}{text}");
+    let mut out = String::with_capacity(all.len());
+    let mut wanted = 0;
+    for text in texts {
+        if keep(list, text.get()) {
+            out.push_str(if wanted == 0 { "" } else { "," });
+            out.push_str(text.get());
+            wanted += 1;
+        }
     }
-    out.push(']');
-    Some(out)
+    (wanted < texts.len()).then_some((all, out))
 }
 
 /// Reads an entry; none if it has no name, or names a member twice.
@@ -300,139 +269,4 @@ pub fn entry(text: &str, list: List) -> Option<Entry<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn without(text: &str, expected: &Expected, unwanted: &str) -> Option<String> {
-        filter(text, expected, &mut |_, entry| entry.name != unwanted).unwrap()
-    }
-
-    fn asked(id: &str, list: List) -> Expected {
-        Expected::Ids(vec![(id.to_owned(), list)])
-    }
-
-    const TOOLS: &str = r#"{ "result": {"tools" : [ {"name":"a","inputSchema":{"x":1e400,"y":"\u00e4"}} , {"name":"b","_meta":{"k":[1,2]}},{"name":"c"} ],"nextCursor":"\u0062","ttlMs":5,"cacheScope":"public"},"jsonrpc":"2.0","id":1}"#;
-
-    #[test]
-    fn tp_103_tp_104_what_stays_stays_byte_for_byte() {
-        let expected = asked("1", List::Tools);
-        assert_eq!(
-            without(TOOLS, &expected, "b").unwrap(),
-            r#"{ "result": {"tools" : [{"name":"a","inputSchema":{"x":1e400,"y":"\u00e4"}},{"name":"c"}],"nextCursor":"\u0062","ttlMs":5,"cacheScope":"private"},"jsonrpc":"2.0","id":1}"#
-        );
-        // TP-85: a list is one person's own even if nothing was taken out of it.
-        assert_eq!(
-            without(TOOLS, &expected, "z").unwrap(),
-            TOOLS.replace("public", "private")
-        );
-        assert_eq!(without(&TOOLS.replace("public", "private"), &expected, "z"), None);
-        let empty = r#"{"jsonrpc":"2.0","id":"x","result":{"prompts":[{"name":"b"}],"nextCursor":"n"}}"#;
-        assert_eq!(
-            without(empty, &asked(r#""\u0078""#, List::Prompts), "b").unwrap(),
-            r#"{"jsonrpc":"2.0","id":"x","result":{"prompts":[],"nextCursor":"n"}}"#
-        );
-    }
-
-    #[test]
-    fn tp_102_answers_are_known_by_their_ids_and_lists_by_their_form() {
-        let output = TOOLS
-            .replace("public", "private")
-            .replace("\"ttlMs\"", "\"content\":[],\"ttlMs\"");
-        for other in [
-            asked("2", List::Tools),
-            asked("\"1\"", List::Tools),
-            asked("1", List::Prompts),
-        ] {
-            assert_eq!(without(&output, &other, "b"), None, "{other:?}");
-            assert!(
-                !without(TOOLS, &other, "b").unwrap().contains("\"b\""),
-                "{other:?}"
-            );
-        }
-        assert!(
-            !without(&output, &asked("1", List::Tools), "b")
-                .unwrap()
-                .contains("\"b\"")
-        );
-        // Two requests of a batch with one id.
-        let both = Expected::Ids(vec![
-            ("1".to_owned(), List::Prompts),
-            ("1".to_owned(), List::Tools),
-        ]);
-        assert!(!without(&output, &both, "b").unwrap().contains("\"b\""));
-        // An id that JavaScript writes in another way.
-        let zero = TOOLS.replace("\"id\":1", "\"id\":0");
-        assert!(
-            !without(&zero, &asked("-0", List::Tools), "b")
-                .unwrap()
-                .contains("\"b\"")
-        );
-        let output = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"tools":[{"name":"b"}]}}"#;
-        assert_eq!(without(output, &Expected::Form, "b"), None);
-        assert!(!without(TOOLS, &Expected::Form, "b").unwrap().contains("\"b\""));
-    }
-
-    #[test]
-    fn every_kind_of_list_has_its_own_name() {
-        for (list, text) in [
-            (List::Tools, r#"{"id":1,"result":{"tools":[{"name":"b"}]}}"#),
-            (List::Prompts, r#"{"id":1,"result":{"prompts":[{"name":"b"}]}}"#),
-            (
-                List::Resources,
-                r#"{"id":1,"result":{"resources":[{"uri":"b","name":"x"}]}}"#,
-            ),
-            (
-                List::Templates,
-                r#"{"id":1,"result":{"resourceTemplates":[{"uriTemplate":"b","name":"x"}]}}"#,
-            ),
-            (
-                List::Tasks,
-                r#"{"id":1,"result":{"tasks":[{"taskId":"b","status":"working"}]}}"#,
-            ),
-        ] {
-            assert!(
-                without(text, &asked("1", list), "b").unwrap().contains("[]"),
-                "{list:?}"
-            );
-            assert!(
-                without(text, &Expected::Form, "b").unwrap().contains("[]"),
-                "{list:?}"
-            );
-            assert_eq!(List::of_method(list.method()), Some(list));
-        }
-        let batch =
-            r#"[{"id":1,"result":{"tools":[{"name":"b"}]}}, {"id":2,"result":{"tools":[{"name":"b"}]}}]"#;
-        assert_eq!(
-            without(batch, &asked("2", List::Tools), "b").unwrap(),
-            r#"[{"id":1,"result":{"tools":[]}},{"id":2,"result":{"tools":[]}}]"#
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_read_for_certain_is_taken_out() {
-        let expected = asked("1", List::Tools);
-        for entry in ["1", "{}", r#"{"name":1}"#, r#"{"name":"a","name":"b"}"#] {
-            let text = format!(r#"{{"id":1,"result":{{"tools":[{entry}]}}}}"#);
-            assert!(without(&text, &expected, "z").unwrap().contains("[]"), "{entry}");
-        }
-        let text = r#"{"id":1,"result":{"tools":{"name":"b"}}}"#;
-        assert!(without(text, &expected, "z").unwrap().contains("[]"));
-        for other in [
-            r#"{"id":1,"error":{"code":1}}"#,
-            r#"{"method":"x"}"#,
-            r#"{"id":1,"result":[1]}"#,
-        ] {
-            assert_eq!(without(other, &expected, "b"), None, "{other}");
-        }
-        for unreadable in [
-            "",
-            "{",
-            "[1]",
-            r#"{"id":1,"result":{"tools":[],"tools":[{"name":"b"}]}}"#,
-            r#"{"id":1,"result":{},"result":{"tools":[{"name":"b"}]}}"#,
-        ] {
-            let found = filter(unreadable, &expected, &mut |_, _| true);
-            assert_eq!(found, Err(Unreadable), "{unreadable}");
-        }
-    }
-}
+mod tests;
