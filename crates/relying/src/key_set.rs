@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use keys::PublicKeys;
 use keys::jwk::SignatureError;
 use model::Timestamp;
@@ -23,6 +25,8 @@ use crate::discovery::{self, FetchError};
 const FRESH: Duration = Duration::from_mins(10);
 /// Never asked more often than this, whatever tokens name.
 const AGAIN: Duration = Duration::from_secs(10);
+/// So long at most one waits for somebody else's question.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A token is older than the keys if it was made so long before they were asked for, whatever the issuer's clock says.
 const OLDER: Duration = Duration::from_mins(1);
 
@@ -52,7 +56,7 @@ pub struct KeySet {
     source: Source,
     client: Operators,
     keep: Duration,
-    current: ArcSwapOption<Fetched>,
+    current: Arc<ArcSwapOption<Fetched>>,
     asked: Mutex<Option<Asked>>,
 }
 
@@ -62,11 +66,12 @@ struct Fetched {
     at: Timestamp,
 }
 
-/// When the issuer was last asked, and whether it answered.
-#[derive(Clone, Copy, Debug)]
+/// When the issuer was last asked, and whether it answers. Whoever waits for that carries it on, so nobody who hangs up
+/// in the middle keeps others from an answer.
+#[derive(Clone, Debug)]
 struct Asked {
     at: Timestamp,
-    answered: bool,
+    answered: Shared<BoxFuture<'static, bool>>,
 }
 
 /// What the issuer says, as far as it may be asked.
@@ -87,7 +92,7 @@ impl KeySet {
             source,
             client,
             keep,
-            current: ArcSwapOption::empty(),
+            current: Arc::default(),
             asked: Mutex::new(None),
         }
     }
@@ -118,56 +123,64 @@ impl KeySet {
         Ok(verdict.ok_or(KeyTrouble::Unavailable)??)
     }
 
-    /// Fetches the keys, unless somebody else did meanwhile.
+    /// Fetches the keys, unless somebody else did meanwhile or is about to.
     async fn refresh(&self, seen: Option<Timestamp>, now: Timestamp) -> Answer {
-        let mut asked = self.asked.lock().await;
-        if let Some(asked) = *asked {
-            if asked.answered && seen.is_none_or(|seen| asked.at > seen) {
-                return Answer::Lately;
-            }
-            if now.since(asked.at) < AGAIN {
-                return if asked.answered {
-                    Answer::Lately
-                } else {
-                    Answer::None
-                };
-            }
-        }
-        // Before it is asked: whoever hangs up in the middle must not be able to have it asked again at once.
-        *asked = Some(Asked {
-            at: now,
-            answered: false,
-        });
-        let outcome = self.fetch().await;
-        *asked = Some(Asked {
-            at: now,
-            answered: outcome.is_ok(),
-        });
-        match outcome {
-            Ok(keys) => {
-                info!(source = ?self.source, ?keys, "keys of an issuer fetched");
-                self.current.store(Some(Arc::new(Fetched { keys, at: now })));
-                Answer::Now
-            }
-            Err(error) => {
-                warn!(%error, source = ?self.source, "keys of an issuer cannot be fetched");
-                Answer::None
-            }
+        let (asked, is_first) = self.ask(seen, now).await;
+        match asked.answered.await {
+            true if is_first => Answer::Now,
+            true => Answer::Lately,
+            false => Answer::None,
         }
     }
 
-    async fn fetch(&self) -> Result<PublicKeys, FetchError> {
-        let url = match &self.source {
-            Source::At(url) => url.clone(),
-            Source::Of(issuer) => discovery::key_set(&self.client, issuer).await?,
-        };
-        let keys = PublicKeys::from_jwks(&discovery::fetch(&self.client, &url).await?);
-        if keys.is_empty() {
-            // A set without a key that we could use is a fault of the issuer, not of every token.
-            return Err(FetchError::Json(url.to_string()));
+    /// The last time that the issuer was asked, which is now if it may be asked again; and whether it is now.
+    async fn ask(&self, seen: Option<Timestamp>, now: Timestamp) -> (Asked, bool) {
+        let mut last = self.asked.lock().await;
+        if let Some(asked) = &*last {
+            let is_new = || seen.is_none_or(|seen| asked.at > seen);
+            let counts = match asked.answered.peek() {
+                Some(answered) => *answered && is_new(),
+                None => now.since(asked.at) < PATIENCE,
+            };
+            if counts || now.since(asked.at) < AGAIN {
+                return (asked.clone(), false);
+            }
         }
-        Ok(keys)
+        let (source, client) = (self.source.clone(), self.client.clone());
+        let current = Arc::clone(&self.current);
+        let answered = async move {
+            match fetch(&source, &client).await {
+                Ok(keys) => {
+                    info!(?source, ?keys, "keys of an issuer fetched");
+                    current.store(Some(Arc::new(Fetched { keys, at: now })));
+                    true
+                }
+                Err(error) => {
+                    warn!(%error, ?source, "keys of an issuer cannot be fetched");
+                    false
+                }
+            }
+        };
+        let asked = Asked {
+            at: now,
+            answered: answered.boxed().shared(),
+        };
+        *last = Some(asked.clone());
+        (asked, true)
     }
+}
+
+async fn fetch(source: &Source, client: &Operators) -> Result<PublicKeys, FetchError> {
+    let url = match source {
+        Source::At(url) => url.clone(),
+        Source::Of(issuer) => discovery::key_set(client, issuer).await?,
+    };
+    let keys = PublicKeys::from_jwks(&discovery::fetch(client, &url).await?);
+    if keys.is_empty() {
+        // A set without a key that we could use is a fault of the issuer, not of every token.
+        return Err(FetchError::Json(url.to_string()));
+    }
+    Ok(keys)
 }
 
 /// The verdict on a signature, if these keys allow one. Of a key that is not among them they say nothing, and neither
@@ -179,3 +192,6 @@ fn judge(keys: &PublicKeys, token: &Compact<'_>, allowed: &[&str]) -> Option<Res
         verdict => Some(verdict),
     }
 }
+
+#[cfg(test)]
+mod tests;
