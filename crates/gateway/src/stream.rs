@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audit::CallOutcome;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
@@ -17,12 +17,12 @@ use crate::exchange::Exchange;
 use crate::filter::{Filter, Sieve, Unfit};
 use crate::gateway::Gateway;
 use crate::legacy_sse::Mailbox;
-use crate::linger;
 use crate::list_changed::{self, View};
 use crate::listening::Seat;
-use crate::message::Waiting;
 use crate::record::Record;
-use crate::refusal::{self, Refusal, UpstreamTrouble};
+use crate::refusal::{Refusal, UpstreamTrouble};
+
+mod ending;
 
 /// An answer of which the head has come.
 pub(crate) struct Begun {
@@ -135,15 +135,29 @@ impl Streaming {
             self.record.bytes_out += first.len() as u64;
             return Some(Ok(first));
         }
-        let shutdown = self.gateway.tasks().shutting_down();
-        tokio::pin!(shutdown);
         let listens = self.record.exchange().is_none_or(Exchange::is_listening);
+        let mut shutdown = None;
         let mut quiet = Duration::ZERO;
         loop {
             self.incoming.as_ref()?;
             if let Some(end) = self.look().await {
                 return end;
             }
+            // Most answers are there already, and need no clock and nobody to wait for.
+            let is_plain = !listens && self.listening.is_none() && self.mailbox.is_none();
+            let there = match &mut self.incoming {
+                Some(incoming) if is_plain && self.standing.has_changed().is_ok_and(|changed| !changed) => {
+                    incoming.frame().now_or_never()
+                }
+                _ => None,
+            };
+            if let Some(frame) = there {
+                match self.pass_on(frame).await {
+                    Some(end) => return end,
+                    None => continue,
+                }
+            }
+            let shutdown = shutdown.get_or_insert_with(|| Box::pin(self.gateway.tasks().shutting_down()));
             // The caller's right may end before it is time for the next comment.
             let pause = self.keep_alive.min(self.left()).min(self.time_left());
             let incoming = self.incoming.as_mut()?;
@@ -151,7 +165,7 @@ impl Streaming {
                 biased;
                 changed = self.standing.changed() => if changed.is_ok() { Next::Look } else { Next::Drain },
                 // An answer that is under way is finished; what has no end is ended.
-                () = &mut shutdown, if listens => Next::Drain,
+                () = shutdown, if listens => Next::Drain,
                 () = replaced(self.listening.as_ref()) => Next::Replaced,
                 // The sieve lets whole events through, so there is always room for one more between two.
                 letter = letter(self.mailbox.as_mut()) => Next::Letter(letter),
@@ -162,34 +176,10 @@ impl Streaming {
                 }
             };
             match next {
-                Next::Frame(None) => {
-                    let last = self.sieve.as_mut().map_or(Ok(Bytes::new()), Sieve::finish);
-                    if let Err(refusal) = self.bind_tasks().await {
-                        return Some(self.give_up(&refusal));
+                Next::Frame(frame) => {
+                    if let Some(end) = self.pass_on(frame).await {
+                        return end;
                     }
-                    return self.last(last);
-                }
-                Next::Frame(Some(Ok(frame))) => {
-                    let Ok(mut data) = frame.into_data() else {
-                        continue;
-                    };
-                    if let Some(sieve) = &mut self.sieve {
-                        data = match sieve.push(data) {
-                            Ok(data) if data.is_empty() => continue,
-                            Ok(data) => data,
-                            Err(Unfit) => return self.last(Err(Unfit)),
-                        };
-                        if let Err(refusal) = self.bind_tasks().await {
-                            return Some(self.give_up(&refusal));
-                        }
-                    }
-                    self.lines = self.lines.after(&data);
-                    self.record.bytes_out += data.len() as u64;
-                    return Some(Ok(data));
-                }
-                Next::Frame(Some(Err(error))) => {
-                    self.end(CallOutcome::UpstreamFailed);
-                    return Some(Err(error.into()));
                 }
                 Next::Look => {
                     if !self.still_counts().await {
@@ -212,6 +202,40 @@ impl Streaming {
                 Next::Drain => return self.farewell(CallOutcome::Ended),
             }
         }
+    }
+
+    /// What goes out of what came; none if that is nothing.
+    async fn pass_on(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, hyper::Error>>,
+    ) -> Option<Option<Result<Bytes, BodyError>>> {
+        let mut data = match frame {
+            None => {
+                let last = self.sieve.as_mut().map_or(Ok(Bytes::new()), Sieve::finish);
+                return Some(match self.bind_tasks().await {
+                    Ok(()) => self.last(last),
+                    Err(refusal) => Some(self.give_up(&refusal)),
+                });
+            }
+            Some(Ok(frame)) => frame.into_data().ok()?,
+            Some(Err(error)) => {
+                self.end(CallOutcome::UpstreamFailed);
+                return Some(Some(Err(error.into())));
+            }
+        };
+        if let Some(sieve) = &mut self.sieve {
+            data = match sieve.push(data) {
+                Ok(data) if data.is_empty() => return None,
+                Ok(data) => data,
+                Err(Unfit) => return Some(self.last(Err(Unfit))),
+            };
+            if let Err(refusal) = self.bind_tasks().await {
+                return Some(Some(self.give_up(&refusal)));
+            }
+        }
+        self.lines = self.lines.after(&data);
+        self.record.bytes_out += data.len() as u64;
+        Some(Some(Ok(data)))
     }
 
     /// Looks whether the stream may go on, when it is time for that, however much keeps coming. Gives its end if not.
@@ -250,21 +274,6 @@ impl Streaming {
         });
         let framed: String = framed.collect();
         Some(framed.into()).filter(|framed: &Bytes| !framed.is_empty())
-    }
-
-    /// Ends the stream with what was still held back; breaks it off if that may not be passed on.
-    fn last(&mut self, last: Result<Bytes, Unfit>) -> Option<Result<Bytes, BodyError>> {
-        match last {
-            Ok(last) => {
-                self.record.bytes_out += last.len() as u64;
-                self.end(CallOutcome::Answered);
-                Some(last).filter(|last| !last.is_empty()).map(Ok)
-            }
-            Err(Unfit) => {
-                self.end(CallOutcome::UpstreamFailed);
-                Some(Err("the upstream's answer cannot be read".into()))
-            }
-        }
     }
 
     /// A stream that listens may be quiet for ever; an answer may not.
@@ -306,13 +315,6 @@ impl Streaming {
         }
     }
 
-    /// Ends the stream; the upstream connection goes with it.
-    fn end(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
-        self.record.outcome = outcome;
-        self.incoming = None;
-        None
-    }
-
     /// Writes down whose the tasks are that have begun, before what says so goes out (TP-113).
     async fn bind_tasks(&mut self) -> Result<(), Refusal> {
         let begun = self.sieve.as_mut().map(Sieve::begun).unwrap_or_default();
@@ -323,64 +325,6 @@ impl Streaming {
                     .await
             }
             _ => Ok(()),
-        }
-    }
-
-    /// There will be no answer: whoever waits is told so where an event can still be written, and elsewhere
-    /// the answer is broken off, so that nobody takes it for a whole one (DEC-18).
-    fn give_up(&mut self, refusal: &Refusal) -> Result<Bytes, BodyError> {
-        let trouble = match refusal {
-            Refusal::Upstream(trouble) => *trouble,
-            _ => UpstreamTrouble::Broken,
-        };
-        let told = self
-            .record
-            .exchange()
-            .filter(|_| self.is_sse && self.lines == Lines::BetweenEvents);
-        let told = told.map(|exchange| {
-            let tell = |waiting: &Waiting| {
-                let text = refusal::told(trouble, waiting, exchange.modern);
-                format!("event: message\ndata: {text}\n\n")
-            };
-            exchange.waiting.iter().map(tell).collect::<String>()
-        });
-        self.record.reason = Some(refusal.slug().to_owned());
-        self.end(CallOutcome::UpstreamFailed);
-        match told {
-            Some(events) if !events.is_empty() => Ok(events.into()),
-            _ => Err(refusal.to_string().into()),
-        }
-    }
-
-    /// Ends the stream in good order. A subscription of the stateless era is told that it is complete
-    /// (TP-78).
-    fn farewell(&mut self, outcome: CallOutcome) -> Option<Result<Bytes, BodyError>> {
-        let last = self.record.exchange().and_then(|exchange| {
-            let id = &exchange.waiting.first().filter(|_| exchange.modern && exchange.is_listening())?.id;
-            let message = format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
-            );
-            Some(if self.is_sse { format!("event: message\ndata: {message}\n\n") } else { format!("{message}\n") })
-        });
-        self.end(outcome);
-        match last {
-            Some(last) if self.lines != Lines::InLine => Some(Ok(last.into())),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        // The client has gone away in the middle.
-        let legacy = self
-            .record
-            .exchange()
-            .is_some_and(|exchange| !exchange.modern && !exchange.waiting.is_empty());
-        if let Some(incoming) = self.incoming.take()
-            && legacy
-        {
-            linger::drain_behind(self.gateway.tasks(), incoming, self.record.under_way.clone());
         }
     }
 }
