@@ -38,7 +38,7 @@ pub mod metrics;
 mod names;
 pub mod old_tokens;
 mod origin;
-mod pattern;
+pub mod pattern;
 pub mod quota;
 pub mod record;
 pub mod refusal;

@@ -1,7 +1,7 @@
 //! Names of tools as operators write them, `*` standing for any text.
 
 /// Whether a name fits a pattern in which `*` stands for any text.
-pub(crate) fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {

@@ -75,6 +75,19 @@ pub enum Counted {
     Network,
 }
 
+impl Counted {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Tool => "tool",
+            Self::Network => "network",
+        }
+    }
+}
+
 /// How many calls a server takes at once. Beyond that callers wait, and whoever has the fewest calls under way is
 /// next.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]

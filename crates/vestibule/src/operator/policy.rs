@@ -18,6 +18,8 @@ use crate::compose::policies_of;
 use crate::config::file;
 use crate::config::values::Span;
 
+mod beside;
+
 /// The subcommands.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,14 +177,7 @@ async fn judge(
     let server = loaded.config.servers.get(&question.server);
     let server =
         server.ok_or_else(|| Failure::NotFound(format!("there is no server called {}", question.server)))?;
-    let groups = match &question.groups {
-        Some(groups) => groups.clone(),
-        None => {
-            let account = operator.account(&question.user).await?;
-            let view = operator.foundation.store.account_view(account.id).await?;
-            view.map(|view| view.groups).unwrap_or_default()
-        }
-    };
+    let groups = groups_of(operator, question).await?;
     let act = match question {
         Question { tool: Some(name), .. } => Act::CallTool(name),
         Question {
@@ -225,6 +220,16 @@ async fn judge(
     Ok(policy.explain(principal, act, annotations, &circumstances))
 }
 
+/// The groups that are asked about.
+async fn groups_of(operator: &Operator<'_>, question: &Question) -> Result<Vec<GroupName>, Failure> {
+    if let Some(groups) = &question.groups {
+        return Ok(groups.clone());
+    }
+    let account = operator.account(&question.user).await?;
+    let view = operator.foundation.store.account_view(account.id).await?;
+    Ok(view.map(|view| view.groups).unwrap_or_default())
+}
+
 /// What a server says of a tool, as far as it was seen.
 async fn said_of(operator: &Operator<'_>, server: &ServerName, name: &str) -> Result<Annotations, Failure> {
     let entries = operator.foundation.store.catalogue(server).await?;
@@ -247,6 +252,7 @@ async fn explain(operator: &Operator<'_>, question: &Question) -> Result<Answer,
             format!("would be refused: {}", shadow.rule.as_deref().unwrap_or("no rule allows it"))
         }),
         "what_would_change_it": changes(&explanation, &question.user),
+        "beside_the_rules": beside::of(operator, question).await?,
         "rules": explanation.rules.iter().map(opinion).collect::<Vec<_>>(),
         "revision": policies.revision(),
     })))

@@ -228,3 +228,60 @@ async fn a_rule_for_tools_that_only_read_needs_somebody_to_vouch() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_explanation_says_what_counts_beside_the_rules() {
+    let door = Door::with(Plan {
+        servers: RULES.replace("  gitea:\n", "  gitea:\n    pinning: hold\n"),
+        config: "policy: { files: [{ file: rules.cedar }] }
+quotas:
+  reads: { per: [person, tool], tools: [\"get_*\"], rate: 600/1m, calls: 4 }
+  pushes: { tools: [push], rate: 1/1s }
+  elsewhere: { groups: [platform], rate: 1/1s }"
+            .to_owned(),
+        files: vec![("rules.cedar", FILE.to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    let beside = async |more: &[&str]| explain(&door, more).await["beside_the_rules"].clone();
+    assert_eq!(
+        beside(&["--user", "ana", "--tool", "get_repo"]).await,
+        json!(["quota reads: 600/1m requests, 4 at once for each person and tool"])
+    );
+    assert_eq!(
+        beside(&["--user", "nobody", "--groups", "developers", "--tool", "push"]).await,
+        json!([
+            "there is no account called nobody",
+            "quota pushes: 1/1s requests for all together"
+        ])
+    );
+    door.operate(&["user", "disable", "ana"]).await.unwrap();
+    assert_eq!(beside(&["--user", "ana"]).await, json!(["ana is disabled"]));
+
+    // Definitions, once the server has listed some.
+    let listed = |name: &str, fingerprint| store::Listed {
+        key: store::CatalogueKey {
+            server: "gitea".parse().unwrap(),
+            credential: "shared".to_owned(),
+            list: "tools/list".to_owned(),
+            name: name.to_owned(),
+        },
+        definition: format!(r#"{{"name":"{name}","inputSchema":{{}}}}"#),
+        fingerprint: [fingerprint; 32],
+    };
+    let store = &door.running().house.foundation.store;
+    for batch in [
+        [listed("same", 1), listed("other", 1)],
+        [listed("same", 1), listed("other", 2)],
+    ] {
+        store.keep_listed(&batch, door.world.now()).await.unwrap();
+    }
+    let tool = async |name| beside(&["--user", "pia", "--groups", "platform", "--tool", name]).await;
+    assert!(!tool("same").await.to_string().contains("same"));
+    for (name, words) in [
+        ("other", "vestibule tool show gitea other"),
+        ("third", "never listed third"),
+    ] {
+        assert!(tool(name).await.to_string().contains(words), "{name}");
+    }
+}
