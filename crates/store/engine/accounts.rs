@@ -66,7 +66,7 @@ impl Accounts for Engine {
             account.username.as_str(),
             account.display_name,
             account.email,
-            false,
+            account.email_verified,
             status.as_str(),
             account.administrator,
             hash,
@@ -152,7 +152,9 @@ impl Accounts for Engine {
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
         let groups = sqlx::query_scalar!(
-            "SELECT group_name FROM memberships WHERE account_id = $1 ORDER BY group_name",
+            r#"SELECT group_name AS "group_name!" FROM memberships WHERE account_id = $1
+               UNION SELECT group_name FROM provided_groups WHERE account_id = $1
+               ORDER BY 1"#,
             id.uuid()
         )
         .fetch_all(&mut *conn)
