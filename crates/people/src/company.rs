@@ -135,11 +135,6 @@ impl Company {
         self.ways.now()
     }
 
-    /// Puts others in place of the ways in.
-    pub fn replace_ways(&self, ways: Ways) {
-        self.ways.replace(ways);
-    }
-
     /// Begins a sign-in; gives where the browser goes.
     pub async fn leave(&self, provider: &Provider, leaving: &Leaving<'_>) -> Result<String, CompanyError> {
         if leaving.query.len() > LONGEST_QUERY {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::Timestamp;
-use model::id::Id as _;
 use store::{NewSignIn, Result, SignIns, UnderWay};
 use uuid::Uuid;
 
@@ -27,7 +26,7 @@ impl SignIns for Engine {
             sign_in.provider,
             kept.onward,
             kept.query,
-            kept.session.map(|session| session.uuid()),
+            kept.session.map(model::id::Id::uuid),
             max_age,
             kept.begun_at.as_millis(),
             sign_in.expires_at.as_millis()
