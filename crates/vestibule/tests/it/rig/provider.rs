@@ -47,6 +47,8 @@ struct State {
     codes: HashMap<String, Issued>,
     count: usize,
     userinfo: Value,
+    /// Whom the last access token is for.
+    last: Value,
     token_requests: Vec<String>,
 }
 
@@ -70,6 +72,7 @@ impl Provider {
             codes: HashMap::new(),
             count: 0,
             userinfo: Value::Null,
+            last: Value::Null,
             token_requests: Vec::new(),
         }));
         let seen = Arc::clone(&state);
@@ -197,7 +200,7 @@ impl State {
             }
             "/keys" => Some((200, json!({ "keys": [self.key.public_jwk()] }).to_string())),
             "/token" => Some(self.token(request)),
-            "/userinfo" if self.userinfo.is_null() => Some((404, "{}".to_owned())),
+            "/userinfo" if self.userinfo.is_null() => Some((200, json!({ "sub": self.last }).to_string())),
             "/userinfo" => Some((200, self.userinfo.to_string())),
             _ => Some((404, "{}".to_owned())),
         }
@@ -223,6 +226,7 @@ impl State {
         if challenge != issued.challenge || one("redirect_uri") != issued.redirect_uri {
             return refused("invalid_grant");
         }
+        self.last = issued.claims["sub"].clone();
         let tokens = json!({
             "access_token": "access-at-the-provider", "token_type": "Bearer", "id_token": self.id_token(&issued.claims),
         });
