@@ -50,7 +50,7 @@ async fn approve(
     browser.answer("approve").await.location().to_owned()
 }
 
-/// OS-45, OS-46, MA-134, MA-139: from the button to a call, and again; what the provider takes back is gone with the
+/// OS-45, OS-46, MA-139: from the button to a call, and again; what the provider takes back is gone with the
 /// next sign-in, at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_button_to_a_call_and_groups_come_and_go() {
