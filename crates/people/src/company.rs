@@ -4,6 +4,7 @@
 //! it left for (OS-46). Verifier and nonce are made from the state and that browser's cookie, so that nothing lies
 //! anywhere with which a code could be redeemed. Who that is here is decided in [`admission`](crate::admission).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,23 +12,32 @@ use audit::{Person, Recorder, What};
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
 use model::{AccountId, SessionId, World};
+use net::address::network_of;
 use relying::{Arrival, Departure, Profile, ProviderError};
 use store::{NewSignIn, Store, StoreError, UnderWay};
 use thiserror::Error;
 
 use crate::identities::Identities;
+use crate::limits::Limit;
 use crate::ways::{Provider, Ways, WaysIn};
 
 /// How long somebody may be at the provider.
 pub const AWAY: Duration = Duration::from_mins(15);
+/// How many may leave from one network in [`PER`]: a company behind one address in the morning, and no flood of rows.
+const DEPARTURES: u32 = 3000;
+const PER: Duration = Duration::from_mins(10);
 /// The longest query that is kept for somebody who is not signed in; clients' requests have a tenth of it.
-const LONGEST_QUERY: usize = 16 << 10;
+const LONGEST_QUERY: usize = 8 << 10;
 
 /// A sign-in that is to leave.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaving<'a> {
     /// The cookie of the browser.
     pub browser: &'a str,
+    /// Where it is.
+    pub address: IpAddr,
+    /// For the record.
+    pub person: &'a Person,
     /// Where the provider sends it back to.
     pub redirect_uri: &'a str,
     /// The page that comes then.
@@ -88,6 +98,9 @@ pub enum CompanyError {
     /// What the browser is back with was not begun in it, is used up, or is too old.
     #[error("no such sign-in is under way in this browser")]
     Gone,
+    /// Too many from one network; wait so long.
+    #[error("too many sign-ins from one network; wait {} seconds", .0.as_secs().max(1))]
+    Slowed(Duration),
     /// The query is longer than any client sends.
     #[error("the request is too long to be kept")]
     TooLong,
@@ -110,6 +123,7 @@ pub struct Company {
     pub(crate) identities: Arc<Identities>,
     pub(crate) recorder: Recorder,
     ways: Arc<WaysIn>,
+    departures: Arc<Limit<String>>,
 }
 
 impl Company {
@@ -122,6 +136,7 @@ impl Company {
         ways: Arc<WaysIn>,
     ) -> Self {
         Self {
+            departures: Arc::new(Limit::new(world.clone(), DEPARTURES, PER)),
             world,
             store,
             identities,
@@ -140,6 +155,8 @@ impl Company {
         if leaving.query.len() > LONGEST_QUERY {
             return Err(CompanyError::TooLong);
         }
+        let network = network_of(leaving.address).to_string();
+        self.departures.take(&network).map_err(CompanyError::Slowed)?;
         let now = self.world.now();
         let state = BASE64URL_NOPAD.encode(&self.world.random::<32>());
         // A proof that is asked for anew is none of before; `max_age` has the provider say when it was (section 2).
@@ -160,7 +177,8 @@ impl Company {
             language: leaving.language,
         };
         // Asked before anything is kept: where nobody answers, nobody leaves.
-        let url = provider.openid.authorization_url(&departure, now).await?;
+        let url = provider.openid.authorization_url(&departure, now).await;
+        let url = url.map_err(|error| self.refused(provider, None, error.into(), leaving.person))?;
         let sign_in = NewSignIn {
             state: sha256(state.as_bytes()),
             browser: sha256(leaving.browser.as_bytes()),

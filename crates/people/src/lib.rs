@@ -9,6 +9,7 @@ pub mod company;
 pub mod directory;
 pub mod guessing;
 pub mod identities;
+pub mod limits;
 pub mod passwords;
 pub mod sessions;
 pub mod sign_in;

@@ -53,7 +53,7 @@ pub async fn authorize(
                     login_hint: username.as_deref(),
                     session: None,
                 };
-                return company_sign_in::leave(&web, locale, &browser, &going).await;
+                return company_sign_in::leave(&web, locale, &from, &browser, &going).await;
             }
             let known = signed_in.map(|signed_in| signed_in.account.username.to_string());
             let asked = sign_in::Asked {

@@ -57,6 +57,7 @@ pub(crate) async fn links(web: &Web, signed_in: &SignedIn) -> Result<Vec<Link>, 
 pub async fn link(
     State(web): State<Arc<Web>>,
     Path(name): Path<String>,
+    from: From,
     locale: Locale,
     browser: Browser,
     form: OwnForm,
@@ -68,7 +69,7 @@ pub async fn link(
         login_hint: None,
         session: Some(form.signed_in.session.id),
     };
-    company_sign_in::leave(&web, locale, &browser, &going).await
+    company_sign_in::leave(&web, locale, &from, &browser, &going).await
 }
 
 /// Somebody who began to link is back, and has proved who they are there.

@@ -64,7 +64,13 @@ fn redirect_uri(web: &Web, provider: &Provider) -> String {
 }
 
 /// Sends the browser to a provider.
-pub(crate) async fn leave(web: &Web, locale: Locale, browser: &Browser, going: &Going<'_>) -> Response {
+pub(crate) async fn leave(
+    web: &Web,
+    locale: Locale,
+    from: &From,
+    browser: &Browser,
+    going: &Going<'_>,
+) -> Response {
     let ways = web.parts.company.ways();
     // It may have left the configuration since the page was made.
     let Some(provider) = ways.provider(going.provider) else {
@@ -74,6 +80,8 @@ pub(crate) async fn leave(web: &Web, locale: Locale, browser: &Browser, going: &
     let (again, max_age) = going.onward.wanted_proof(going.query);
     let leaving = Leaving {
         browser: &cookie.value,
+        address: from.address(),
+        person: &from.0,
         redirect_uri: &redirect_uri(web, provider),
         onward: going.onward.name(),
         query: going.query,
@@ -272,6 +280,21 @@ pub(crate) fn failed(
     match error {
         CompanyError::Gone => gone(web, locale),
         CompanyError::Store(error) => page::unavailable(web, locale, error),
+        CompanyError::Slowed(wait) => {
+            let seconds = wait.as_secs().max(1);
+            let message = Message {
+                title: locale.t("company-answer-title"),
+                text: locale.tn("sign-in-slowed", "seconds", seconds),
+                link: retry,
+                ..Message::default()
+            };
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let mut response = page::problem(web, locale, status, "sign_in_slowed", message);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
         CompanyError::TooLong => {
             let message = Message {
                 title: locale.t("refused-title"),

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(wanted("prompt=consent%20login"), (true, None));
         assert_eq!(
             wanted("max_age=60&prompt=consent"),
-            (false, Some(Duration::from_secs(60)))
+            (false, Some(Duration::from_mins(1)))
         );
         assert_eq!(wanted("max_age=soon"), (false, None));
         assert_eq!(Onward::Scopes.wanted_proof("prompt=login"), (false, None));

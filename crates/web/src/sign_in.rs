@@ -160,7 +160,7 @@ pub async fn submit(
                 login_hint: username.contains('@').then_some(username.as_str()),
                 session: None,
             };
-            return company_sign_in::leave(&web, locale, &browser, &going).await;
+            return company_sign_in::leave(&web, locale, &from, &browser, &going).await;
         }
         Chosen::Nothing(key) => {
             let error = Some(key(locale));

@@ -35,7 +35,7 @@ fn os_46_a_good_token_counts_and_nothing_else() {
     assert_eq!(judged(|_| ()), Ok(Timestamp::from_seconds(999_990)));
     let cases: [Case; 20] = [
         (BadIdToken::Issuer, |c| {
-            c["iss"] = json!("https://login.example.com/")
+            c["iss"] = json!("https://login.example.com/");
         }),
         (BadIdToken::Issuer, |c| c["iss"] = Value::Null),
         (BadIdToken::Audience, |c| c["aud"] = json!("other")),
@@ -53,7 +53,7 @@ fn os_46_a_good_token_counts_and_nothing_else() {
         (BadIdToken::Nonce, |c| c["nonce"] = Value::Null),
         (BadIdToken::Nonce, |c| c["nonce"] = json!(["n-1"])),
         (BadIdToken::AccessToken, |c| {
-            c["at_hash"] = json!(at_hash("another"))
+            c["at_hash"] = json!(at_hash("another"));
         }),
         (BadIdToken::AccessToken, |c| c["at_hash"] = json!(1)),
         (BadIdToken::Type, |c| c["events"] = json!({})),
