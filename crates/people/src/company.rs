@@ -290,21 +290,4 @@ impl Bound {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn verifier_and_nonce_are_of_one_browser_and_one_sign_in() {
-        let (one, same) = (Bound::to("s", "b"), Bound::to("s", "b"));
-        assert_eq!((&one.verifier, &one.nonce), (&same.verifier, &same.nonce));
-        assert!(protocol::pkce::is_verifier(&one.verifier));
-        assert_ne!(one.verifier, one.nonce);
-        for (state, browser) in [("s", "c"), ("t", "b"), ("sb", "")] {
-            let other = Bound::to(state, browser);
-            assert!(
-                one.verifier != other.verifier && one.nonce != other.nonce,
-                "{state} {browser}"
-            );
-        }
-    }
-}
+mod tests;
