@@ -13,6 +13,7 @@ use store::StoreError;
 use crate::account::{self, Notice};
 use crate::authorize::person;
 use crate::company_sign_in::{self, Going};
+use crate::company_trouble::failed;
 use crate::locale::Locale;
 use crate::onward::Onward;
 use crate::page;
@@ -95,7 +96,7 @@ pub(crate) async fn linked(
         .await;
     match linked {
         Ok(()) => see_other("/account"),
-        Err(error) => company_sign_in::failed(web, locale, provider, "/account", &error, Some(profile)),
+        Err(error) => failed(web, locale, provider, "/account", &error, Some(profile)),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod assets;
 pub mod authorize;
 pub mod company_links;
 pub mod company_sign_in;
+mod company_trouble;
 pub mod connect;
 pub mod consent;
 pub mod cookies;
