@@ -139,6 +139,7 @@ impl Gateway {
             return self.identities().account(name).await;
         }
         let newcomer = Newcomer {
+            email_verified: false,
             issuer: &trust.issuer.trust.name,
             username: access.username.as_deref(),
             name: access.name.as_deref(),

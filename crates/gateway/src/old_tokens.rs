@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use ipnet::IpNet;
-use issuer::limits::Limit;
 use keys::sha256;
 use model::{AccountId, ExposeSecret as _, SecretString, ServerName, Timestamp, Username, World};
 use net::address::network_of;
 use net::{Operators, body};
 use people::Directory;
+use people::limits::Limit;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 use store::StoreError;

@@ -15,6 +15,7 @@ use keys::{PublicKeys, sha256};
 use model::{AccountId, ClientId, Timestamp, World};
 use net::Strangers;
 use net::strangers::{FetchError, Fetched};
+use people::limits::Limit;
 use protocol::ClientMetadata;
 use protocol::client_metadata::document::DocumentUrl;
 use quick_cache::sync::Cache;
@@ -25,7 +26,6 @@ use url::Url;
 
 use crate::clients::Resolution;
 use crate::known_clients::KnownClient;
-use crate::limits::Limit;
 use crate::server::AuthorizationServer;
 
 /// Failures are remembered so long (DEC-9).

@@ -22,7 +22,6 @@ pub mod introspection;
 pub mod issue;
 pub mod key_ring;
 pub mod known_clients;
-pub mod limits;
 pub mod refresh;
 pub mod registration;
 pub mod revocation;

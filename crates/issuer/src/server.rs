@@ -9,12 +9,12 @@ use ipnet::IpNet;
 use keys::Sealer;
 use model::{AccountId, World};
 use people::Directory;
+use people::limits::Limit;
 use store::Store;
 
 use crate::documents::{Documents, Fetch};
 use crate::key_ring::KeyRing;
 use crate::known_clients::KnownClients;
-use crate::limits::Limit;
 use crate::registration::PER_NETWORK;
 use crate::settings::Settings;
 use crate::standing::Standing;

@@ -12,13 +12,13 @@ use ipnet::IpNet;
 use keys::digest_of;
 use model::{AccountId, OpaqueToken, ServerName, ServiceTokenId, Timestamp, TokenDigest, TokenKind, World};
 use net::address::network_of;
+use people::limits::Limit;
 use protocol::scope;
 use quick_cache::sync::Cache;
 use store::{Store, StoreError};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::limits::Limit;
 use crate::standing::Standing;
 use crate::verify::{InvalidToken, Noted, Use};
 

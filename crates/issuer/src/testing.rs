@@ -193,6 +193,7 @@ pub(crate) async fn house(database: &Database) -> House {
 impl House {
     pub(crate) async fn add_person(&self, id: AccountId, username: &str, groups: &[&str]) {
         let account = NewAccount {
+            email_verified: false,
             id,
             username: username.parse().unwrap(),
             display_name: username.to_owned(),
@@ -220,10 +221,12 @@ impl House {
             replaces: None,
             browser: keys::digest_of(&self.world.new_token(TokenKind::Browser)),
             account,
+            authenticated_at: self.world.now(),
             fresh_for,
             expires_at: self.world.now() + Duration::from_hours(1000),
             user_agent: "test".to_owned(),
             address: "203.0.113.5".to_owned(),
+            company: None,
         };
         assert!(self.store.add_session(&session, self.world.now()).await.unwrap());
         self.sessions.find(cookie.expose()).await.unwrap().unwrap()

@@ -68,6 +68,20 @@ pub fn at_hash(access_token: &str) -> String {
     BASE64URL_NOPAD.encode(&sha256(access_token.as_bytes())[..16])
 }
 
+/// `at_hash` beside an ID token that is signed with this algorithm: the left half of the hash that the algorithm is
+/// built on. `None` for algorithms that we do not check.
+pub fn at_hash_for(alg: &str, access_token: &str) -> Option<String> {
+    let algorithm = match alg {
+        "ES256" | "RS256" | "PS256" => return Some(at_hash(access_token)),
+        "ES384" => &digest::SHA384,
+        "EdDSA" | "Ed25519" => &digest::SHA512,
+        _ => return None,
+    };
+    let hash = digest::digest(algorithm, access_token.as_bytes());
+    let half = hash.as_ref().get(..hash.as_ref().len() / 2)?;
+    Some(BASE64URL_NOPAD.encode(half))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

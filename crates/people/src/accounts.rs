@@ -140,6 +140,7 @@ impl Accounts {
             display_name: display_name.unwrap_or_else(|| person.username.to_string()),
             username: person.username,
             email: person.email,
+            email_verified: false,
             administrator: person.administrator,
             password_hash,
             groups: person.groups,

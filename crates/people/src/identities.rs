@@ -31,8 +31,10 @@ pub struct Newcomer<'a> {
     pub username: Option<&'a str>,
     /// What others read there.
     pub name: Option<&'a str>,
-    /// Their address there; not proved.
+    /// Their address there.
     pub email: Option<&'a str>,
+    /// Whether the issuer says that it is theirs.
+    pub email_verified: bool,
 }
 
 /// Links.
@@ -134,6 +136,7 @@ impl Identities {
                 display_name: display_name.unwrap_or_else(|| username.to_string()),
                 username,
                 email: newcomer.email.map(str::to_owned),
+                email_verified: newcomer.email_verified,
                 administrator: false,
                 password_hash: None,
                 groups: Vec::new(),
@@ -205,6 +208,7 @@ mod tests {
                 username,
                 name: None,
                 email: None,
+                email_verified: false,
             };
             usernames(&name, newcomer)
                 .map(|name| name.to_string())

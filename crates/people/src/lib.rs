@@ -4,16 +4,22 @@
 //! transaction and reaches the issuer as a change.
 
 pub mod accounts;
+pub mod admission;
+pub mod company;
 pub mod directory;
 pub mod guessing;
 pub mod identities;
+pub mod limits;
 pub mod passwords;
 pub mod sessions;
 pub mod sign_in;
+pub mod ways;
 
 pub use accounts::{Accounts, Invite};
+pub use company::{Company, CompanyError, Refusal};
 pub use directory::Directory;
 pub use identities::{Identities, Newcomer};
 pub use passwords::Passwords;
 pub use sessions::{SessionPolicy, Sessions, SignedIn};
 pub use sign_in::{SignIn, SignInError};
+pub use ways::{Provider, Ways, WaysIn};

@@ -109,16 +109,24 @@ impl Sessions {
             .and_then(|text| OpaqueToken::parse(TokenKind::Browser, text).ok())
             .unwrap_or_else(|| self.world.new_token(TokenKind::Browser));
         let user_agent = display_name(place.user_agent, LONGEST_USER_AGENT).unwrap_or_default();
+        let there = proof.there;
+        // A proof of before, if the provider says when; never one of the future.
+        let proved_at = there.as_ref().and_then(|there| there.at);
+        let lives = there
+            .as_ref()
+            .map_or(self.policy.absolute, |there| there.lifetime);
         let session = NewSession {
             id: self.world.new_id(),
             digest: digest_of(&cookie),
             replaces: place.replaces,
             browser: digest_of(&browser),
             account: proof.account,
+            authenticated_at: proved_at.map_or(now, |at| at.min(now)),
             fresh_for: place.fresh_for,
-            expires_at: now + self.policy.absolute,
+            expires_at: now + lives.min(self.policy.absolute),
             user_agent: user_agent.clone(),
             address: place.address.to_string(),
+            company: there.map(|there| there.company),
         };
         let person = Person {
             username: Some(proof.username.to_string()),
@@ -137,7 +145,7 @@ impl Sessions {
         let what = What::SignedIn {
             account: proof.account,
             session: session.id,
-            method: proof.method.to_owned(),
+            method: proof.method,
         };
         self.recorder.record(what, person);
         Ok(Begun {

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use audit::{Person, Recorder, What};
 use keys::digest_of;
-use model::{AccountId, AccountStatus, OpaqueToken, SecretString, TokenKind, Username, World};
-use store::{Account, Store, StoreError};
+use model::{AccountId, AccountStatus, OpaqueToken, SecretString, Timestamp, TokenKind, Username, World};
+use store::{Account, CompanyProof, Store, StoreError};
 use thiserror::Error;
 
 use crate::guessing;
 use crate::passwords::{Busy, Passwords};
+use crate::ways::WaysIn;
 
 /// What a person typed, and where.
 #[derive(Debug)]
@@ -35,7 +36,16 @@ pub struct Attempt<'a> {
 pub struct Proof {
     pub(crate) account: AccountId,
     pub(crate) username: Username,
-    pub(crate) method: &'static str,
+    pub(crate) method: String,
+    pub(crate) there: Option<ProvedThere>,
+}
+
+/// What a provider says of a proof.
+#[derive(Debug)]
+pub(crate) struct ProvedThere {
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) lifetime: Duration,
+    pub(crate) company: CompanyProof,
 }
 
 /// Why somebody is not signed in. Says nothing of whether the account exists.
@@ -44,6 +54,9 @@ pub enum SignInError {
     /// Wrong name, wrong password, invited, disabled: all the same to the outside.
     #[error("the username or password is wrong")]
     Refused,
+    /// The configuration lets nobody in by a password.
+    #[error("nobody signs in with a password here")]
+    NoPasswords,
     /// Too many attempts; wait so long.
     #[error("too many attempts; wait {} seconds", .0.as_secs().max(1))]
     Slowed(Duration),
@@ -62,16 +75,24 @@ pub struct SignIn {
     store: Arc<dyn Store>,
     passwords: Passwords,
     recorder: Recorder,
+    ways: Arc<WaysIn>,
 }
 
 impl SignIn {
     /// The parts it needs.
-    pub fn new(world: World, store: Arc<dyn Store>, passwords: Passwords, recorder: Recorder) -> Self {
+    pub fn new(
+        world: World,
+        store: Arc<dyn Store>,
+        passwords: Passwords,
+        recorder: Recorder,
+        ways: Arc<WaysIn>,
+    ) -> Self {
         Self {
             world,
             store,
             passwords,
             recorder,
+            ways,
         }
     }
 
@@ -83,6 +104,10 @@ impl SignIn {
             user_agent: Some(attempt.user_agent.to_owned()),
             ..Person::default()
         };
+        if !self.ways.now().passwords {
+            self.refused(None, "passwords are off", person);
+            return Err(SignInError::NoPasswords);
+        }
         let Ok(username) = Username::from_typed(attempt.username) else {
             self.refused(None, "not a username", person);
             return Err(SignInError::Refused);
@@ -101,7 +126,8 @@ impl SignIn {
                 Ok(Proof {
                     account: account.id,
                     username,
-                    method: "password",
+                    method: "password".to_owned(),
+                    there: None,
                 })
             }
             account => {

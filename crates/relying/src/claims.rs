@@ -53,17 +53,28 @@ impl ClaimPath {
         }
     }
 
-    /// The groups there: a list of names, or one. What can be no name of a group is left out.
-    pub fn groups(&self, claims: &Value) -> Vec<GroupName> {
+    /// Whether it is the claim of this name.
+    pub fn is(&self, name: &str) -> bool {
+        self.0 == name
+    }
+
+    /// The names there in the issuer's own words: a list, or one.
+    pub fn names(&self, claims: &Value) -> Vec<String> {
         let named: Vec<_> = match self.of(claims) {
             Some(Value::String(one)) => vec![one.as_str()],
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).take(MOST_GROUPS).collect(),
             _ => Vec::new(),
         };
-        let mut groups: Vec<GroupName> = named.into_iter().filter_map(|name| name.parse().ok()).collect();
-        groups.sort();
-        groups.dedup();
-        groups
+        let mut names: Vec<String> = named.into_iter().map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The groups there: a list of names, or one. What can be no name of a group is left out.
+    pub fn groups(&self, claims: &Value) -> Vec<GroupName> {
+        let names = self.names(claims);
+        names.iter().filter_map(|name| name.parse().ok()).collect()
     }
 }
 

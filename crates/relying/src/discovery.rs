@@ -85,30 +85,43 @@ fn places(issuer: &Url) -> Vec<Url> {
 
 /// Asks an issuer where its keys are.
 pub(crate) async fn key_set(client: &Operators, issuer: &str) -> Result<Url, FetchError> {
+    named(&document(client, issuer).await?, issuer)
+}
+
+/// An issuer's metadata, which says itself that it is of this issuer.
+pub(crate) async fn document(client: &Operators, issuer: &str) -> Result<Value, FetchError> {
     let url = Url::parse(issuer).map_err(|_| FetchError::KeySet)?;
     let mut trouble = FetchError::KeySet;
     for place in places(&url) {
         match fetch(client, &place).await {
-            Ok(document) => return named(&document, issuer, &url),
+            Ok(document) => return of_issuer(document, issuer),
             Err(error) => trouble = error,
         }
     }
     Err(trouble)
 }
 
-/// The key set that a metadata document names.
-fn named(document: &Value, issuer: &str, url: &Url) -> Result<Url, FetchError> {
-    let text = |member: &str| document[member].as_str().unwrap_or_default();
-    // Byte for byte: what is not the same is another issuer.
-    if text("issuer") != issuer {
-        return Err(FetchError::Issuer(text("issuer").chars().take(200).collect()));
-    }
-    let keys = Url::parse(text("jwks_uri")).map_err(|_| FetchError::KeySet)?;
-    if is_safe(&keys) || (keys.scheme() == "http" && url.scheme() == "http") {
-        Ok(keys)
+/// Byte for byte: what is not the same is another issuer (RFC 8414 section 3.3).
+fn of_issuer(document: Value, issuer: &str) -> Result<Value, FetchError> {
+    let said = document["issuer"].as_str().unwrap_or_default();
+    if said == issuer {
+        Ok(document)
     } else {
-        Err(FetchError::KeySet)
+        Err(FetchError::Issuer(said.chars().take(200).collect()))
     }
+}
+
+/// The key set that a metadata document names.
+fn named(document: &Value, issuer: &str) -> Result<Url, FetchError> {
+    endpoint(document, "jwks_uri", issuer).ok_or(FetchError::KeySet)
+}
+
+/// An address that a metadata document names, if it may be used: over TLS, or from this machine, or where the issuer
+/// itself is in the clear, which the configuration allows on this machine alone.
+pub(crate) fn endpoint(document: &Value, member: &str, issuer: &str) -> Option<Url> {
+    let url = Url::parse(document[member].as_str()?).ok()?;
+    let is_clear = url.scheme() == "http" && issuer.starts_with("http:");
+    (is_safe(&url) || is_clear).then_some(url)
 }
 
 /// Whether keys may come from there: over TLS, or from this machine. Whoever can put keys in between is the issuer.
@@ -150,7 +163,7 @@ mod tests {
     #[test]
     fn metadata_of_another_issuer_or_with_keys_in_the_clear_is_refused() {
         let issuer = "https://a.example";
-        let ask = |document: Value| named(&document, issuer, &Url::parse(issuer).unwrap());
+        let ask = |document: Value| of_issuer(document, issuer).and_then(|document| named(&document, issuer));
         assert!(ask(json!({ "issuer": issuer, "jwks_uri": "https://keys.example/jwks" })).is_ok());
         let other = json!({ "issuer": "https://a.example/", "jwks_uri": "https://a.example/jwks" });
         assert_eq!(

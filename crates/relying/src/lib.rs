@@ -1,4 +1,5 @@
-//! Relying on other issuers: where their keys are, which keys those are now, and what their tokens say.
+//! Relying on other issuers: where their keys are, which keys those are now, what their tokens say, and letting people
+//! prove there who they are.
 //!
 //! Everything here is asked of an issuer that the operator named; nothing in a token chooses where anybody looks. Who
 //! the person is here, and whether they may, is the business of others.
@@ -6,9 +7,17 @@
 pub mod access;
 pub mod claims;
 pub mod discovery;
+pub mod id_token;
 pub mod key_set;
+pub mod metadata;
+pub mod profile;
+pub mod provider;
+mod token_request;
 pub mod trusted;
 
 pub use access::ForeignAccess;
 pub use claims::{ClaimNames, ClaimPath};
+pub use metadata::{ClientAuthentication, ProviderMetadata};
+pub use profile::Profile;
+pub use provider::{Arrival, Departure, OpenIdProvider, ProviderError, Relation};
 pub use trusted::{BadForeignToken, Trust, TrustedIssuer};

@@ -42,6 +42,8 @@ mod rows;
 mod service_tokens;
 #[path = "../../store/engine/sessions.rs"]
 mod sessions;
+#[path = "../../store/engine/sign_ins.rs"]
+mod sign_ins;
 #[path = "../../store/engine/signing_keys.rs"]
 mod signing_keys;
 #[path = "../../store/engine/tasks.rs"]

@@ -66,7 +66,7 @@ impl Accounts for Engine {
             account.username.as_str(),
             account.display_name,
             account.email,
-            false,
+            account.email_verified,
             status.as_str(),
             account.administrator,
             hash,
@@ -144,8 +144,10 @@ impl Accounts for Engine {
         let row = sqlx::query!(
             r#"SELECT username, display_name, email, email_verified AS "email_verified: bool", status,
                       administrator AS "administrator: bool", grants_end_before,
-                      (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM memberships
-                       WHERE account_id = accounts.id) AS "groups: String"
+                      (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM
+                           (SELECT group_name FROM memberships WHERE account_id = accounts.id
+                            UNION SELECT group_name FROM provided_groups WHERE account_id = accounts.id) AS of_both)
+                          AS "groups: String"
                FROM accounts WHERE id = $1"#,
             id.uuid(),
             "\n"

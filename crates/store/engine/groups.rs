@@ -3,11 +3,24 @@
 use async_trait::async_trait;
 use model::id::Id;
 use model::{AccountId, Change, GroupName, Timestamp, Username};
-use store::{Group, Groups, Result};
+use store::{Group, Groups, ProvidedGroup, Regrouped, Result};
 use uuid::Uuid;
 
-use crate::db::Engine;
+use crate::db::{Engine, Tx};
 use crate::rows::{failed, id, parse};
+
+/// Takes away what a provider gave to somebody; whoever calls writes the change.
+pub(crate) async fn forget_provided(tx: &mut Tx<'_>, account: AccountId, issuer: &str) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM provided_groups WHERE account_id = $1 AND issuer = $2",
+        account.uuid(),
+        issuer
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
 
 #[async_trait]
 impl Groups for Engine {
@@ -50,7 +63,9 @@ impl Groups for Engine {
     async fn groups(&self) -> Result<Vec<Group>> {
         let rows = sqlx::query!(
             r#"SELECT name, description,
-                      (SELECT COUNT(*) FROM memberships WHERE group_name = name) AS "members!: i64"
+                      (SELECT COUNT(*) FROM (SELECT account_id FROM memberships WHERE group_name = name
+                                             UNION SELECT account_id FROM provided_groups WHERE group_name = name)
+                                            AS everybody) AS "members!: i64"
                FROM groups ORDER BY name"#
         )
         .fetch_all(&mut *self.read().await?)
@@ -70,7 +85,10 @@ impl Groups for Engine {
 
     async fn members(&self, name: &GroupName) -> Result<Vec<Username>> {
         let names = sqlx::query_scalar!(
-            "SELECT username FROM accounts JOIN memberships ON account_id = id WHERE group_name = $1 ORDER BY username",
+            "SELECT username FROM accounts
+             WHERE id IN (SELECT account_id FROM memberships WHERE group_name = $1
+                          UNION SELECT account_id FROM provided_groups WHERE group_name = $1)
+             ORDER BY username",
             name.as_str()
         )
         .fetch_all(&mut *self.read().await?)
@@ -120,5 +138,83 @@ impl Groups for Engine {
         tx.change(Change::AccountChanged { account }, now).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn replace_provided_groups(
+        &self,
+        account: AccountId,
+        issuer: &str,
+        groups: &[GroupName],
+        now: Timestamp,
+    ) -> Result<Regrouped> {
+        let mut tx = self.begin().await?;
+        // One after the other, so that what is there in the end is what one sign-in said.
+        tx.serialize().await?;
+        let before = sqlx::query_scalar!(
+            "SELECT group_name FROM provided_groups WHERE account_id = $1 AND issuer = $2",
+            account.uuid(),
+            issuer
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(failed)?;
+        let mut regrouped = Regrouped::default();
+        for name in before {
+            let name: GroupName = parse("provided_groups.group_name", &name)?;
+            if groups.contains(&name) {
+                continue;
+            }
+            sqlx::query!(
+                "DELETE FROM provided_groups WHERE account_id = $1 AND issuer = $2 AND group_name = $3",
+                account.uuid(),
+                issuer,
+                name.as_str()
+            )
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+            regrouped.left.push(name);
+        }
+        for name in groups {
+            let added = sqlx::query!(
+                "INSERT INTO provided_groups (account_id, issuer, group_name)
+                 SELECT id, $2, $3 FROM accounts WHERE id = $1
+                 ON CONFLICT (account_id, issuer, group_name) DO NOTHING",
+                account.uuid(),
+                issuer,
+                name.as_str()
+            )
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+            if added.rows_affected() > 0 {
+                regrouped.joined.push(name.clone());
+            }
+        }
+        if regrouped == Regrouped::default() {
+            tx.give_up().await?;
+            return Ok(regrouped);
+        }
+        tx.change(Change::AccountChanged { account }, now).await?;
+        tx.commit().await?;
+        Ok(regrouped)
+    }
+
+    async fn provided_groups(&self, account: AccountId) -> Result<Vec<ProvidedGroup>> {
+        let rows = sqlx::query!(
+            "SELECT issuer, group_name FROM provided_groups WHERE account_id = $1 ORDER BY issuer, group_name",
+            account.uuid()
+        )
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(ProvidedGroup {
+                    group: parse("provided_groups.group_name", &row.group_name)?,
+                    issuer: row.issuer,
+                })
+            })
+            .collect()
     }
 }

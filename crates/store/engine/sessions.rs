@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::id::Id;
 use model::{AccountId, Change, SessionId, Timestamp, TokenDigest};
-use store::{NewSession, Result, Session, Sessions};
+use store::{CompanyProof, NewSession, Result, Session, Sessions};
 use uuid::Uuid;
 
 use crate::db::{Engine, Tx};
@@ -19,6 +19,9 @@ struct Row {
     expires_at: i64,
     user_agent: String,
     address: String,
+    provider: Option<String>,
+    acr: Option<String>,
+    amr: Option<String>,
 }
 
 impl TryFrom<Row> for Session {
@@ -34,6 +37,11 @@ impl TryFrom<Row> for Session {
             expires_at: Timestamp::from_millis(row.expires_at),
             user_agent: row.user_agent,
             address: row.address,
+            company: row.provider.map(|provider| CompanyProof {
+                provider,
+                acr: row.acr,
+                amr: row.amr,
+            }),
         })
     }
 }
@@ -89,10 +97,11 @@ impl Sessions for Engine {
             .await
             .map_err(failed)?;
         }
+        let company = session.company.as_ref();
         sqlx::query!(
             "INSERT INTO sessions (id, digest, account_id, created_at, authenticated_at, fresh_for, last_seen_at,
-                 expires_at, user_agent, address)
-             VALUES ($1, $2, $3, $4, $4, $5, $4, $6, $7, $8)",
+                 expires_at, user_agent, address, provider, acr, amr)
+             VALUES ($1, $2, $3, $4, $9, $5, $4, $6, $7, $8, $10, $11, $12)",
             session.id.uuid(),
             session.digest.as_bytes(),
             session.account.uuid(),
@@ -100,7 +109,11 @@ impl Sessions for Engine {
             session.fresh_for.as_ref().map(<[u8; 32]>::as_slice),
             session.expires_at.as_millis(),
             session.user_agent,
-            session.address
+            session.address,
+            session.authenticated_at.as_millis(),
+            company.map(|company| company.provider.as_str()),
+            company.and_then(|company| company.acr.as_deref()),
+            company.and_then(|company| company.amr.as_deref())
         )
         .execute(tx.conn())
         .await
@@ -128,7 +141,8 @@ impl Sessions for Engine {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT sessions.id AS "id: Uuid", account_id AS "account_id: Uuid", sessions.created_at,
-                      authenticated_at, fresh_for, last_seen_at, expires_at, user_agent, address
+                      authenticated_at, fresh_for, last_seen_at, expires_at, user_agent, address, provider, acr,
+                      amr
                FROM sessions JOIN accounts ON accounts.id = account_id
                WHERE digest = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3
                      AND accounts.status = 'active'"#,
@@ -164,7 +178,7 @@ impl Sessions for Engine {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", created_at, authenticated_at, fresh_for,
-                      last_seen_at, expires_at, user_agent, address
+                      last_seen_at, expires_at, user_agent, address, provider, acr, amr
                FROM sessions
                WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3
                ORDER BY last_seen_at DESC"#,

@@ -61,8 +61,10 @@ pub struct NewAccount {
     pub username: Username,
     /// What others read.
     pub display_name: String,
-    /// Address, not proved.
+    /// Address.
     pub email: Option<String>,
+    /// Whether a provider says that it is theirs.
+    pub email_verified: bool,
     /// Whether it may use the operator's commands and pages.
     pub administrator: bool,
     /// PHC string: with one it is active at once, without one it is invited.

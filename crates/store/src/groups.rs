@@ -16,7 +16,25 @@ pub struct Group {
     pub members: i64,
 }
 
-/// The `groups` and `memberships` tables.
+/// A group in which a provider says that somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvidedGroup {
+    /// The provider, by its issuer identifier.
+    pub issuer: String,
+    /// The group.
+    pub group: GroupName,
+}
+
+/// What became other when a provider's groups were replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Regrouped {
+    /// New ones.
+    pub joined: Vec<GroupName>,
+    /// Those that are gone.
+    pub left: Vec<GroupName>,
+}
+
+/// The `groups`, `provided_groups` and `memberships` tables.
 #[async_trait]
 pub trait Groups {
     /// Makes a group. `false` if it is there.
@@ -25,10 +43,20 @@ pub trait Groups {
     async fn remove_group(&self, name: &GroupName, now: Timestamp) -> Result<bool>;
     /// All, by name.
     async fn groups(&self) -> Result<Vec<Group>>;
-    /// Its members, by username.
+    /// Its members, by username, whoever says so.
     async fn members(&self, name: &GroupName) -> Result<Vec<Username>>;
     /// Puts a person into a group. `false` if they are in it, or the group is unknown.
     async fn add_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool>;
     /// Takes a person out of a group. `false` if they are not in it.
     async fn remove_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool>;
+    /// Puts these in place of the groups that a provider gave to somebody before.
+    async fn replace_provided_groups(
+        &self,
+        account: AccountId,
+        issuer: &str,
+        groups: &[GroupName],
+        now: Timestamp,
+    ) -> Result<Regrouped>;
+    /// The groups that providers gave to somebody.
+    async fn provided_groups(&self, account: AccountId) -> Result<Vec<ProvidedGroup>>;
 }

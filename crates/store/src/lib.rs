@@ -31,6 +31,7 @@ pub mod old_tokens;
 pub mod refresh_tokens;
 pub mod service_tokens;
 pub mod sessions;
+pub mod sign_ins;
 pub mod signing_keys;
 pub mod tasks;
 pub mod transactions;
@@ -48,15 +49,16 @@ pub use codes::{Code, Codes, NewGrant, Redemption};
 pub use consents::{Consent, Consents};
 pub use error::{Result, StoreError};
 pub use grants::{EndReason, Grant, Grants, RevokedTokens, Widening};
-pub use groups::{Group, Groups};
+pub use groups::{Group, Groups, ProvidedGroup, Regrouped};
 pub use guesses::GuessCounters;
-pub use identities::{ForeignName, Identities, Identity, LinkedAccount};
+pub use identities::{ByAddress, ForeignName, Identities, Identity, LinkedAccount, OtherWay};
 pub use invitations::{Invitation, Invitations, NewInvitation};
 pub use leases::Leases;
 pub use old_tokens::{OldTokenUses, OldTokens};
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
 pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};
-pub use sessions::{NewSession, Session, Sessions};
+pub use sessions::{CompanyProof, NewSession, Session, Sessions};
+pub use sign_ins::{NewSignIn, SignIns, UnderWay};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use tasks::{Task, Tasks};
 pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
@@ -84,6 +86,7 @@ pub trait Store:
     + RevokedTokens
     + ServiceTokens
     + Sessions
+    + SignIns
     + SigningKeys
     + Tasks
     + Transactions

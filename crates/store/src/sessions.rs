@@ -26,6 +26,19 @@ pub struct Session {
     pub user_agent: String,
     /// Where it came from.
     pub address: String,
+    /// What the provider said of the proof; none for a password.
+    pub company: Option<CompanyProof>,
+}
+
+/// How a provider says that somebody proved who they are (OpenID Connect Core section 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompanyProof {
+    /// What the configuration calls the provider.
+    pub provider: String,
+    /// The class of the proof.
+    pub acr: Option<String>,
+    /// The methods, separated by spaces.
+    pub amr: Option<String>,
 }
 
 /// A session to be made.
@@ -41,6 +54,8 @@ pub struct NewSession {
     pub browser: TokenDigest,
     /// Who signs in.
     pub account: AccountId,
+    /// When the person proved who they are; at a provider that may have been before.
+    pub authenticated_at: Timestamp,
     /// Digest of the authorization request that asked for it.
     pub fresh_for: Option<[u8; 32]>,
     /// When it ends in any case.
@@ -49,6 +64,8 @@ pub struct NewSession {
     pub user_agent: String,
     /// Where it comes from.
     pub address: String,
+    /// What the provider said of the proof; none for a password.
+    pub company: Option<CompanyProof>,
 }
 
 /// The `sessions` and `browsers` tables.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gateway::Routes;
 use issuer::{IssFlag, KnownClients, Lifetimes, RefreshRules, Registration, Resource, Settings};
 use net::TrustedProxies;
+use people::Ways;
 use protocol::{Issuer, Origin, Origins};
 use relying::TrustedIssuer;
 use store::{NewClient, Retention};
@@ -24,6 +25,7 @@ mod legacy;
 mod policies;
 mod quotas;
 mod servers;
+mod ways;
 
 pub use policies::policies_of;
 
@@ -91,6 +93,8 @@ pub struct Snapshot {
     pub routes: Routes,
     /// For the pages.
     pub site: web::Site,
+    /// How people sign in.
+    pub ways: Ways,
     /// Who is believed about who is calling.
     pub proxies: TrustedProxies,
     /// Clients of the configuration, with the digests of their secrets.
@@ -103,17 +107,28 @@ pub struct Snapshot {
     pub files: Vec<PathBuf>,
 }
 
-/// Makes a snapshot. Ways to upstreams that `before` has are taken over, with their open connections.
+/// What is decided by at this moment, for taking over what does not change.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a> {
+    /// The gateway's part.
+    pub routes: &'a Routes,
+    /// How people sign in.
+    pub ways: &'a Ways,
+}
+
+/// Makes a snapshot. Ways to upstreams that `before` has are taken over, with their open connections, and what is known
+/// of providers.
 ///
 /// # Errors
 /// Everything that is wrong with the configuration and the files it names.
 pub fn compose(
     loaded: &Loaded,
     environment: &Environment,
-    before: Option<&Routes>,
+    before: Option<Before<'_>>,
 ) -> Result<Snapshot, Problems> {
     let mut problems = Problems::default();
     let config = &loaded.config;
+    let (before, ways_before) = before.map_or((None, None), |it| (Some(it.routes), Some(it.ways)));
     let Some(public) = config.public_url.clone() else {
         problems.add(
             "public_url",
@@ -134,6 +149,7 @@ pub fn compose(
     quotas::check(config, &mut problems);
     arguments::check(config, &mut problems);
     sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
+    let ways = ways::ways(&mut sources, ways_before, &mut problems);
     let mut resources = Vec::new();
     let mut servers = HashMap::new();
     for (name, server) in &config.servers {
@@ -179,6 +195,7 @@ pub fn compose(
     };
     Ok(Snapshot {
         settings,
+        ways,
         site: web::Site {
             title: config.title.clone(),
             origin: origins.public().clone(),

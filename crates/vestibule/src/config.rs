@@ -24,6 +24,7 @@ pub mod legacy;
 pub mod policy;
 pub mod quota;
 pub mod server;
+pub mod sign_in;
 pub mod telemetry;
 pub mod trusted_issuer;
 pub mod values;
@@ -33,6 +34,7 @@ pub use legacy::Legacy;
 pub use policy::Policy;
 pub use quota::{Counted, Quota};
 pub use server::{Accept, Assertion, Auth, Pinning, Server, Transport};
+pub use sign_in::SignIn;
 pub use telemetry::{Log, LogFormat, Metrics, Otlp};
 pub use trusted_issuer::TrustedIssuer;
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub refresh: Refresh,
     /// Browser sessions.
     pub sessions: Sessions,
+    /// How people prove who they are.
+    pub sign_in: SignIn,
     /// Whether programs may register themselves (RFC 7591): `open` or `closed`. Most MCP clients need `open`.
     pub registration: RegistrationMode,
     /// Networks that may register more than 120 new clients in ten minutes: a vendor's, or a gateway that many
@@ -156,6 +160,7 @@ impl Default for Config {
             service_tokens: ServiceTokens::default(),
             refresh: Refresh::default(),
             sessions: Sessions::default(),
+            sign_in: SignIn::default(),
             registration: RegistrationMode::Open,
             unlimited_registration: Vec::new(),
             clients: BTreeMap::new(),

@@ -42,6 +42,10 @@ impl Hand {
 /// # Errors
 /// If the database does not answer or the file cannot be written.
 pub async fn invite(foundation: &Foundation, public_url: &str, hand: &Hand) -> anyhow::Result<()> {
+    // A link sets a password, which lets nobody in.
+    if !foundation.loaded.config.sign_in.passwords {
+        return Ok(());
+    }
     let accounts = foundation.store.accounts().await?;
     let file = foundation.loaded.data_dir().join(FILE);
     let administrators: Vec<_> = accounts.iter().filter(|account| account.administrator).collect();

@@ -15,14 +15,14 @@ use keys::Sealer;
 use model::World;
 use net::strangers::FetchRules;
 use net::{Strangers, Tasks};
-use people::{Accounts, Directory, Identities, Passwords, SessionPolicy, Sessions, SignIn};
+use people::{Accounts, Company, Directory, Identities, Passwords, SessionPolicy, Sessions, SignIn, WaysIn};
 use store::Store;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::error;
 use web::Web;
 
-use crate::compose::{Problems, Snapshot, compose};
+use crate::compose::{Before, Problems, Snapshot, compose};
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::master_key::MasterKeyError;
@@ -185,6 +185,8 @@ pub struct House {
     pub gateway: Arc<Gateway>,
     /// The pages.
     pub web: Arc<Web>,
+    /// How people sign in.
+    pub ways: Arc<WaysIn>,
     /// What servers say they have.
     pub catalogue: Arc<Catalogue>,
     /// Who collects spans of calls.
@@ -282,7 +284,16 @@ impl House {
             snapshot.settings,
         );
         let spans = Spans::open(&current.loaded).map_err(|error| OpenError::Otlp(format!("{error:#}")))?;
-        let web = pages(&foundation, &current, &directory, &server, snapshot.site);
+        let ways = WaysIn::new(snapshot.ways);
+        let company = Company::new(
+            world.clone(),
+            Arc::clone(store),
+            Arc::clone(&identities),
+            foundation.recorder.clone(),
+            Arc::clone(&ways),
+        );
+        let people = (&directory, &ways, company);
+        let web = pages(&foundation, &current, people, &server, snapshot.site);
         let (catalogue, learning) =
             Catalogue::new(world.clone(), Arc::clone(store), foundation.recorder.clone());
         for name in snapshot.routes.servers.keys() {
@@ -321,6 +332,7 @@ impl House {
             server,
             gateway,
             web,
+            ways,
             catalogue,
             spans,
             current: ArcSwap::from_pointee(current),
@@ -331,7 +343,12 @@ impl House {
     /// Puts a new configuration in place of the one before: all of it, or nothing of it.
     pub async fn reconfigure(&self, loaded: Loaded) -> Result<(), OpenError> {
         let routes = self.gateway.routes();
-        let snapshot = compose(&loaded, &self.foundation.environment, Some(&routes))?;
+        let ways = self.ways.now();
+        let before = Before {
+            routes: &routes,
+            ways: &ways,
+        };
+        let snapshot = compose(&loaded, &self.foundation.environment, Some(before))?;
         let now = self.foundation.world.now();
         self.foundation
             .store
@@ -348,6 +365,7 @@ impl House {
         let current = Current::of(loaded, &snapshot);
         self.server.reconfigure(snapshot.settings, snapshot.known_clients);
         self.web.reconfigure(snapshot.site);
+        self.ways.replace(snapshot.ways);
         self.current.store(Arc::new(current));
         // Last: open streams look again, and find everything in its new place.
         self.gateway.reconfigure(snapshot.routes);
@@ -376,7 +394,7 @@ impl House {
 fn pages(
     foundation: &Foundation,
     current: &Current,
-    directory: &Arc<Directory>,
+    (directory, ways, company): (&Arc<Directory>, &Arc<WaysIn>, Company),
     server: &Arc<AuthorizationServer>,
     site: web::Site,
 ) -> Arc<Web> {
@@ -392,7 +410,9 @@ fn pages(
             Arc::clone(&store),
             foundation.passwords.clone(),
             foundation.recorder.clone(),
+            Arc::clone(ways),
         ),
+        company,
         sessions: Sessions::new(
             world.clone(),
             Arc::clone(&store),

@@ -1,4 +1,4 @@
-//! The person's own account: who they are here, and their password.
+//! The person's own account: who they are here and at the company's providers, and their password.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use people::SignedIn;
 use people::accounts::AccountError;
 
 use crate::authorize::person;
+use crate::company_links::{self, Link};
 use crate::form_token;
 use crate::locale::Locale;
 use crate::page::{self, Page, render};
@@ -27,27 +28,65 @@ struct AccountPage {
     email: Option<String>,
     groups: Vec<String>,
     token: String,
+    /// Whether there is a password to change.
+    password: bool,
+    links: Vec<Link>,
+    notice: Notice,
+}
+
+/// What a part of the page says.
+#[derive(Debug, Default)]
+pub(crate) struct Notice {
+    /// Why the password was not changed.
     error: Option<String>,
+    /// Whether it was.
     done: bool,
+    /// What became of linking.
+    company: Option<String>,
+}
+
+impl Notice {
+    fn password(error: String) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::default()
+        }
+    }
+
+    /// About the accounts at providers.
+    pub(crate) fn company(text: String) -> Self {
+        Self {
+            company: Some(text),
+            ..Self::default()
+        }
+    }
 }
 
 /// `GET /account`.
 pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
     match browser.signed_in(&web).await {
-        Some(signed_in) => page(&web, locale, &signed_in, StatusCode::OK, None, false),
+        Some(signed_in) => page(&web, locale, &signed_in, StatusCode::OK, Notice::default()).await,
         None => see_other("/sign-in"),
     }
 }
 
-fn page(
+pub(crate) async fn page(
     web: &Web,
     locale: Locale,
     signed_in: &SignedIn,
     status: StatusCode,
-    error: Option<String>,
-    done: bool,
+    notice: Notice,
 ) -> Response {
     let account = &signed_in.account;
+    let read = async {
+        let known = web.parts.store.account(account.id).await?;
+        let links = company_links::links(web, signed_in).await?;
+        Ok::<_, store::StoreError>((known.is_some_and(|known| known.password_hash.is_some()), links))
+    };
+    let (has_password, links) = match read.await {
+        Ok(read) => read,
+        Err(error) => return page::unavailable(web, locale, &error),
+    };
     let template = AccountPage {
         page: Page::own(web, locale, locale.t("account-title"), "account", signed_in),
         username: account.username.to_string(),
@@ -55,8 +94,9 @@ fn page(
         email: account.email.as_ref().map(|(email, _)| email.clone()),
         groups: account.groups.iter().map(ToString::to_string).collect(),
         token: form_token::for_cookie(signed_in.cookie.expose()),
-        error,
-        done,
+        password: has_password && web.parts.company.ways().passwords,
+        links,
+        notice,
     };
     render(status, &template)
 }
@@ -70,8 +110,11 @@ pub async fn change_password(
 ) -> Response {
     let signed_in = &form.signed_in;
     if form.field("new") != form.field("repeat") {
-        let error = Some(locale.t("password-differs"));
-        return page(&web, locale, signed_in, StatusCode::BAD_REQUEST, error, false);
+        let notice = Notice::password(locale.t("password-differs"));
+        return page(&web, locale, signed_in, StatusCode::BAD_REQUEST, notice).await;
+    }
+    if !web.parts.company.ways().passwords {
+        return page::stale_form(&web, locale);
     }
     let (current, new) = (
         form.field("current").to_owned().into(),
@@ -84,16 +127,18 @@ pub async fn change_password(
         .change_password(signed_in.account.id, current, new, signed_in.session.id, person)
         .await;
     match changed {
-        Ok(()) => page(&web, locale, signed_in, StatusCode::OK, None, true),
+        Ok(()) => {
+            let notice = Notice {
+                done: true,
+                ..Notice::default()
+            };
+            page(&web, locale, signed_in, StatusCode::OK, notice).await
+        }
         Err(error) => match problem(locale, &error) {
-            Some(text) => page(
-                &web,
-                locale,
-                signed_in,
-                StatusCode::BAD_REQUEST,
-                Some(text),
-                false,
-            ),
+            Some(text) => {
+                let notice = Notice::password(text);
+                page(&web, locale, signed_in, StatusCode::BAD_REQUEST, notice).await
+            }
             None => page::unavailable(&web, locale, &error),
         },
     }

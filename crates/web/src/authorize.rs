@@ -13,7 +13,9 @@ use people::SignedIn;
 use protocol::metadata::paths;
 use protocol::{Params, RedirectUri};
 
+use crate::company_sign_in::{self, Going};
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Message};
 use crate::request::{Browser, Form, From, RawQuery};
 use crate::return_to_client::{go, see_other};
@@ -41,13 +43,25 @@ pub async fn authorize(
         .await
     {
         Ok(Outcome::SignIn(SignInNeeded { username, again })) => {
+            // Nothing to choose: at once, for somebody who is not signed in. Whoever was sent back here with an error, or
+            // has to prove it again, gets a page to stand on, so that nobody goes around in a circle.
+            if let (Some(provider), None) = (web.parts.company.ways().only(), &signed_in) {
+                let going = Going {
+                    provider: &provider.name,
+                    query: &query,
+                    onward: Onward::Authorization,
+                    login_hint: username.as_deref(),
+                    session: None,
+                };
+                return company_sign_in::leave(&web, locale, &from, &browser, &going).await;
+            }
             let known = signed_in.map(|signed_in| signed_in.account.username.to_string());
             let asked = sign_in::Asked {
                 query: &query,
                 username: known.or(username),
                 again,
                 error: None,
-                onward: sign_in::Onward::Authorization,
+                onward: Onward::Authorization,
             };
             sign_in::page(&web, locale, &browser, StatusCode::OK, asked)
         }

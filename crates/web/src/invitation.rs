@@ -9,14 +9,15 @@ use http::StatusCode;
 use people::accounts::AccountError;
 
 use crate::account::problem;
-use crate::cookies::{self, Cookie};
+use crate::cookies::Cookie;
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Message, Page, render};
 use crate::request::{Browser, Form, From};
 use crate::return_to_client::see_other;
 use crate::router::Web;
-use crate::sign_in::{Credentials, Onward, sign_in};
+use crate::sign_in::{Credentials, sign_in};
 
 #[derive(Template)]
 #[template(path = "invitation.html")]
@@ -46,33 +47,36 @@ async fn page(
     status: StatusCode,
     error: Option<String>,
 ) -> Response {
+    // A password would let nobody in.
+    if !web.parts.company.ways().passwords {
+        return no_passwords(web, locale);
+    }
     let owner = match web.parts.accounts.link_owner(link).await {
         Ok(owner) => owner,
         Err(AccountError::Store(error)) => return page::unavailable(web, locale, &error),
         Err(_) => return dead(web, locale),
     };
-    let known = browser
-        .cookie(web, Cookie::Form)
-        .filter(|cookie| cookie.len() >= 32);
-    let cookie = known.clone().unwrap_or_else(|| {
-        web.parts
-            .world
-            .new_token(model::TokenKind::Session)
-            .expose()
-            .to_owned()
-    });
+    let cookie = browser.form_cookie(web);
     let template = InvitationPage {
         page: Page::new(web, locale, locale.t("invitation-title")),
         username: owner.username.to_string(),
         action: format!("/invitation/{link}"),
-        token: form_token::for_cookie(&cookie),
+        token: form_token::for_cookie(&cookie.value),
         error,
     };
     let mut response = render(status, &template);
-    if known.is_none() {
-        cookies::set(response.headers_mut(), Cookie::Form, &cookie, &web.site().origin);
-    }
+    cookie.send(web, response.headers_mut());
     response
+}
+
+fn no_passwords(web: &Web, locale: Locale) -> Response {
+    let message = Message {
+        title: locale.t("no-passwords-title"),
+        text: locale.t("no-passwords-text"),
+        link: Some(("/sign-in".to_owned(), locale.t("sign-in-title"))),
+        ..Message::default()
+    };
+    page::problem(web, locale, StatusCode::FORBIDDEN, "no_passwords", message)
 }
 
 fn dead(web: &Web, locale: Locale) -> Response {
@@ -97,6 +101,9 @@ pub async fn submit(
     let cookie = browser.cookie(&web, Cookie::Form).unwrap_or_default();
     if !form_token::fits(&cookie, &field("token")) {
         return page::stale_form(&web, locale);
+    }
+    if !web.parts.company.ways().passwords {
+        return no_passwords(&web, locale);
     }
     if field("new") != field("repeat") {
         let error = Some(locale.t("password-differs"));

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
+use model::TokenKind;
 use net::Caller;
 use people::SignedIn;
 use protocol::{OAuthError, Params};
@@ -75,6 +76,17 @@ impl Browser {
         cookies::read(&self.headers, cookie, &web.site().origin)
     }
 
+    /// The cookie that binds forms, and sign-ins at a provider, before anybody is signed in; made if there is none.
+    pub fn form_cookie(&self, web: &Web) -> FormCookie {
+        let known = self.cookie(web, Cookie::Form).filter(|cookie| cookie.len() >= 32);
+        let is_new = known.is_none();
+        let made = || web.parts.world.new_token(TokenKind::Session).expose().to_owned();
+        FormCookie {
+            value: known.unwrap_or_else(made),
+            is_new,
+        }
+    }
+
     /// Who is signed in. A database that does not answer signs nobody in.
     pub async fn signed_in(&self, web: &Web) -> Option<SignedIn> {
         let cookie = self.cookie(web, Cookie::Session)?;
@@ -84,6 +96,28 @@ impl Browser {
                 tracing::warn!(%error, "a session cannot be looked up");
                 None
             }
+        }
+    }
+}
+
+/// A browser's form cookie; a new one goes out with the answer.
+pub struct FormCookie {
+    /// Its value.
+    pub value: String,
+    is_new: bool,
+}
+
+impl std::fmt::Debug for FormCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FormCookie")
+    }
+}
+
+impl FormCookie {
+    /// Sends it along if the browser does not have it yet.
+    pub fn send(&self, web: &Web, answer: &mut HeaderMap) {
+        if self.is_new {
+            cookies::set(answer, Cookie::Form, &self.value, &web.site().origin);
         }
     }
 }

@@ -10,16 +10,17 @@ use axum::handler::Handler as _;
 use axum::routing::{MethodRouter, get, post};
 use issuer::{AuthorizationServer, IssFlag, Registration};
 use model::World;
-use people::{Accounts, Sessions, SignIn};
+use people::{Accounts, Company, Sessions, SignIn};
 use protocol::Origin;
 use protocol::metadata::{AuthorizationServerMetadata, Offer, paths};
 use store::Store;
 use tower_http::csrf::CsrfLayer;
 
-use crate::sign_in::Onward;
+use crate::onward::Onward;
 use crate::{
-    account, apps, assets, authorize, consent, cors, fallback, home, introspection, invitation, logout,
-    metadata, page, registration, revocation, sessions, sign_in, step_up, token, userinfo,
+    account, apps, assets, authorize, company_links, company_sign_in, consent, cors, fallback, home,
+    introspection, invitation, logout, metadata, page, registration, revocation, sessions, sign_in, step_up,
+    token, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub server: Arc<AuthorizationServer>,
     /// Signing in.
     pub sign_in: SignIn,
+    /// Signing in at a provider.
+    pub company: Company,
     /// Browser sessions.
     pub sessions: Sessions,
     /// Accounts and their links.
@@ -192,6 +195,18 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
         .route(
             Onward::SCOPES,
             get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
+        )
+        .route(
+            &format!("{}/{{provider}}", company_sign_in::CALLBACK),
+            get(company_sign_in::callback),
+        )
+        .route(
+            "/account/company/{provider}/link",
+            post(company_links::link.layer(csrf.clone())),
+        )
+        .route(
+            "/account/company/{provider}/unlink",
+            post(company_links::unlink.layer(csrf.clone())),
         )
         .route("/consent", post(consent::submit.layer(csrf.clone())))
         .route(

@@ -4,30 +4,27 @@
 //! address is nested in another, and nothing is stored for somebody who is not signed in. Afterwards the
 //! browser goes on to the page of ours that asked, with that query, or home, and nowhere else (OS-45).
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use keys::sha256;
-use model::TokenKind;
-use people::sessions::Place;
+use people::sessions::{Begun, Place};
 use people::sign_in::Attempt;
-use people::{SignInError, SignedIn};
-use protocol::metadata::paths;
+use people::{SignInError, SignedIn, Ways};
 
 use crate::authorize::person;
+use crate::company_sign_in::{self, Going};
 use crate::cookies::{self, Cookie};
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Page, render};
 use crate::request::{Browser, Form, From, RawQuery};
 use crate::return_to_client::see_other;
 use crate::router::Web;
-use crate::step_up;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -38,52 +35,17 @@ struct SignInPage {
     username: String,
     again: bool,
     error: Option<String>,
+    providers: Vec<Button>,
+    /// Whether a password can be typed.
+    passwords: bool,
+    /// Whether an address alone is enough to go on.
+    address: bool,
 }
 
-/// The page that somebody goes on to who signed in; besides these there is only home (OS-45).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Onward {
-    /// The authorization endpoint.
-    Authorization,
-    /// What a program may do.
-    Scopes,
-}
-
-impl Onward {
-    /// Where its sign-in form goes.
-    pub(crate) const SCOPES: &str = "/sign-in/scopes";
-
-    fn action(self) -> &'static str {
-        match self {
-            Self::Authorization => "/sign-in",
-            Self::Scopes => Self::SCOPES,
-        }
-    }
-
-    fn page(self) -> &'static str {
-        match self {
-            Self::Authorization => paths::AUTHORIZE,
-            Self::Scopes => step_up::PAGE,
-        }
-    }
-}
-
-/// By the address that the form went to.
-impl<S: Send + Sync> FromRequestParts<S> for Onward {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(match parts.uri.path() {
-            Self::SCOPES => Self::Scopes,
-            _ => Self::Authorization,
-        })
-    }
-}
-
-/// An address with this query.
-fn with_query(path: &str, query: &str) -> String {
-    let separator = if query.is_empty() { "" } else { "?" };
-    format!("{path}{separator}{query}")
+/// The way to a provider.
+struct Button {
+    provider: String,
+    title: String,
 }
 
 /// Why and for what somebody is asked to sign in.
@@ -130,12 +92,8 @@ pub(crate) fn page(
     status: StatusCode,
     asked: Asked<'_>,
 ) -> Response {
-    let known = browser
-        .cookie(web, Cookie::Form)
-        .filter(|cookie| cookie.len() >= 32);
-    let cookie = known
-        .clone()
-        .unwrap_or_else(|| web.parts.world.new_token(TokenKind::Session).expose().to_owned());
+    let cookie = browser.form_cookie(web);
+    let ways = web.parts.company.ways();
     let title = if asked.again {
         locale.t("sign-in-again-title")
     } else {
@@ -143,16 +101,24 @@ pub(crate) fn page(
     };
     let template = SignInPage {
         page: Page::new(web, locale, title),
-        action: with_query(asked.onward.action(), asked.query),
-        token: form_token::for_cookie(&cookie),
+        action: asked.onward.form(asked.query),
+        token: form_token::for_cookie(&cookie.value),
         username: asked.username.unwrap_or_default(),
         again: asked.again,
         error: asked.error,
+        providers: ways
+            .providers
+            .iter()
+            .map(|provider| Button {
+                provider: provider.name.clone(),
+                title: provider.title.clone(),
+            })
+            .collect(),
+        passwords: ways.passwords,
+        address: ways.ask_for_address(),
     };
     let mut response = render(status, &template);
-    if known.is_none() {
-        cookies::set(response.headers_mut(), Cookie::Form, &cookie, &web.site().origin);
-    }
+    cookie.send(web, response.headers_mut());
     response
 }
 
@@ -173,6 +139,41 @@ pub async fn submit(
     }
     let username = field("username").to_owned();
     let before = browser.signed_in(&web).await;
+    let asked = Asked {
+        query: &query,
+        username: Some(username.clone()),
+        again: before.is_some(),
+        error: None,
+        onward,
+    };
+    match chosen(
+        &web.parts.company.ways(),
+        field("provider"),
+        &username,
+        field("password"),
+    ) {
+        Chosen::Provider(name) => {
+            let going = Going {
+                provider: &name,
+                query: &query,
+                onward,
+                login_hint: username.contains('@').then_some(username.as_str()),
+                session: None,
+            };
+            return company_sign_in::leave(&web, locale, &from, &browser, &going).await;
+        }
+        Chosen::Nothing(key) => {
+            let error = Some(key(locale));
+            return page(
+                &web,
+                locale,
+                &browser,
+                StatusCode::BAD_REQUEST,
+                Asked { error, ..asked },
+            );
+        }
+        Chosen::Password => {}
+    }
     let attempt = Credentials {
         username: &username,
         password: field("password"),
@@ -181,20 +182,32 @@ pub async fn submit(
     };
     match sign_in(&web, &from, &browser, before.as_ref(), attempt).await {
         Ok(response) => response,
-        Err(error) => refused(
-            &web,
-            locale,
-            &browser,
-            &error,
-            Asked {
-                query: &query,
-                username: Some(username),
-                again: before.is_some(),
-                error: None,
-                onward,
-            },
-        ),
+        Err(error) => refused(&web, locale, &browser, &error, asked),
     }
+}
+
+/// What somebody wants who sent the form.
+enum Chosen {
+    /// To this provider: by its button, or by an address of one of its domains.
+    Provider(String),
+    /// In with a password.
+    Password,
+    /// Nothing that leads anywhere; what to tell them.
+    Nothing(fn(Locale) -> String),
+}
+
+fn chosen(ways: &Ways, button: &str, username: &str, password: &str) -> Chosen {
+    if !button.is_empty() {
+        return Chosen::Provider(button.to_owned());
+    }
+    if password.is_empty() || !ways.passwords {
+        return match ways.for_address(username) {
+            Some(provider) => Chosen::Provider(provider.name.clone()),
+            None if ways.passwords => Chosen::Nothing(|locale| locale.t("sign-in-password-missing")),
+            None => Chosen::Nothing(|locale| locale.t("sign-in-no-provider")),
+        };
+    }
+    Chosen::Password
 }
 
 /// What was typed, and what for.
@@ -234,22 +247,23 @@ pub(crate) async fn sign_in(
         user_agent: from.user_agent(),
     };
     let begun = web.parts.sessions.begin(proof, place).await?;
-    let target = if query.is_empty() {
-        "/".to_owned()
-    } else {
-        with_query(credentials.onward.page(), query)
-    };
-    let mut response = see_other(&target);
+    Ok(go_on(web, &begun, credentials.onward, query))
+}
+
+/// Sends a browser on that has just signed in, with its cookies.
+pub(crate) fn go_on(web: &Web, begun: &Begun, onward: Onward, query: &str) -> Response {
+    let mut response = see_other(&onward.target(query));
     let origin = &web.site().origin;
     let headers = response.headers_mut();
     cookies::set(headers, Cookie::Session, begun.cookie.expose(), origin);
     cookies::set(headers, Cookie::Browser, begun.browser.expose(), origin);
-    Ok(response)
+    response
 }
 
 fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, asked: Asked<'_>) -> Response {
     let (status, text, wait) = match error {
         SignInError::Refused => (StatusCode::FORBIDDEN, locale.t("sign-in-wrong"), None),
+        SignInError::NoPasswords => (StatusCode::FORBIDDEN, locale.t("sign-in-no-provider"), None),
         SignInError::Slowed(wait) => {
             let seconds = wait.as_secs().max(1);
             (

@@ -15,11 +15,12 @@ use store::StoreError;
 use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Message, Page, render};
 use crate::request::{Browser, From, OwnForm, RawQuery};
 use crate::return_to_client::see_other;
 use crate::router::Web;
-use crate::sign_in::{self, Asked, Onward};
+use crate::sign_in::{self, Asked};
 
 /// Where the page is.
 pub(crate) const PAGE: &str = "/apps/scopes";

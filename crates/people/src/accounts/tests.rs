@@ -36,7 +36,13 @@ async fn rooms(database: &Database) -> Rooms {
             passwords.clone(),
             recorder.clone(),
         ),
-        sign_in: SignIn::new(world.clone(), Arc::clone(&store), passwords, recorder.clone()),
+        sign_in: SignIn::new(
+            world.clone(),
+            Arc::clone(&store),
+            passwords,
+            recorder.clone(),
+            Arc::default(),
+        ),
         sessions: Sessions::new(
             world.clone(),
             Arc::clone(&store),

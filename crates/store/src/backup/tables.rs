@@ -1,13 +1,13 @@
 //! The tables of a backup, parents before children, so that they can be put back in this order.
 //!
-//! Left out: what is worth nothing after a while (codes, transactions, guesses, used assertions, changes,
-//! leases). A restored server asks people to finish what they were in the middle of.
+//! Left out: what is worth nothing after a while (codes, transactions, sign-ins under way, guesses, used assertions,
+//! changes, leases). A restored server asks people to finish what they were in the middle of.
 
 use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 20] = [
+pub const TABLES: [Table; 21] = [
     Table {
         name: "accounts",
         columns: &[
@@ -57,6 +57,9 @@ pub const TABLES: [Table; 20] = [
             ("user_agent", Text),
             ("address", Text),
             ("ended_at", Integer),
+            ("provider", Text),
+            ("acr", Text),
+            ("amr", Text),
         ],
     },
     Table {
@@ -147,6 +150,10 @@ pub const TABLES: [Table; 20] = [
             ("account_id", Uuid),
             ("created_at", Integer),
         ],
+    },
+    Table {
+        name: "provided_groups",
+        columns: &[("account_id", Uuid), ("issuer", Text), ("group_name", Text)],
     },
     Table {
         name: "old_token_uses",

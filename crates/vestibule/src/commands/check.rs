@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::compose::compose;
+use crate::compose::{Snapshot, compose};
 use crate::config::environment::Environment;
 use crate::config::file::{ConfigError, Loaded};
 use crate::config::policy::{Allow, Tools};
@@ -142,6 +142,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
     let sealed = database(loaded, findings).await;
     files::master_keys(loaded, environment, sealed, findings);
     upstreams::upstreams(&snapshot, world, findings).await;
+    providers(&snapshot, world, findings).await;
 }
 
 /// What is allowed and yet most likely not meant.
@@ -200,6 +201,17 @@ fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
             }
         }
     }
+    for (name, provider) in &config.sign_in.providers {
+        let is_plain = |text: &String| {
+            vault::Template::parse(text, Path::new("")).is_ok_and(|template| template.is_plain())
+        };
+        if provider.client_secret.as_ref().is_some_and(is_plain) {
+            findings.warning(
+                format!("sign_in.providers.{name}.client_secret"),
+                "the secret stands in the configuration file; put it into a file and name that in client_secret_file",
+            );
+        }
+    }
     let public = config.public_url.as_ref();
     if public.is_some_and(protocol::Origin::is_https)
         && config.tls.is_none()
@@ -209,6 +221,17 @@ fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
             "trusted_proxies",
             "is empty and there is no `tls`: a proxy on this machine works, but every caller looks like 127.0.0.1; list the proxy",
         );
+    }
+}
+
+/// Whether the providers at which people sign in answer, as far as their metadata goes.
+async fn providers(snapshot: &Snapshot, world: &World, findings: &mut Findings) {
+    for provider in &snapshot.ways.providers {
+        let key = format!("sign_in.providers.{}", provider.name);
+        match provider.openid.metadata(world.now()).await {
+            Ok(_) => findings.good(key, format_args!("{} answers", provider.issuer())),
+            Err(error) => findings.problem(key, error),
+        }
     }
 }
 

@@ -221,3 +221,68 @@ servers:
         assert!(found.contains(wanted), "{wanted}\n---\n{found}");
     }
 }
+
+/// What is wrong with the ways in is said before anybody is kept out, or let in who should not be.
+#[test]
+fn ways_in_are_set_up_soundly_or_not_at_all() {
+    let alone = problems("{ public_url: https://mcp.example.com, sign_in: { passwords: false } }");
+    assert!(
+        alone.contains("sign_in.passwords: is false and there is no provider"),
+        "{alone}"
+    );
+    let found = problems(
+        "
+public_url: https://mcp.example.com
+trusted_issuers:
+  both: { issuer: https://a.example }
+sign_in:
+  providers:
+    Bad Name: { issuer: https://bad.example, client_id: door }
+    plain: { issuer: http://a.example, client_id: '' }
+    both: { issuer: https://b.example, client_id: door, domains: [example.com] }
+    twice: { issuer: https://b.example, client_id: door, domains: [Example.COM, '@x', '*.y'] }
+    bare: { issuer: https://c.example, client_id: door, authentication: basic, scopes: [profile], leeway: 6m }
+    sly: { issuer: https://d.example, client_id: door, client_secret: '${env:TOKEN}', authentication: none }
+    torn: { issuer: https://e.example, client_id: door, client_secret: a, client_secret_file: b, group_prefix: '' }
+    unset: { issuer: https://f.example, client_id: door, client_secret: '${env:NOWHERE}', claims: { groups: '' } }
+    gone: { issuer: https://g.example, client_id: door, client_secret_file: secret, lifetime: 0s, name: ' ' }
+",
+    );
+    for wanted in [
+        "sign_in.providers.Bad Name: ",
+        "sign_in.providers.plain.issuer: must be an https URL",
+        "sign_in.providers.plain.client_id: is empty",
+        "sign_in.providers.both: trusted_issuers has another issuer of this name",
+        "sign_in.providers.twice.issuer: is that of both already",
+        "sign_in.providers.twice.domains: Example.COM is of both already",
+        "sign_in.providers.twice.domains: must be domains",
+        "sign_in.providers.bare.authentication: needs a secret",
+        "sign_in.providers.bare.scopes: must name openid",
+        "sign_in.providers.bare.leeway: may be 5m at most",
+        "sign_in.providers.sly.authentication: is none",
+        "sign_in.providers.torn.client_secret: and client_secret_file exclude",
+        "sign_in.providers.torn.group_prefix: must be",
+        "sign_in.providers.unset.client_secret: the environment variable NOWHERE is not set",
+        "sign_in.providers.unset.claims.groups: \"\" names no claim",
+        "sign_in.providers.gone.client_secret_file: /nonexistent/secret",
+        "sign_in.providers.gone.lifetime: must be longer",
+        "sign_in.providers.gone.name: is empty",
+    ] {
+        assert!(found.contains(wanted), "{wanted}\n---\n{found}");
+    }
+    let good = composed(
+        "
+public_url: https://mcp.example.com
+sign_in:
+  passwords: false
+  providers:
+    local: { issuer: 'http://127.0.0.1:5556/dex', client_id: door, client_secret: '${env:TOKEN}' }
+",
+    )
+    .unwrap();
+    assert_eq!(good.ways.only().unwrap().title, "local");
+    assert!(
+        !format!("{:?}", good.ways).contains("t0ken"),
+        "a secret does not print"
+    );
+}

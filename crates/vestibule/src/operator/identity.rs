@@ -1,4 +1,4 @@
-//! `vestibule identity`: who at a trusted issuer is who here.
+//! `vestibule identity`: who at a trusted issuer or a provider is who here.
 
 use audit::{Person, What};
 use clap::Subcommand;
@@ -19,20 +19,20 @@ pub enum IdentityCommand {
         #[arg(long)]
         user: Option<Username>,
     },
-    /// Link somebody at a trusted issuer to an account
+    /// Link somebody at a trusted issuer or a sign-in provider to an account
     Link {
         /// The account
         username: Username,
-        /// The issuer, by its name in `trusted_issuers`
+        /// The issuer, by its name in `trusted_issuers` or `sign_in.providers`
         #[arg(long)]
         issuer: String,
-        /// The `sub` of their tokens, as the event `identity_refused` shows it
+        /// The `sub` of their tokens, as the event `identity_refused` or the page that turned them away shows it
         #[arg(long)]
         subject: String,
     },
     /// Take a link away; counts on the next request
     Unlink {
-        /// The issuer, by its name in `trusted_issuers`, or its identifier
+        /// The issuer, by its name in `trusted_issuers` or `sign_in.providers`, or its identifier
         #[arg(long)]
         issuer: String,
         /// The `sub` of their tokens
@@ -55,10 +55,16 @@ impl IdentityCommand {
     }
 }
 
-/// The identifier of a trusted issuer.
+/// The identifier of a trusted issuer, or of a provider at which people sign in.
 fn identifier(operator: &Operator<'_>, issuer: &str) -> Option<String> {
-    let trusted = &operator.loaded.config.trusted_issuers;
-    trusted.get(issuer).map(|trusted| trusted.issuer.clone())
+    let config = &operator.loaded.config;
+    let trusted = config.trusted_issuers.get(issuer).map(|trusted| &trusted.issuer);
+    let provider = config
+        .sign_in
+        .providers
+        .get(issuer)
+        .map(|provider| &provider.issuer);
+    trusted.or(provider).cloned()
 }
 
 async fn list(operator: &Operator<'_>, user: Option<Username>) -> Result<Answer, Failure> {
@@ -96,8 +102,11 @@ async fn link(
     issuer: &str,
     subject: String,
 ) -> Result<Answer, Failure> {
-    let issuer = identifier(operator, issuer)
-        .ok_or_else(|| Failure::NotFound(format!("there is no trusted issuer called {issuer}")))?;
+    let issuer = identifier(operator, issuer).ok_or_else(|| {
+        Failure::NotFound(format!(
+            "there is no trusted issuer and no provider called {issuer}"
+        ))
+    })?;
     let account = operator.account(username).await?;
     let name = ForeignName { issuer, subject };
     let foundation = operator.foundation;

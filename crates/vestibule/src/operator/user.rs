@@ -173,7 +173,10 @@ async fn show(operator: &Operator<'_>, username: &Username) -> Result<Answer, Fa
         .iter()
         .filter(|token| token.account == account.id && token.revoked_at.is_none() && token.expires_at > now);
     let mut item = facts(&account);
+    let provided = store.provided_groups(account.id).await?;
+    let provided = provided.iter().map(|it| format!("{} ({})", it.group, it.issuer));
     item["groups"] = json!(groups);
+    item["groups_by_provider"] = json!(provided.collect::<Vec<_>>());
     item["sessions"] = json!(sessions.len());
     item["grants"] = json!(grants.len());
     item["service_tokens"] = json!(live.count());

@@ -124,6 +124,20 @@ async fn every_table_that_grows_is_swept() {
             expires_at: now + DAY,
         };
         store.bind_task(&task).await.unwrap();
+        let sign_in = store::NewSignIn {
+            state: [1; 32],
+            browser: [2; 32],
+            provider: "corp".to_owned(),
+            kept: store::UnderWay {
+                onward: "authorization".to_owned(),
+                query: String::new(),
+                session: None,
+                max_age: None,
+                begun_at: now,
+            },
+            expires_at: now + DAY,
+        };
+        store.begin_sign_in(&sign_in).await.unwrap();
         foundation.recorder.flush().await.unwrap();
 
         let retention = door.running().house.current.load().retention;
@@ -153,6 +167,7 @@ async fn every_table_that_grows_is_swept() {
             "refresh_tokens (links)",
             "revoked_tokens",
             "sessions",
+            "sign_ins",
             "service_tokens",
             "signing_keys",
             "tasks",

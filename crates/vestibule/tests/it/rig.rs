@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod door;
 pub(crate) mod foreign;
 pub(crate) mod process;
+pub(crate) mod provider;
 pub(crate) mod scripted;
 pub(crate) mod wire;
 

@@ -107,10 +107,12 @@ impl<'a> Browser<'a> {
 
     /// Signs in at the form of the last page.
     pub(crate) async fn fill_in(&mut self, username: &str, password: &str) -> Reply {
-        let form = self
+        let mut form = self
             .form("/sign-in")
             .set("username", username)
             .set("password", password);
+        // The buttons of providers stand above the form for passwords, and are forms to the same address.
+        form.fields.retain(|(name, _)| name != "provider");
         self.submit(&form).await
     }
 

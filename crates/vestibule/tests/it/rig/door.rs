@@ -173,6 +173,9 @@ impl Door {
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::copy(self.folder.path().join(name), to).unwrap();
         }
+        for (name, text) in &self.plan.files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         let (upstream, tasks) = (self.upstream.clone(), self.upstream_tasks.clone());
         let plan = Plan {
             public_url: Some(self.url.clone()),

@@ -11,12 +11,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What is answered to a request's head; nothing: the connection is closed.
-type Answers = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
+/// What is answered to a request, its head and its body; nothing: the connection is closed.
+pub(super) type Answers = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
 
 /// A listener that answers each connection once.
-struct Listener {
-    address: SocketAddr,
+pub(super) struct Listener {
+    pub(super) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
@@ -27,7 +27,7 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    async fn start(answers: Arc<Answers>) -> Self {
+    pub(super) async fn start(answers: Arc<Answers>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::task::spawn(async move {
@@ -41,15 +41,15 @@ impl Listener {
 }
 
 async fn answer(mut stream: TcpStream, answers: &Answers) {
-    let mut head = Vec::new();
+    let mut request = Vec::new();
     let mut buffer = [0; 4096];
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    while !is_whole(&request) {
         match stream.read(&mut buffer).await {
-            Ok(count) if count > 0 => head.extend_from_slice(&buffer[..count]),
+            Ok(count) if count > 0 => request.extend_from_slice(&buffer[..count]),
             _ => return,
         }
     }
-    if let Some((status, body)) = answers(&String::from_utf8_lossy(&head)) {
+    if let Some((status, body)) = answers(&String::from_utf8_lossy(&request)) {
         let text = format!(
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
@@ -57,6 +57,19 @@ async fn answer(mut stream: TcpStream, answers: &Answers) {
         let _ = stream.write_all(text.as_bytes()).await;
         let _ = stream.shutdown().await;
     }
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    body.len() >= length.unwrap_or(0)
 }
 
 /// An OpenID issuer.

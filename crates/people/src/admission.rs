@@ -1,0 +1,240 @@
+//! Who somebody from a provider is here: found by a stored link, linked, or given an account, as the operator says.
+//!
+//! An address or a name never finds an account by itself: whoever can choose theirs at the provider would take the
+//! account over. `link_by_verified_email` is the operator's word that a provider's verified addresses can be believed,
+//! and even then an account is found only if it is the only one with the address (OS-46).
+
+use audit::{Person, What};
+use model::{AccountId, AccountStatus};
+use relying::Profile;
+use store::{AccountView, ByAddress, CompanyProof, ForeignName, OtherWay, StoreError};
+
+use crate::company::{Company, CompanyError, Refusal};
+use crate::identities::Newcomer;
+use crate::sign_in::{Proof, ProvedThere};
+use crate::ways::Provider;
+
+impl Company {
+    /// Lets somebody in who proved at a provider who they are.
+    pub async fn admit(
+        &self,
+        provider: &Provider,
+        profile: &Profile,
+        person: &Person,
+    ) -> Result<Proof, CompanyError> {
+        let name = name(provider, profile);
+        let person = &called(person, profile);
+        let refuse = |account, why: Refusal| self.refused(provider, account, why.into(), person);
+        if !provider.rules.is_member(profile) {
+            return Err(refuse(self.store.identity(&name).await?, Refusal::NotAMember));
+        }
+        let id = match self.store.identity(&name).await? {
+            Some(account) => account,
+            None => match self.newcomer(provider, &name, profile, person).await? {
+                Ok(account) => account,
+                Err(why) => return Err(refuse(None, why)),
+            },
+        };
+        let account = match self.store.account(id).await? {
+            Some(account) if account.status == AccountStatus::Active => account,
+            Some(_) => return Err(refuse(Some(id), Refusal::Disabled)),
+            None => return Err(refuse(None, Refusal::NoAccount)),
+        };
+        self.regroup(provider, id, profile, person).await?;
+        Ok(Proof {
+            account: id,
+            username: account.username,
+            method: format!("provider:{}", provider.name),
+            there: Some(ProvedThere {
+                at: profile.auth_time,
+                lifetime: provider.rules.lifetime,
+                company: CompanyProof {
+                    provider: provider.name.clone(),
+                    acr: profile.acr.clone(),
+                    amr: profile.amr.clone(),
+                },
+            }),
+        })
+    }
+
+    /// The account of somebody who comes for the first time.
+    async fn newcomer(
+        &self,
+        provider: &Provider,
+        name: &ForeignName,
+        profile: &Profile,
+        person: &Person,
+    ) -> Result<Result<AccountId, Refusal>, StoreError> {
+        let rules = &provider.rules;
+        if let Some(address) = profile.email.as_deref()
+            && rules.link_by_verified_email
+            && profile.email_verified
+            && rules.is_of_a_domain(profile)
+        {
+            let now = self.world.now();
+            match self.store.link_identity_by_address(name, address, now).await? {
+                ByAddress::Linked(account) => {
+                    self.linked(provider, account, person);
+                    return Ok(Ok(account));
+                }
+                // Another account beside the one that has the address would go around whatever keeps that one closed;
+                // unless the same person came at the same moment and is linked by now.
+                ByAddress::Refused => {
+                    return Ok(self.store.identity(name).await?.ok_or(Refusal::Address));
+                }
+                ByAddress::Nobody => {}
+            }
+        }
+        if !rules.create_accounts {
+            return Ok(Err(Refusal::NoAccount));
+        }
+        if !rules.is_of_a_domain(profile) {
+            return Ok(Err(Refusal::Domain));
+        }
+        let newcomer = Newcomer {
+            issuer: &provider.name,
+            username: profile.username.as_deref(),
+            name: profile.name.as_deref(),
+            email: profile.email.as_deref(),
+            email_verified: profile.email_verified,
+        };
+        let made = self
+            .identities
+            .account_or_new(name, newcomer, person.clone())
+            .await?;
+        Ok(made.ok_or(Refusal::NoAccount))
+    }
+
+    /// Links who somebody is at a provider to the account that they are signed in with.
+    pub async fn link(
+        &self,
+        provider: &Provider,
+        profile: &Profile,
+        account: &AccountView,
+        person: &Person,
+    ) -> Result<(), CompanyError> {
+        let name = name(provider, profile);
+        let id = account.id;
+        let refuse = |why: Refusal| self.refused(provider, Some(id), why.into(), person);
+        if !provider.rules.is_member(profile) {
+            return Err(refuse(Refusal::NotAMember));
+        }
+        if self.store.link_own_identity(&name, id, self.world.now()).await? {
+            self.linked(provider, id, person);
+        } else if self.store.identity(&name).await? != Some(id) {
+            return Err(refuse(Refusal::Taken));
+        }
+        self.regroup(provider, id, profile, person).await?;
+        Ok(())
+    }
+
+    /// Takes who somebody is at a provider away from their account. `false` if it is their last way in, or not there.
+    pub async fn unlink(
+        &self,
+        provider: &Provider,
+        account: AccountId,
+        person: &Person,
+    ) -> Result<bool, StoreError> {
+        let Some(elsewhere) = self.other_way(provider, account).await? else {
+            return Ok(false);
+        };
+        let other = match &elsewhere {
+            Elsewhere::Password => OtherWay::Password,
+            Elsewhere::Issuer(issuer) => OtherWay::Identity(issuer),
+        };
+        let now = self.world.now();
+        let issuer = provider.issuer();
+        let gone = self
+            .store
+            .unlink_own_identity(issuer, account, other, now)
+            .await?;
+        if gone {
+            let issuer = issuer.to_owned();
+            let what = What::IdentityUnlinked { account, issuer };
+            self.recorder.record(what, person.clone());
+        }
+        Ok(gone)
+    }
+
+    /// What lets somebody in besides this provider.
+    pub async fn other_way(
+        &self,
+        provider: &Provider,
+        account: AccountId,
+    ) -> Result<Option<Elsewhere>, StoreError> {
+        let ways = self.ways();
+        let known = self.store.account(account).await?;
+        if ways.passwords && known.is_some_and(|account| account.password_hash.is_some()) {
+            return Ok(Some(Elsewhere::Password));
+        }
+        let identities = self.store.identities_of(account).await?;
+        let other = identities
+            .into_iter()
+            .map(|identity| identity.name.issuer)
+            .find(|issuer| {
+                issuer != provider.issuer() && ways.providers.iter().any(|way| way.issuer() == issuer)
+            });
+        Ok(other.map(Elsewhere::Issuer))
+    }
+
+    /// Puts the groups that the provider says now in place of those that it said before.
+    async fn regroup(
+        &self,
+        provider: &Provider,
+        account: AccountId,
+        profile: &Profile,
+        person: &Person,
+    ) -> Result<(), StoreError> {
+        let groups = provider.rules.groups_of(&profile.groups);
+        let now = self.world.now();
+        let regrouped = self
+            .store
+            .replace_provided_groups(account, provider.issuer(), &groups, now)
+            .await?;
+        let joined = regrouped.joined.into_iter().map(|group| (group, true));
+        let left = regrouped.left.into_iter().map(|group| (group, false));
+        for (group, member) in joined.chain(left) {
+            let what = What::GroupChanged {
+                account,
+                group,
+                member,
+            };
+            self.recorder.record(what, person.clone());
+        }
+        Ok(())
+    }
+
+    fn linked(&self, provider: &Provider, account: AccountId, person: &Person) {
+        let what = What::IdentityLinked {
+            account,
+            issuer: provider.issuer().to_owned(),
+            made: false,
+        };
+        self.recorder.record(what, person.clone());
+    }
+}
+
+/// What lets somebody in besides a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Their password.
+    Password,
+    /// Who they are at this issuer.
+    Issuer(String),
+}
+
+fn name(provider: &Provider, profile: &Profile) -> ForeignName {
+    ForeignName {
+        issuer: provider.issuer().to_owned(),
+        subject: profile.subject.clone(),
+    }
+}
+
+/// Who the record says it was: what they are called there, until it is known who they are here.
+fn called(person: &Person, profile: &Profile) -> Person {
+    let called = profile.username.as_ref().unwrap_or(&profile.subject);
+    Person {
+        username: Some(called.chars().take(80).collect()),
+        ..person.clone()
+    }
+}

@@ -1,0 +1,275 @@
+//! An OpenID provider at which this door is a client: the way there and the way back (OpenID Connect Core section 3.1).
+//!
+//! The configuration fixes the issuer before anybody goes anywhere. What comes back is checked against it and against
+//! what this browser began: `iss` (RFC 9207), the code with its verifier (RFC 7636), the ID token in full (OS-46).
+//! Where the browser began is remembered by others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{ExposeSecret, SecretString, Timestamp};
+use net::{Egress, Operators};
+use thiserror::Error;
+use tokio::sync::Mutex;
+use tracing::warn;
+use url::Url;
+
+use crate::claims::ClaimNames;
+use crate::discovery;
+use crate::id_token::{BadIdToken, Expected, IdToken};
+use crate::key_set::{KeySet, Source};
+use crate::metadata::{ClientAuthentication, MetadataError, ProviderMetadata};
+use crate::profile::Profile;
+use crate::token_request::{self, TokenError};
+
+/// So long metadata is taken without asking again.
+const FRESH: Duration = Duration::from_hours(1);
+/// So long it counts while it cannot be had again.
+const KEEP: Duration = Duration::from_hours(24);
+/// A provider that did not answer is not asked again sooner.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What the operator says of a provider.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// Its identifier, byte for byte what its tokens say.
+    pub issuer: String,
+    /// What it calls us.
+    pub client_id: String,
+    /// What we prove ourselves with.
+    pub secret: Option<SecretString>,
+    /// How; as its metadata says if not given.
+    pub authentication: Option<ClientAuthentication>,
+    /// What is asked for, separated by spaces.
+    pub scope: String,
+    /// Which claims say what.
+    pub claims: ClaimNames,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+}
+
+impl Relation {
+    /// Whether nothing differs.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let secret = |relation: &Self| {
+            relation
+                .secret
+                .as_ref()
+                .map(|text| text.expose_secret().to_owned())
+        };
+        self.issuer == other.issuer
+            && self.client_id == other.client_id
+            && secret(self) == secret(other)
+            && self.authentication == other.authentication
+            && self.scope == other.scope
+            && self.claims == other.claims
+            && self.leeway == other.leeway
+    }
+}
+
+/// What goes along to the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Departure<'a> {
+    /// Where the browser is to come back to; of this provider alone.
+    pub redirect_uri: &'a str,
+    /// Finds what this browser began.
+    pub state: &'a str,
+    /// Binds the ID token to it.
+    pub nonce: &'a str,
+    /// Binds the code to it.
+    pub code_challenge: &'a str,
+    /// Whether the person has to prove who they are anew.
+    pub again: bool,
+    /// How old their proof may be.
+    pub max_age: Option<Duration>,
+    /// Whom the form should begin with.
+    pub login_hint: Option<&'a str>,
+    /// The language of our pages.
+    pub language: &'a str,
+}
+
+/// What has to fit when the browser is back.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// As at the departure.
+    pub redirect_uri: &'a str,
+    /// What the provider gave.
+    pub code: &'a str,
+    /// The verifier of the challenge.
+    pub code_verifier: &'a str,
+    /// As at the departure.
+    pub nonce: &'a str,
+    /// How old the proof may be, and since when the browser was away.
+    pub max_age: Option<(Duration, Timestamp)>,
+}
+
+/// Why nobody is let in.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum ProviderError {
+    /// The provider cannot be asked at this moment.
+    #[error("the provider cannot be asked: {0}")]
+    Unavailable(String),
+    /// The answer names another issuer, or none where it must: a mix-up (RFC 9207 section 2.4).
+    #[error("the answer is of another issuer")]
+    Issuer,
+    /// The code was not taken.
+    #[error("the provider did not take the code: {0}")]
+    Code(String),
+    /// The ID token does not count.
+    #[error("{0}")]
+    IdToken(#[from] BadIdToken),
+    /// Userinfo is about somebody else (OpenID Connect Core section 5.3.2).
+    #[error("the userinfo endpoint answered about somebody else")]
+    Userinfo,
+}
+
+/// A provider with what is known of it.
+#[derive(Debug)]
+pub struct OpenIdProvider {
+    /// What the operator says.
+    pub relation: Relation,
+    /// What the way to it was made from, so that a new configuration can take it over.
+    pub egress: Egress,
+    client: Operators,
+    keys: KeySet,
+    metadata: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    metadata: Option<(Arc<ProviderMetadata>, Timestamp)>,
+    failed: Option<(Timestamp, MetadataError)>,
+}
+
+impl OpenIdProvider {
+    /// Asks nobody yet.
+    pub fn new(relation: Relation, egress: Egress, client: Operators) -> Self {
+        Self {
+            keys: KeySet::new(Source::Of(relation.issuer.clone()), client.clone(), KEEP),
+            metadata: Mutex::default(),
+            relation,
+            egress,
+            client,
+        }
+    }
+
+    /// Its metadata: lately fetched, or an older one while it cannot be had.
+    pub async fn metadata(&self, now: Timestamp) -> Result<Arc<ProviderMetadata>, ProviderError> {
+        let mut known = self.metadata.lock().await;
+        if let Some((metadata, at)) = &known.metadata
+            && now.since(*at) < FRESH
+        {
+            return Ok(Arc::clone(metadata));
+        }
+        let error = match &known.failed {
+            Some((at, error)) if now.since(*at) < AGAIN => error.clone(),
+            _ => match self.fetch().await {
+                Ok(metadata) => {
+                    let metadata = Arc::new(metadata);
+                    *known = Known {
+                        metadata: Some((Arc::clone(&metadata), now)),
+                        failed: None,
+                    };
+                    return Ok(metadata);
+                }
+                Err(error) => {
+                    warn!(%error, issuer = self.relation.issuer, "a provider's metadata cannot be had");
+                    known.failed = Some((now, error.clone()));
+                    error
+                }
+            },
+        };
+        match &known.metadata {
+            Some((metadata, at)) if now.since(*at) < KEEP => Ok(Arc::clone(metadata)),
+            _ => Err(ProviderError::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn fetch(&self) -> Result<ProviderMetadata, MetadataError> {
+        let issuer = &self.relation.issuer;
+        let document = discovery::document(&self.client, issuer).await?;
+        ProviderMetadata::read(&document, issuer)
+    }
+
+    /// Where the browser goes.
+    pub async fn authorization_url(
+        &self,
+        departure: &Departure<'_>,
+        now: Timestamp,
+    ) -> Result<Url, ProviderError> {
+        let metadata = self.metadata(now).await?;
+        let mut url = metadata.authorization_endpoint.clone();
+        let max_age = departure.max_age.map(|age| age.as_secs().to_string());
+        let always = [
+            ("response_type", "code"),
+            ("client_id", &self.relation.client_id),
+            ("redirect_uri", departure.redirect_uri),
+            ("scope", &self.relation.scope),
+            ("state", departure.state),
+            ("nonce", departure.nonce),
+            ("code_challenge", departure.code_challenge),
+            ("code_challenge_method", "S256"),
+            ("ui_locales", departure.language),
+        ];
+        let sometimes = [
+            ("prompt", departure.again.then_some("login")),
+            ("max_age", max_age.as_deref()),
+            ("login_hint", departure.login_hint),
+        ];
+        url.query_pairs_mut().extend_pairs(always).extend_pairs(
+            sometimes
+                .into_iter()
+                .filter_map(|(name, value)| value.map(|value| (name, value))),
+        );
+        Ok(url)
+    }
+
+    /// Checks whose answer it is, before anything else of it is looked at.
+    pub async fn check_issuer(&self, iss: Option<&str>, now: Timestamp) -> Result<(), ProviderError> {
+        match iss {
+            Some(iss) if iss == self.relation.issuer => Ok(()),
+            Some(_) => Err(ProviderError::Issuer),
+            None if self.metadata(now).await?.names_issuer => Err(ProviderError::Issuer),
+            None => Ok(()),
+        }
+    }
+
+    /// Redeems the code and says who came.
+    pub async fn redeem(&self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Profile, ProviderError> {
+        let metadata = self.metadata(now).await?;
+        let tokens = token_request::redeem(&self.client, &metadata, &self.relation, arrival)
+            .await
+            .map_err(|error| match error {
+                TokenError::Refused(why) => ProviderError::Code(why),
+                other => ProviderError::Unavailable(other.to_string()),
+            })?;
+        let expected = Expected {
+            issuer: &self.relation.issuer,
+            client_id: &self.relation.client_id,
+            nonce: arrival.nonce,
+            access_token: tokens.access_token.as_ref().map(ExposeSecret::expose_secret),
+            leeway: self.relation.leeway,
+            max_age: arrival.max_age,
+        };
+        let token = IdToken::check(tokens.id_token.expose_secret(), &expected, &self.keys, now)
+            .await
+            .map_err(|error| match error {
+                BadIdToken::Unavailable => ProviderError::Unavailable(error.to_string()),
+                bad => ProviderError::IdToken(bad),
+            })?;
+        let mut claims = token.claims;
+        // What a scope asks for is said at the userinfo endpoint, unless the provider says it at once (section 5.4).
+        if let (Some(url), Some(access)) = (&metadata.userinfo_endpoint, &tokens.access_token)
+            && Profile::lacks(&claims, &self.relation.claims)
+        {
+            let more = token_request::userinfo(&self.client, url, access)
+                .await
+                .map_err(|error| ProviderError::Unavailable(error.to_string()))?;
+            if more["sub"] != claims["sub"] {
+                return Err(ProviderError::Userinfo);
+            }
+            Profile::add(&mut claims, more);
+        }
+        Ok(Profile::read(&claims, &self.relation.claims))
+    }
+}

@@ -1,0 +1,167 @@
+//! Redeeming a code (OAuth 2.1 section 4.1.3), and asking the userinfo endpoint (OpenID Connect Core section 5.3).
+
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use model::{ExposeSecret, SecretString};
+use net::operators::CallError;
+use net::{Body, Operators, body};
+use protocol::params;
+use serde_json::Value;
+use thiserror::Error;
+use url::Url;
+
+use crate::metadata::{ClientAuthentication, ProviderMetadata};
+use crate::provider::{Arrival, Relation};
+
+/// Most bytes of an answer.
+const LARGEST: usize = 256 << 10;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the token endpoint gave.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) id_token: SecretString,
+    pub(crate) access_token: Option<SecretString>,
+}
+
+/// Why there are none.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub(crate) enum TokenError {
+    /// Nobody could be reached.
+    #[error("{0}")]
+    Call(#[from] CallError),
+    /// It took too long.
+    #[error("no answer in time")]
+    Slow,
+    /// It did not take what we sent; this is its `error`.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// It does not take us for its client: something for the operator.
+    #[error("the token endpoint does not take us for its client: {0}")]
+    Client(String),
+    /// Something else than tokens.
+    #[error("answered {0} and no tokens")]
+    Answer(StatusCode),
+}
+
+/// Redeems a code.
+pub(crate) async fn redeem(
+    client: &Operators,
+    metadata: &ProviderMetadata,
+    relation: &Relation,
+    arrival: &Arrival<'_>,
+) -> Result<Tokens, TokenError> {
+    let request = token_request(metadata, relation, arrival);
+    let (status, answer) = ask(client, request).await?;
+    let text = |member: &str| {
+        let text = answer[member].as_str().filter(|text| !text.is_empty());
+        text.map(str::to_owned)
+    };
+    match (status, text("id_token")) {
+        (StatusCode::OK, Some(id_token)) => Ok(Tokens {
+            id_token: id_token.into(),
+            access_token: text("access_token").map(Into::into),
+        }),
+        (status, _) if status.is_client_error() => {
+            let error: String = text("error").unwrap_or_default().chars().take(80).collect();
+            Err(match error.as_str() {
+                "invalid_client" | "unauthorized_client" | "" => TokenError::Client(error),
+                _ => TokenError::Refused(error),
+            })
+        }
+        (status, _) => Err(TokenError::Answer(status)),
+    }
+}
+
+fn token_request(metadata: &ProviderMetadata, relation: &Relation, arrival: &Arrival<'_>) -> Request<Body> {
+    let mut fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", arrival.code),
+        ("redirect_uri", arrival.redirect_uri),
+        ("code_verifier", arrival.code_verifier),
+    ];
+    let secret = relation.secret.as_ref().map(ExposeSecret::expose_secret);
+    let wanted = relation.authentication.unwrap_or(metadata.with_secret);
+    let mut basic = None;
+    match (wanted, secret) {
+        (ClientAuthentication::Basic, Some(secret)) => basic = credentials(&relation.client_id, secret),
+        (ClientAuthentication::Post, Some(secret)) => {
+            fields.push(("client_id", &relation.client_id));
+            fields.push(("client_secret", secret));
+        }
+        (ClientAuthentication::None, _) | (_, None) => fields.push(("client_id", &relation.client_id)),
+    }
+    let mut request = Request::new(body::full(params::encode(fields)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = metadata.token_endpoint.as_str().parse().unwrap_or_default();
+    let headers = request.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
+    if let Some(basic) = basic {
+        headers.insert(header::AUTHORIZATION, basic);
+    }
+    request
+}
+
+/// Both parts form-encoded, as RFC 6749 section 2.3.1 wants it.
+fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> {
+    let form = |text: &str| params::encode([("", text)]).trim_start_matches('=').to_owned();
+    let pair = format!("{}:{}", form(client_id), form(secret));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair.as_bytes()))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// What the userinfo endpoint says of whom an access token is for.
+pub(crate) async fn userinfo(
+    client: &Operators,
+    url: &Url,
+    access_token: &SecretString,
+) -> Result<Value, TokenError> {
+    let mut request = Request::new(body::empty());
+    *request.uri_mut() = url.as_str().parse().unwrap_or_default();
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", access_token.expose_secret()))
+        .map_err(|_| TokenError::Refused("the access token is not one".to_owned()))?;
+    bearer.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, bearer);
+    match ask(client, request).await? {
+        (StatusCode::OK, answer) if answer.is_object() => Ok(answer),
+        (status, _) => Err(TokenError::Answer(status)),
+    }
+}
+
+/// Sends it; an answer that is not JSON is `null`.
+async fn ask(client: &Operators, mut request: Request<Body>) -> Result<(StatusCode, Value), TokenError> {
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let answered = async {
+        let response = client.call(request).await?;
+        let status = response.status();
+        let bytes = body::read(response.into_body(), LARGEST, PATIENCE)
+            .await
+            .map_err(|_| TokenError::Answer(status))?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    };
+    tokio::time::timeout(PATIENCE, answered)
+        .await
+        .unwrap_or(Err(TokenError::Slow))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_of_the_credentials_are_form_encoded() {
+        let value = credentials("a b:c", "s+/%").unwrap();
+        let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        assert_eq!(BASE64.decode(encoded.as_bytes()).unwrap(), b"a+b%3Ac:s%2B%2F%25");
+        assert!(value.is_sensitive());
+    }
+}

@@ -1,0 +1,163 @@
+//! `sign_in`: how people prove who they are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::GroupName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::values::Span;
+
+/// How people prove who they are.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignIn {
+    /// Whether passwords of local accounts let people in. With `false` the providers are the only way in: no page asks
+    /// for a password, and one-time links set none.
+    pub passwords: bool,
+    /// OpenID Connect providers at which people can sign in, by a name of your own (`a-z`, `0-9`, `-`). It is a part of
+    /// the redirect URI to register there: `PUBLIC_URL/sign-in/callback/NAME`.
+    pub providers: BTreeMap<String, Provider>,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        Self {
+            passwords: true,
+            providers: BTreeMap::new(),
+        }
+    }
+}
+
+/// An OpenID Connect provider at which people sign in.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// What people call it; stands on its button. The name in this file if not given.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its identifier, byte for byte what its metadata and its tokens say. Everything else is found from there
+    /// (OpenID Connect Discovery).
+    pub issuer: String,
+    /// What it calls this door.
+    pub client_id: String,
+    /// A file with the client's secret. Without one, and without `client_secret`, the door is a public client there and
+    /// proves itself by PKCE alone, which it always uses.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    /// The secret as a template: `${env:NAME}` or `${file:/path}`.
+    #[serde(default)]
+    pub client_secret: Option<String>,
+    /// How the door proves itself at the token endpoint: `basic`, `post`, or `none`. If not given, as the provider's
+    /// metadata says.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// What is asked for. `openid` must be among it.
+    #[serde(default = "usual_scopes")]
+    pub scopes: Vec<String>,
+    /// Which claims say what.
+    #[serde(default)]
+    pub claims: ProviderClaims,
+    /// Domains of addresses whose people sign in here: who types such an address on the sign-in page is sent to this
+    /// provider. With any, an account is made or linked only for somebody with an address of one of them that the
+    /// provider calls verified (`email_verified`).
+    #[serde(default)]
+    pub domains: Vec<String>,
+    /// Who gets in: `existing`, whose identity is linked to an account, or `create`, which makes an account for whoever
+    /// comes for the first time.
+    #[serde(default)]
+    pub accounts: AccountsAt,
+    /// Groups in the provider's words. With any, nobody gets in who is in none of them.
+    #[serde(default)]
+    pub require_groups: Vec<String>,
+    /// Link somebody who comes for the first time to the one account that has their verified address. Say `true` only
+    /// if everybody with an address at this provider has proved that it is theirs: whoever gets an address there gets
+    /// the account.
+    #[serde(default)]
+    pub link_by_verified_email: bool,
+    /// Which group of the provider is which group here. They are taken anew at every sign-in, beside those that the
+    /// account has here.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub groups: BTreeMap<String, GroupName>,
+    /// Take all other groups of the provider too, with this before their names, as `corp:`.
+    #[serde(default)]
+    pub group_prefix: Option<String>,
+    /// How long somebody stays signed in at most who signed in here; `sessions` holds too.
+    #[serde(default = "usual_lifetime")]
+    pub lifetime: Span,
+    /// How far its clock may differ; at most 5m.
+    #[serde(default = "usual_leeway")]
+    pub leeway: Span,
+    /// PEM file of the authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy to reach it through, as `http://proxy:3128`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<Url>,
+}
+
+/// How the door proves itself at a token endpoint.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Authentication {
+    /// The secret in the `Authorization` header (`client_secret_basic`).
+    Basic,
+    /// The secret in the form (`client_secret_post`).
+    Post,
+    /// PKCE alone.
+    None,
+}
+
+/// Who gets in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountsAt {
+    /// Whose identity is linked to an account.
+    #[default]
+    Existing,
+    /// Everybody; who comes for the first time gets an account.
+    Create,
+}
+
+/// Which claims of the ID token, or of userinfo, say what: the name of a claim, or a JSON pointer such as
+/// `/realm_access/roles`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderClaims {
+    /// What an account that is made is called, with `+` and the provider's name behind it.
+    pub username: String,
+    /// What others read of an account that is made.
+    pub name: String,
+    /// The address of an account that is made. Only `email` can be verified.
+    pub email: String,
+    /// The groups.
+    pub groups: String,
+}
+
+impl Default for ProviderClaims {
+    fn default() -> Self {
+        Self {
+            username: "preferred_username".to_owned(),
+            name: "name".to_owned(),
+            email: "email".to_owned(),
+            groups: "groups".to_owned(),
+        }
+    }
+}
+
+fn usual_scopes() -> Vec<String> {
+    ["openid", "profile", "email"].map(str::to_owned).to_vec()
+}
+
+const fn usual_lifetime() -> Span {
+    Span(Duration::from_hours(12))
+}
+
+const fn usual_leeway() -> Span {
+    Span(Duration::from_secs(30))
+}

@@ -1,0 +1,281 @@
+//! An OpenID provider that a test owns: it vouches for whomever the test says, honestly or not.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::hmac;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use keys::{Algorithm, SigningKey, jws, sha256};
+use serde_json::{Value, json};
+
+use super::foreign::Listener;
+use super::{Browser, Door, Plan, Reply, app};
+
+/// The secret of the door at the provider.
+pub(crate) const SECRET: &str = "the secret of the door: at the provider";
+
+/// How an ID token is signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sign {
+    #[default]
+    Well,
+    /// With a key that is not published.
+    Strangely,
+    /// `alg: none`.
+    Not,
+    /// HS256 with the client's secret.
+    WithSecret,
+    /// As an access token.
+    AsAccess,
+}
+
+/// A provider.
+pub(crate) struct Provider {
+    /// Its identifier.
+    pub(crate) url: String,
+    state: Arc<Mutex<State>>,
+    _listener: Listener,
+}
+
+struct State {
+    url: String,
+    key: SigningKey,
+    stranger: SigningKey,
+    sign: Sign,
+    is_down: bool,
+    names_issuer: bool,
+    codes: HashMap<String, Issued>,
+    count: usize,
+    userinfo: Value,
+    /// Whom the last access token is for.
+    last: Value,
+    token_requests: Vec<String>,
+}
+
+/// What a code was given out for.
+struct Issued {
+    challenge: String,
+    redirect_uri: String,
+    claims: Value,
+}
+
+impl Provider {
+    pub(crate) async fn start() -> Self {
+        let key = || SigningKey::generate(Algorithm::Es256).unwrap().0;
+        let state = Arc::new(Mutex::new(State {
+            url: String::new(),
+            key: key(),
+            stranger: key(),
+            sign: Sign::Well,
+            is_down: false,
+            names_issuer: true,
+            codes: HashMap::new(),
+            count: 0,
+            userinfo: Value::Null,
+            last: Value::Null,
+            token_requests: Vec::new(),
+        }));
+        let seen = Arc::clone(&state);
+        let listener = Listener::start(Arc::new(move |request: &str| {
+            let mut state = seen.lock().unwrap();
+            if state.is_down {
+                return None;
+            }
+            state.answer(request)
+        }))
+        .await;
+        let url = format!("http://{}/realm", listener.address);
+        state.lock().unwrap().url.clone_from(&url);
+        Self {
+            url,
+            state,
+            _listener: listener,
+        }
+    }
+
+    /// Its section of the configuration, with these lines more.
+    pub(crate) fn section(&self, name: &str, more: &str) -> String {
+        format!(
+            "
+    {name}:
+      name: Example {name}
+      issuer: {}
+      client_id: door
+      client_secret_file: client-secret
+      {}",
+            self.url,
+            more.replace('\n', "\n      ")
+        )
+    }
+
+    /// A door at which people sign in here, with these lines more of the provider `corp`.
+    pub(crate) fn plan(&self, more: &str) -> Plan {
+        plan(&[self.section("corp", more)], "")
+    }
+
+    pub(crate) fn is_down(&self, is_down: bool) {
+        self.state.lock().unwrap().is_down = is_down;
+    }
+
+    /// From the next time that its metadata is asked for.
+    pub(crate) fn names_issuer(&self, names_issuer: bool) {
+        self.state.lock().unwrap().names_issuer = names_issuer;
+    }
+
+    pub(crate) fn sign(&self, sign: Sign) {
+        self.state.lock().unwrap().sign = sign;
+    }
+
+    pub(crate) fn userinfo(&self, userinfo: Value) {
+        self.state.lock().unwrap().userinfo = userinfo;
+    }
+
+    pub(crate) fn forget_requests(&self) {
+        self.state.lock().unwrap().token_requests.clear();
+    }
+
+    /// What came to its token endpoint.
+    pub(crate) fn token_requests(&self) -> Vec<String> {
+        self.state.lock().unwrap().token_requests.clone()
+    }
+
+    /// Lets somebody sign in who was sent here; gives where the browser goes back to. `claims` are laid over those of a
+    /// good ID token; `null` takes one away.
+    pub(crate) fn approve(&self, door: &Door, location: &str, claims: &Value) -> String {
+        let there = format!("{}/authorize?", self.url);
+        assert!(location.starts_with(&there), "{location} is not {there}");
+        let asked = app::query_of(location);
+        assert_eq!(
+            (
+                &asked["response_type"],
+                &asked["code_challenge_method"],
+                &asked["client_id"]
+            ),
+            (&json!("code"), &json!("S256"), &json!("door"))
+        );
+        let text = |name: &str| asked[name].as_str().unwrap().to_owned();
+        let now = door.world.now().as_seconds();
+        let mut all = json!({
+            "iss": self.url, "aud": "door", "nonce": text("nonce"), "iat": now, "exp": now + 300, "auth_time": now,
+        });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let mut state = self.state.lock().unwrap();
+        state.count += 1;
+        let code = format!("code-{}", state.count);
+        let issued = Issued {
+            challenge: text("code_challenge"),
+            redirect_uri: text("redirect_uri"),
+            claims: all,
+        };
+        state.codes.insert(code.clone(), issued);
+        let back = [
+            ("code", code.as_str()),
+            ("state", &text("state")),
+            ("iss", &self.url),
+        ];
+        let back = protocol::params::encode(back);
+        let target = text("redirect_uri");
+        format!("{}?{back}", target.strip_prefix(&door.url).unwrap())
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &str) -> Option<(u16, String)> {
+        let url = self.url.clone();
+        let target = request.split(' ').nth(1)?;
+        match target.strip_prefix("/realm")? {
+            "/.well-known/openid-configuration" => {
+                let document = json!({
+                    "issuer": url,
+                    "authorization_endpoint": format!("{url}/authorize"),
+                    "token_endpoint": format!("{url}/token"),
+                    "userinfo_endpoint": format!("{url}/userinfo"),
+                    "jwks_uri": format!("{url}/keys"),
+                    "authorization_response_iss_parameter_supported": self.names_issuer,
+                });
+                Some((200, document.to_string()))
+            }
+            "/keys" => Some((200, json!({ "keys": [self.key.public_jwk()] }).to_string())),
+            "/token" => Some(self.token(request)),
+            "/userinfo" if self.userinfo.is_null() => Some((200, json!({ "sub": self.last }).to_string())),
+            "/userinfo" => Some((200, self.userinfo.to_string())),
+            _ => Some((404, "{}".to_owned())),
+        }
+    }
+
+    fn token(&mut self, request: &str) -> (u16, String) {
+        self.token_requests.push(request.to_owned());
+        let refused = |error: &str| (400, json!({ "error": error }).to_string());
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let form = protocol::Params::parse(body.as_bytes()).unwrap();
+        let one = |name: &str| form.one(name).unwrap().unwrap_or_default().to_owned();
+        let encoded = protocol::params::encode([("", SECRET)]);
+        let basic = format!("door:{}", encoded.trim_start_matches('='));
+        let basic = format!("authorization: Basic {}", BASE64.encode(basic.as_bytes()));
+        if !head.contains(&basic) && one("client_secret") != SECRET {
+            return refused("invalid_client");
+        }
+        // A code is redeemed once, by whoever has the verifier, for where it was sent.
+        let Some(issued) = self.codes.remove(&one("code")) else {
+            return refused("invalid_grant");
+        };
+        let challenge = BASE64URL_NOPAD.encode(&sha256(one("code_verifier").as_bytes()));
+        if challenge != issued.challenge || one("redirect_uri") != issued.redirect_uri {
+            return refused("invalid_grant");
+        }
+        self.last = issued.claims["sub"].clone();
+        let tokens = json!({
+            "access_token": "access-at-the-provider", "token_type": "Bearer", "id_token": self.id_token(&issued.claims),
+        });
+        (200, tokens.to_string())
+    }
+
+    fn id_token(&self, claims: &Value) -> String {
+        let headed = |header: Value| {
+            let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+            format!("{}.{}", part(&header), part(claims))
+        };
+        match self.sign {
+            Sign::Well => jws::sign(&self.key, "JWT", claims).unwrap(),
+            Sign::Strangely => jws::sign(&self.stranger, "JWT", claims).unwrap(),
+            Sign::AsAccess => jws::sign(&self.key, "at+jwt", claims).unwrap(),
+            Sign::Not => format!("{}.AAAA", headed(json!({ "alg": "none" }))),
+            Sign::WithSecret => {
+                let text = headed(json!({ "alg": "HS256", "typ": "JWT" }));
+                let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+                let tag = hmac::sign(&key, text.as_bytes());
+                format!("{text}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
+            }
+        }
+    }
+}
+
+/// A door at which people sign in at these providers; `more` are more lines of `sign_in`.
+pub(crate) fn plan(sections: &[String], more: &str) -> Plan {
+    Plan {
+        config: format!("sign_in:\n  {more}\n  providers:{}", sections.concat()),
+        files: vec![("client-secret", format!("{SECRET}\n"))],
+        ..Plan::default()
+    }
+}
+
+impl Browser<'_> {
+    /// Presses the button of a provider on the sign-in page of this address; gives where it leads.
+    pub(crate) async fn leave(&mut self, page: &str, provider: &str) -> String {
+        self.get(page).await;
+        let form = self.form("/sign-in").set("provider", provider);
+        let reply = self.submit(&form).await;
+        assert_eq!(reply.status, 303, "{}", self.page);
+        reply.location().to_owned()
+    }
+
+    /// Signs in at the provider `corp` from the front page.
+    pub(crate) async fn sign_in_at(&mut self, door: &Door, provider: &Provider, claims: &Value) -> Reply {
+        let away = self.leave("/sign-in", "corp").await;
+        let back = provider.approve(door, &away, claims);
+        self.get(&back).await
+    }
+}

@@ -1,0 +1,125 @@
+//! The page that somebody goes on to who signed in; besides these there is only home (OS-45).
+//!
+//! What is carried along is the query of that page and never an address.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use protocol::Params;
+use protocol::metadata::paths;
+
+use crate::step_up;
+
+/// The page that comes after signing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// The authorization endpoint.
+    Authorization,
+    /// What a program may do.
+    Scopes,
+}
+
+impl Onward {
+    /// Where its sign-in form goes.
+    pub(crate) const SCOPES: &str = "/sign-in/scopes";
+
+    /// The sign-in form for a page that was asked for with this query.
+    pub(crate) fn form(self, query: &str) -> String {
+        let form = match self {
+            Self::Authorization => "/sign-in",
+            Self::Scopes => Self::SCOPES,
+        };
+        with_query(form, query)
+    }
+
+    /// The page itself; home if nothing was asked for.
+    pub(crate) fn target(self, query: &str) -> String {
+        match self {
+            _ if query.is_empty() => "/".to_owned(),
+            Self::Authorization => with_query(paths::AUTHORIZE, query),
+            Self::Scopes => with_query(step_up::PAGE, query),
+        }
+    }
+
+    /// Its name where a sign-in is kept that is under way.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::Scopes => "scopes",
+        }
+    }
+
+    /// By its name.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "scopes" => Self::Scopes,
+            _ => Self::Authorization,
+        }
+    }
+
+    /// What the program that asks wants of the proof (OpenID Connect Core section 3.1.2.1): whether it has to be made
+    /// anew, and how old it may be.
+    pub(crate) fn wanted_proof(self, query: &str) -> (bool, Option<Duration>) {
+        if self != Self::Authorization {
+            return (false, None);
+        }
+        let params = Params::parse(query.as_bytes()).unwrap_or_default();
+        let one = |name: &str| params.one(name).ok().flatten();
+        let prompt = one("prompt").unwrap_or_default();
+        let again = prompt.split_ascii_whitespace().any(|word| word == "login");
+        let max_age = one("max_age").and_then(|text| text.parse::<u32>().ok());
+        (again, max_age.map(|seconds| Duration::from_secs(seconds.into())))
+    }
+}
+
+/// By the address that the form went to.
+impl<S: Send + Sync> FromRequestParts<S> for Onward {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(match parts.uri.path() {
+            Self::SCOPES => Self::Scopes,
+            _ => Self::Authorization,
+        })
+    }
+}
+
+/// An address with this query.
+fn with_query(path: &str, query: &str) -> String {
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{path}{separator}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OS-32: what the program wants of the proof is wanted of the provider.
+    #[test]
+    fn what_the_program_wants_of_the_proof_goes_along() {
+        let wanted = |query: &str| Onward::Authorization.wanted_proof(query);
+        assert_eq!(wanted(""), (false, None));
+        assert_eq!(wanted("prompt=consent%20login"), (true, None));
+        assert_eq!(
+            wanted("max_age=60&prompt=consent"),
+            (false, Some(Duration::from_mins(1)))
+        );
+        assert_eq!(wanted("max_age=soon"), (false, None));
+        assert_eq!(Onward::Scopes.wanted_proof("prompt=login"), (false, None));
+    }
+
+    /// OS-45: whatever the query is, the page is ours.
+    #[test]
+    fn the_way_on_is_a_page_of_ours() {
+        for query in ["", "//evil.example", "next=https://evil.example", "@evil.example"] {
+            for onward in [Onward::Authorization, Onward::Scopes] {
+                let target = onward.target(query);
+                let path = target.split('?').next().unwrap();
+                assert!(["/", paths::AUTHORIZE, step_up::PAGE].contains(&path), "{target}");
+                assert_eq!(Onward::named(onward.name()), onward);
+            }
+        }
+    }
+}
