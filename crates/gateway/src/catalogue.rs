@@ -173,7 +173,9 @@ impl Catalogue {
             debug!(%server, list = list.method(), "an entry is too large, or one too many, or not to be understood");
             // What was accepted under this name is not what is listed now.
             let accepted = accepted?;
-            return Some(items.put(Item::unknown(&entry.name, accepted)).0);
+            let (item, replaced) = items.put(Item::unknown(&entry.name, accepted));
+            shelf.gives_back(replaced.map_or(0, |replaced| replaced.text.len()));
+            return Some(item);
         };
         let item = Item {
             name: entry.name.as_ref().into(),

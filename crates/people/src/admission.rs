@@ -5,7 +5,7 @@
 //! and even then an account is found only if it is the only one with the address (OS-46).
 
 use audit::{Person, What};
-use model::{AccountId, AccountStatus};
+use model::{AccountId, AccountStatus, SessionId};
 use relying::Profile;
 use store::{AccountView, ByAddress, CompanyProof, ForeignName, OtherWay, StoreError};
 
@@ -25,10 +25,15 @@ impl Company {
         let name = name(provider, profile);
         let person = &called(person, profile);
         let refuse = |account, why: Refusal| self.refused(provider, account, why.into(), person);
+        let known = self.store.identity(&name).await?;
         if !provider.rules.is_member(profile) {
-            return Err(refuse(self.store.identity(&name).await?, Refusal::NotAMember));
+            // What was taken away there is gone here too, and most of all for somebody who is in no group any more.
+            if let Some(account) = known {
+                self.regroup(provider, account, profile, person).await?;
+            }
+            return Err(refuse(known, Refusal::NotAMember));
         }
-        let id = match self.store.identity(&name).await? {
+        let id = match known {
             Some(account) => account,
             None => match self.newcomer(provider, &name, profile, person).await? {
                 Ok(account) => account,
@@ -96,7 +101,9 @@ impl Company {
             username: profile.username.as_deref(),
             name: profile.name.as_deref(),
             email: profile.email.as_deref(),
-            email_verified: profile.email_verified,
+            // Nobody's word is believed whom the operator does not trust with addresses: not here, and not when somebody
+            // comes by another provider with the same one.
+            email_verified: profile.email_verified && rules.link_by_verified_email,
         };
         let made = self
             .identities
@@ -119,6 +126,10 @@ impl Company {
         if !provider.rules.is_member(profile) {
             return Err(refuse(Refusal::NotAMember));
         }
+        // An employee's private account at the same provider outlives the job.
+        if !provider.rules.is_of_a_domain(profile) {
+            return Err(refuse(Refusal::Domain));
+        }
         if self.store.link_own_identity(&name, id, self.world.now()).await? {
             self.linked(provider, id, person);
         } else if self.store.identity(&name).await? != Some(id) {
@@ -128,11 +139,12 @@ impl Company {
         Ok(())
     }
 
-    /// Takes who somebody is at a provider away from their account. `false` if it is their last way in, or not there.
+    /// Takes who somebody is at a provider away from their account, and the sessions that it began except this one. `false` if it is their last way in, or not there.
     pub async fn unlink(
         &self,
         provider: &Provider,
         account: AccountId,
+        session: SessionId,
         person: &Person,
     ) -> Result<bool, StoreError> {
         let Some(elsewhere) = self.other_way(provider, account).await? else {
@@ -146,7 +158,7 @@ impl Company {
         let issuer = provider.issuer();
         let gone = self
             .store
-            .unlink_own_identity(issuer, account, other, now)
+            .unlink_own_identity(issuer, account, other, (&provider.name, session), now)
             .await?;
         if gone {
             let issuer = issuer.to_owned();

@@ -21,6 +21,8 @@ use crate::identities::Identities;
 use crate::limits::Limit;
 use crate::ways::{Provider, Ways, WaysIn};
 
+/// The length of a `state`: 32 bytes in Base64.
+pub const STATE: usize = 43;
 /// How long somebody may be at the provider.
 pub const AWAY: Duration = Duration::from_mins(15);
 /// How many may leave from one network in [`PER`]: a company behind one address in the morning, and no flood of rows.

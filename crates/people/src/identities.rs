@@ -122,6 +122,7 @@ impl Identities {
         loop {
             // Whoever came at the same moment may have made it; looked at anew after every attempt.
             self.nobody.remove(name);
+            self.known.remove(name);
             if let Some(account) = self.account(name).await? {
                 return Ok(Some(account));
             }

@@ -66,8 +66,8 @@ struct Fetched {
     at: Timestamp,
 }
 
-/// When the issuer was last asked, and whether it answers. Whoever waits for that carries it on, so nobody who hangs up
-/// in the middle keeps others from an answer.
+/// When the issuer was last asked, and whether it answers. That goes on by itself, so nobody who hangs up in the middle
+/// keeps others from an answer.
 #[derive(Clone, Debug)]
 struct Asked {
     at: Timestamp,
@@ -133,6 +133,10 @@ impl KeySet {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends by itself within the client's times, and nobody needs its end when closing"
+    )]
     /// The last time that the issuer was asked, which is now if it may be asked again; and whether it is now.
     async fn ask(&self, seen: Option<Timestamp>, now: Timestamp) -> (Asked, bool) {
         let mut last = self.asked.lock().await;
@@ -166,6 +170,8 @@ impl KeySet {
             answered: answered.boxed().shared(),
         };
         *last = Some(asked.clone());
+        // Its clock runs, whoever hangs up.
+        tokio::spawn(asked.answered.clone());
         (asked, true)
     }
 }

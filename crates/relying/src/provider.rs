@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use model::{ExposeSecret, SecretString, Timestamp};
 use net::{Egress, Operators};
 use thiserror::Error;
@@ -26,8 +27,11 @@ use crate::token_request::{self, TokenError};
 const FRESH: Duration = Duration::from_hours(1);
 /// So long it counts while it cannot be had again.
 const KEEP: Duration = Duration::from_hours(24);
-/// A provider that did not answer is not asked again sooner.
-const AGAIN: Duration = Duration::from_secs(5);
+/// A provider that did not answer is not asked again sooner; longer than asking can take, so that those who waited do not
+/// ask one after the other.
+const AGAIN: Duration = Duration::from_secs(20);
+/// How long anybody waits for somebody else's question.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the operator says of a provider.
 #[derive(Clone, Debug)]
@@ -132,57 +136,69 @@ pub struct OpenIdProvider {
     pub egress: Egress,
     client: Operators,
     keys: KeySet,
-    metadata: Mutex<Known>,
+    metadata: ArcSwapOption<Known>,
+    /// Held by whoever asks: when it was last in vain, and why.
+    asking: Mutex<Option<(Timestamp, MetadataError)>>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    metadata: Option<(Arc<ProviderMetadata>, Timestamp)>,
-    failed: Option<(Timestamp, MetadataError)>,
-}
+/// Metadata, and when it was fetched.
+type Known = (Arc<ProviderMetadata>, Timestamp);
 
 impl OpenIdProvider {
     /// Asks nobody yet.
     pub fn new(relation: Relation, egress: Egress, client: Operators) -> Self {
         Self {
             keys: KeySet::new(Source::Of(relation.issuer.clone()), client.clone(), KEEP),
-            metadata: Mutex::default(),
+            metadata: ArcSwapOption::empty(),
+            asking: Mutex::default(),
             relation,
             egress,
             client,
         }
     }
 
-    /// Its metadata: lately fetched, or an older one while it cannot be had.
+    /// Its metadata: lately fetched, or an older one while it cannot be had. One asks at a time; whoever knows an older
+    /// one does not wait for that.
     pub async fn metadata(&self, now: Timestamp) -> Result<Arc<ProviderMetadata>, ProviderError> {
-        let mut known = self.metadata.lock().await;
-        if let Some((metadata, at)) = &known.metadata
-            && now.since(*at) < FRESH
-        {
-            return Ok(Arc::clone(metadata));
+        if let Some(fresh) = self.known(FRESH, now) {
+            return Ok(fresh);
         }
-        let error = match &known.failed {
+        let older = self.known(KEEP, now);
+        let mut failed = match (self.asking.try_lock(), &older) {
+            (Ok(failed), _) => failed,
+            (Err(_), Some(older)) => return Ok(Arc::clone(older)),
+            (Err(_), None) => {
+                let turn = tokio::time::timeout(PATIENCE, self.asking.lock()).await;
+                turn.map_err(|_| ProviderError::Unavailable("it does not answer".to_owned()))?
+            }
+        };
+        if let Some(fresh) = self.known(FRESH, now) {
+            return Ok(fresh);
+        }
+        let error = match &*failed {
             Some((at, error)) if now.since(*at) < AGAIN => error.clone(),
             _ => match self.fetch().await {
                 Ok(metadata) => {
                     let metadata = Arc::new(metadata);
-                    *known = Known {
-                        metadata: Some((Arc::clone(&metadata), now)),
-                        failed: None,
-                    };
+                    self.metadata.store(Some(Arc::new((Arc::clone(&metadata), now))));
+                    *failed = None;
                     return Ok(metadata);
                 }
                 Err(error) => {
                     warn!(%error, issuer = self.relation.issuer, "a provider's metadata cannot be had");
-                    known.failed = Some((now, error.clone()));
+                    *failed = Some((now, error.clone()));
                     error
                 }
             },
         };
-        match &known.metadata {
-            Some((metadata, at)) if now.since(*at) < KEEP => Ok(Arc::clone(metadata)),
-            _ => Err(ProviderError::Unavailable(error.to_string())),
-        }
+        older.ok_or_else(|| ProviderError::Unavailable(error.to_string()))
+    }
+
+    /// What is known and not older than this.
+    fn known(&self, age: Duration, now: Timestamp) -> Option<Arc<ProviderMetadata>> {
+        let known = self.metadata.load();
+        let (metadata, at) = &**known.as_ref()?;
+        (now.since(*at) < age).then(|| Arc::clone(metadata))
     }
 
     async fn fetch(&self) -> Result<ProviderMetadata, MetadataError> {

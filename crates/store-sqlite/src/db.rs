@@ -52,7 +52,7 @@ impl Engine {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let listeners = Arc::new(Listeners::default());
         let writer = Writer::new(options.clone(), conn, Arc::clone(&listeners)).await?;
-        let readers = Readers::open(&options.read_only(true)).await?;
+        let readers = Readers::open(options.read_only(true)).await?;
         Ok(Self {
             readers,
             writer,

@@ -1,7 +1,7 @@
 //! The connections that read.
 //!
 //! Not a pool of sqlx's: that asks each connection whether it is well whenever one comes back, which costs as much as
-//! reading a row. There is no network in between that could break one.
+//! reading a row. Here one is asked only after something went wrong on it, or before it shows a view that is to stay.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Database, Sqlite};
 use sqlx_core::transaction::TransactionManager as _;
 use store::{Result, StoreError};
-use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, Semaphore, SemaphorePermit};
 
 use crate::rows::failed;
 
@@ -22,59 +22,101 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Manager = <Sqlite as Database>::TransactionManager;
 
-/// A connection, while one reads.
-pub(crate) type Reader<'a> = MappedMutexGuard<'a, SqliteConnection>;
-
 /// All of them; none any more once they are closed.
 pub(crate) struct Readers {
+    options: SqliteConnectOptions,
     connections: Vec<Mutex<Option<SqliteConnection>>>,
+    /// One for each connection that nobody uses.
+    free: Semaphore,
     next: AtomicUsize,
 }
 
 impl Readers {
     /// Opens them.
-    pub(crate) async fn open(options: &SqliteConnectOptions) -> Result<Self> {
+    pub(crate) async fn open(options: SqliteConnectOptions) -> Result<Self> {
         let mut connections = Vec::with_capacity(COUNT);
         for _ in 0..COUNT {
             let connection = options.connect().await.map_err(failed)?;
             connections.push(Mutex::new(Some(connection)));
         }
         Ok(Self {
+            options,
             connections,
+            free: Semaphore::new(COUNT),
             next: AtomicUsize::new(0),
         })
     }
 
-    /// One that nobody uses, or a turn at one of them.
+    /// The first one that is free.
     pub(crate) async fn read(&self) -> Result<Reader<'_>> {
+        let unavailable = |why: &str| StoreError::Unavailable(format!("the database is {why}"));
+        let permit = tokio::time::timeout(PATIENCE, self.free.acquire())
+            .await
+            .map_err(|_| unavailable("busy"))?
+            .map_err(|_| unavailable("closed"))?;
         let first = self.next.fetch_add(1, Ordering::Relaxed) % COUNT;
         let (before, after) = self.connections.split_at(first);
         let free = after.iter().chain(before).find_map(|one| one.try_lock().ok());
-        let connection = match free {
-            Some(connection) => connection,
-            None => tokio::time::timeout(PATIENCE, self.connections[first].lock())
-                .await
-                .map_err(|_| StoreError::Unavailable("the database is busy".to_owned()))?,
+        let connection = free.ok_or_else(|| unavailable("busy"))?;
+        let connection = MutexGuard::try_map(connection, Option::as_mut);
+        let mut reader = Reader {
+            connection: connection.map_err(|_| unavailable("closed"))?,
+            _permit: permit,
         };
-        MutexGuard::try_map(connection, Option::as_mut)
-            .map_err(|_| StoreError::Unavailable("the database is closed".to_owned()))
+        if Manager::get_transaction_depth(&reader) != 0 {
+            self.heal(&mut reader).await?;
+        }
+        Ok(reader)
     }
 
     /// A transaction that sees the database as it is now.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot<'_>> {
+        let mut reader = self.read().await?;
+        self.heal(&mut reader).await?;
         // It is there before it begins, so that whoever leaves in between leaves no old view of things behind.
-        let mut snapshot = Snapshot(self.read().await?);
+        let mut snapshot = Snapshot(reader);
         Manager::begin(&mut snapshot, None).await.map_err(failed)?;
         Ok(snapshot)
     }
 
+    /// Puts another connection in the place of one that is gone, or that shows an old view for ever because the database
+    /// ended its transaction by itself. A rollback may be under way on one that is well.
+    async fn heal(&self, reader: &mut Reader<'_>) -> Result<()> {
+        if reader.ping().await.is_err() || Manager::get_transaction_depth(reader) != 0 {
+            **reader = self.options.connect().await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// Closes them.
     pub(crate) async fn close(&self) {
+        self.free.close();
         for connection in &self.connections {
             if let Some(connection) = connection.lock().await.take() {
                 let _ = connection.close().await;
             }
         }
+    }
+}
+
+/// A connection, while one reads.
+pub(crate) struct Reader<'a> {
+    // Given back before the permit.
+    connection: MappedMutexGuard<'a, SqliteConnection>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Deref for Reader<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Reader<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 }
 
@@ -100,3 +142,6 @@ impl Drop for Snapshot<'_> {
         Manager::start_rollback(&mut self.0);
     }
 }
+
+#[cfg(test)]
+mod tests;

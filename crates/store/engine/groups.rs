@@ -48,16 +48,24 @@ impl Groups for Engine {
         .fetch_all(tx.conn())
         .await
         .map_err(failed)?;
+        let provided = sqlx::query_scalar!(
+            r#"DELETE FROM provided_groups WHERE group_name = $1 RETURNING account_id AS "account_id!: Uuid""#,
+            name.as_str()
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(failed)?;
         let removed = sqlx::query!("DELETE FROM groups WHERE name = $1", name.as_str())
             .execute(tx.conn())
             .await
             .map_err(failed)?;
-        for member in members {
+        let was_there = removed.rows_affected() == 1 || !provided.is_empty();
+        for member in members.into_iter().chain(provided) {
             tx.change(Change::AccountChanged { account: id(member) }, now)
                 .await?;
         }
         tx.commit().await?;
-        Ok(removed.rows_affected() == 1)
+        Ok(was_there)
     }
 
     async fn groups(&self) -> Result<Vec<Group>> {
@@ -178,7 +186,7 @@ impl Groups for Engine {
         for name in groups {
             let added = sqlx::query!(
                 "INSERT INTO provided_groups (account_id, issuer, group_name)
-                 SELECT id, $2, $3 FROM accounts WHERE id = $1
+                 SELECT account_id, issuer, $3 FROM identities WHERE account_id = $1 AND issuer = $2
                  ON CONFLICT (account_id, issuer, group_name) DO NOTHING",
                 account.uuid(),
                 issuer,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::id::Id;
-use model::{AccountId, Change, Timestamp};
+use model::{AccountId, Change, SessionId, Timestamp};
 use store::{ByAddress, ForeignName, Identities, Identity, LinkedAccount, NewAccount, OtherWay, Result};
 use uuid::Uuid;
 
@@ -138,6 +138,7 @@ impl Identities for Engine {
         .execute(tx.conn())
         .await
         .map_err(failed)?;
+        crate::invitations::withdraw(&mut tx, account).await?;
         told(&mut tx, name, account, now).await?;
         tx.commit().await?;
         Ok(ByAddress::Linked(account))
@@ -179,6 +180,7 @@ impl Identities for Engine {
         issuer: &str,
         account: AccountId,
         other: OtherWay<'_>,
+        sessions: (&str, SessionId),
         now: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
@@ -208,6 +210,8 @@ impl Identities for Engine {
             return Ok(false);
         }
         crate::groups::forget_provided(&mut tx, account, issuer).await?;
+        let (provider, keep) = sessions;
+        crate::sessions::end_of_provider(&mut tx, account, Some(provider), Some(keep), now).await?;
         for subject in gone {
             let name = ForeignName {
                 issuer: issuer.to_owned(),
@@ -235,6 +239,7 @@ impl Identities for Engine {
             tx.give_up().await?;
             return Ok(false);
         }
+        crate::invitations::withdraw(&mut tx, account).await?;
         told(&mut tx, name, account, now).await?;
         tx.commit().await?;
         Ok(true)
@@ -255,6 +260,7 @@ impl Identities for Engine {
             return Ok(false);
         };
         crate::groups::forget_provided(&mut tx, account, &name.issuer).await?;
+        crate::sessions::end_of_provider(&mut tx, account, None, None, now).await?;
         told(&mut tx, name, account, now).await?;
         tx.commit().await?;
         Ok(true)

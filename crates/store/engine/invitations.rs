@@ -36,6 +36,18 @@ pub(crate) async fn add(
     Ok(())
 }
 
+/// Withdraws what somebody could still set a password with, within a transaction.
+pub(crate) async fn withdraw(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM invitations WHERE account_id = $1 AND used_at IS NULL",
+        account.uuid()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
 #[async_trait]
 impl Invitations for Engine {
     async fn invite(&self, account: AccountId, invitation: &NewInvitation, now: Timestamp) -> Result<bool> {

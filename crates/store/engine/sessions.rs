@@ -46,6 +46,35 @@ impl TryFrom<Row> for Session {
     }
 }
 
+/// Ends the sessions of an account that a provider began within a transaction, except one; those of any provider if none
+/// is named.
+pub(crate) async fn end_of_provider(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    provider: Option<&str>,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<()> {
+    let keep = keep.map_or(Uuid::nil(), Id::uuid);
+    let ended = sqlx::query_scalar!(
+        r#"UPDATE sessions SET ended_at = $3
+           WHERE account_id = $1 AND id <> $2 AND provider IS NOT NULL AND ($4 = '' OR provider = $4) AND ended_at IS NULL
+           RETURNING id AS "id!: Uuid""#,
+        account.uuid(),
+        keep,
+        now.as_millis(),
+        provider.unwrap_or_default()
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(failed)?;
+    for session in ended {
+        tx.change(Change::SessionEnded { session: id(session) }, now)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Ends all sessions of an account within a transaction, except one.
 pub(crate) async fn end_all(
     tx: &mut Tx<'_>,

@@ -1,7 +1,7 @@
 //! Identities at other issuers: who there is which account here.
 
 use async_trait::async_trait;
-use model::{AccountId, Timestamp};
+use model::{AccountId, SessionId, Timestamp};
 
 use crate::accounts::NewAccount;
 use crate::error::Result;
@@ -81,19 +81,22 @@ pub trait Identities {
     /// if the identity is linked already.
     async fn link_own_identity(&self, name: &ForeignName, account: AccountId, now: Timestamp)
     -> Result<bool>;
-    /// Takes what an account has at an issuer away from it, and the groups from there, as its owner wants. `false` if
-    /// there is nothing, or if the other way in is not there.
+    /// Takes what an account has at an issuer away from it, and the groups from there, as its owner wants; the sessions
+    /// that this provider began end, except one. `false` if there is nothing, or if the other way in is not there.
     async fn unlink_own_identity(
         &self,
         issuer: &str,
         account: AccountId,
         other: OtherWay<'_>,
+        sessions: (&str, SessionId),
         now: Timestamp,
     ) -> Result<bool>;
-    /// Links an identity to an account; one that waited for its first sign-in is active from then on. `false` if the
+    /// Links an identity to an account; one that waited for its first sign-in is active from then on, and its invitations
+    /// are withdrawn. `false` if the
     /// identity is linked already or there is no such account.
     async fn link_identity(&self, name: &ForeignName, account: AccountId, now: Timestamp) -> Result<bool>;
-    /// Takes a link away, and the groups from there. `false` if there is none.
+    /// Takes a link away, and the groups from there; sessions of the account that a provider began end. `false` if there
+    /// is none.
     async fn unlink_identity(&self, name: &ForeignName, now: Timestamp) -> Result<bool>;
     /// Makes an active account without a password, and its link.
     async fn add_linked_account(

@@ -25,7 +25,7 @@ use thiserror::Error;
 use crate::house::Foundation;
 
 /// The format that is written, and the newest that is read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {

@@ -64,6 +64,7 @@ company-link-label = Link your account at { $provider }
 company-unlink = Remove
 company-unlink-label = Remove the link to { $provider }
 company-only-way = This is your only way to sign in.
+company-prove-again = Please sign in again first: ways to sign in can be changed within ten minutes of that, on your account page.
 company-last-way = This is your only way to sign in, so it stays.
 no-passwords-title = No password is needed
 no-passwords-text = People sign in here with their company account. This link sets a password, which would be of no use.

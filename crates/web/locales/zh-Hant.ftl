@@ -63,6 +63,7 @@ company-link-label = 連結您在 { $provider } 的帳號
 company-unlink = 移除
 company-unlink-label = 移除與 { $provider } 的連結
 company-only-way = 這是您唯一的登入方式。
+company-prove-again = 請先重新登入：登入後十分鐘內，可以在您的帳號頁面變更登入方式。
 company-last-way = 這是您唯一的登入方式，因此予以保留。
 no-passwords-title = 不需要密碼
 no-passwords-text = 這裡使用公司帳號登入。這個連結用來設定密碼，但密碼在此沒有作用。

@@ -1,6 +1,7 @@
 //! Who somebody is at the company's providers, linked to their account and taken away by themselves, on the account page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -20,6 +21,10 @@ use crate::page;
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
+use crate::sign_in::{self, Asked};
+
+/// So long a proof of who somebody is counts for changing the ways in.
+const LATELY: Duration = Duration::from_mins(10);
 
 /// A provider on the account page.
 pub(crate) struct Link {
@@ -54,6 +59,23 @@ pub(crate) async fn links(web: &Web, signed_in: &SignedIn) -> Result<Vec<Link>, 
     Ok(links)
 }
 
+/// Whether somebody proved lately who they are. A way in is for good: two minutes at an open browser are not enough to
+/// make one.
+fn is_fresh(web: &Web, signed_in: &SignedIn) -> bool {
+    web.parts.world.now().since(signed_in.session.authenticated_at) < LATELY
+}
+
+fn prove_again(web: &Web, locale: Locale, browser: &Browser, signed_in: &SignedIn) -> Response {
+    let asked = Asked {
+        query: "",
+        username: Some(signed_in.account.username.to_string()),
+        again: true,
+        error: Some(locale.t("company-prove-again")),
+        onward: Onward::Authorization,
+    };
+    sign_in::page(web, locale, browser, StatusCode::FORBIDDEN, asked)
+}
+
 /// `POST /account/company/{provider}/link`.
 pub async fn link(
     State(web): State<Arc<Web>>,
@@ -63,6 +85,9 @@ pub async fn link(
     browser: Browser,
     form: OwnForm,
 ) -> Response {
+    if !is_fresh(&web, &form.signed_in) {
+        return prove_again(&web, locale, &browser, &form.signed_in);
+    }
     let going = Going {
         provider: &name,
         query: "",
@@ -116,9 +141,13 @@ pub async fn unlink(
     Path(name): Path<String>,
     from: From,
     locale: Locale,
+    browser: Browser,
     form: OwnForm,
 ) -> Response {
     let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return prove_again(&web, locale, &browser, signed_in);
+    }
     let ways = web.parts.company.ways();
     let Some(provider) = ways.provider(&name) else {
         return page::stale_form(&web, locale);
@@ -127,7 +156,7 @@ pub async fn unlink(
     match web
         .parts
         .company
-        .unlink(provider, signed_in.account.id, &person)
+        .unlink(provider, signed_in.account.id, signed_in.session.id, &person)
         .await
     {
         Ok(true) => see_other("/account"),

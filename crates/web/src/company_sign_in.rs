@@ -30,6 +30,8 @@ use crate::return_to_client::see_other;
 use crate::router::Web;
 use crate::sign_in::{self, Asked, go_on};
 
+/// The length of a `state`.
+const STATE: usize = people::company::STATE;
 /// Where browsers come back to; the provider's name follows.
 pub(crate) const CALLBACK: &str = "/sign-in/callback";
 
@@ -131,6 +133,10 @@ pub async fn callback(
     } = Answer::read(&answer);
     let cookie = browser.cookie(&web, Cookie::Form).unwrap_or_default();
     let (company, person) = (&web.parts.company, &from.0);
+    // Nothing of ours looks like that, and the database is not asked.
+    if cookie.is_empty() || state.is_none_or(|state| state.len() != STATE) {
+        return gone(&web, locale);
+    }
     let taken = company
         .take(provider, &cookie, state.unwrap_or_default(), person)
         .await;

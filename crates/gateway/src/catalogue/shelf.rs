@@ -90,7 +90,13 @@ impl Items {
             let _ = by_text.remove_if(&key, |_, found| Arc::ptr_eq(found, replaced));
         }
         if !item.is_unknown() {
-            by_text.insert(self.hasher.hash_one(&*item.text), Arc::clone(&item));
+            let key = self.hasher.hash_one(&*item.text);
+            by_text.insert(key, Arc::clone(&item));
+            // Somebody may have replaced it before its text was there to be removed.
+            let current = self.find(&item.name);
+            if current.is_none_or(|current| !Arc::ptr_eq(&current, &item)) {
+                let _ = by_text.remove_if(&key, |_, found| Arc::ptr_eq(found, &item));
+            }
         }
         (item, replaced)
     }

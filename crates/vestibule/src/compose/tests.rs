@@ -243,7 +243,7 @@ sign_in:
     twice: { issuer: https://b.example, client_id: door, domains: [Example.COM, '@x', '*.y'] }
     bare: { issuer: https://c.example, client_id: door, authentication: basic, scopes: [profile], leeway: 6m }
     sly: { issuer: https://d.example, client_id: door, client_secret: '${env:TOKEN}', authentication: none }
-    torn: { issuer: https://e.example, client_id: door, client_secret: a, client_secret_file: b, group_prefix: '' }
+    torn: { issuer: https://e.example, client_id: door, client_secret: a, client_secret_file: b, group_prefix: 'a' }
     unset: { issuer: https://f.example, client_id: door, client_secret: '${env:NOWHERE}', claims: { groups: '' } }
     gone: { issuer: https://g.example, client_id: door, client_secret_file: secret, lifetime: 0s, name: ' ' }
 ",

@@ -55,10 +55,19 @@ pub(super) fn ways(sources: &mut Sources<'_>, before: Option<&Ways>, problems: &
 fn no_two_alike(wanted: &config::SignIn, problems: &mut Problems) {
     let mut issuers = HashMap::new();
     let mut domains = HashMap::new();
+    let mut prefixes = HashMap::new();
     for (name, provider) in &wanted.providers {
         if let Some(other) = issuers.insert(&provider.issuer, name) {
             problems.add(
                 format!("sign_in.providers.{name}.issuer"),
+                format_args!("is that of {other} already"),
+            );
+        }
+        if let Some(prefix) = &provider.group_prefix
+            && let Some(other) = prefixes.insert(prefix, name)
+        {
+            problems.add(
+                format!("sign_in.providers.{name}.group_prefix"),
                 format_args!("is that of {other} already"),
             );
         }
@@ -180,14 +189,12 @@ fn check(name: &str, wanted: &config::sign_in::Provider, problems: &mut Problems
     if wanted.domains.iter().any(is_odd) {
         wrong("domains", "must be domains such as example.com, without @ and *");
     }
-    if wanted
-        .group_prefix
-        .as_deref()
-        .is_some_and(|prefix| prefix.trim_start().is_empty() || prefix.len() > 32)
-    {
+    if wanted.group_prefix.as_deref().is_some_and(|prefix| {
+        prefix.len() > 32 || prefix.trim_start().len() < 2 || !prefix.ends_with([':', '/'])
+    }) {
         wrong(
             "group_prefix",
-            "must be a few characters such as corp: that no group here begins with; without it the provider could put anybody into any group",
+            "must be a few characters that end with : or /, such as corp: which no group here begins with; without it the provider could put anybody into any group",
         );
     }
     if wanted.leeway.0 > LEEWAY {

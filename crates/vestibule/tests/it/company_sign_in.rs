@@ -3,6 +3,7 @@
 mod accounts;
 mod attacks;
 mod linking;
+mod losing;
 mod pages;
 
 use std::time::Duration;

@@ -18,7 +18,9 @@ pub(super) async fn of(operator: &Operator<'_>, question: &Question) -> Result<V
         let server = quota.servers.is_empty() || quota.servers.contains(&question.server);
         let group = quota.groups.is_empty() || quota.groups.iter().any(|group| groups.contains(group));
         let named = |tool: &String| quota.tools.iter().any(|pattern| fits(pattern, tool));
-        server && group && (quota.tools.is_empty() || question.tool.as_ref().is_some_and(named))
+        // A stream is opened before anything is asked for.
+        let counts = quota.rate.is_some() || quota.calls.is_some();
+        counts && server && group && (quota.tools.is_empty() || question.tool.as_ref().is_some_and(named))
     });
     said.extend(quotas.map(|(name, quota)| format!("quota {name}: {}", limits(quota))));
     Ok(said)
@@ -71,9 +73,6 @@ fn limits(quota: &config::Quota) -> String {
     let counted = [
         quota.rate.map(|rate| format!("{rate} requests")),
         quota.calls.map(|calls| format!("{calls} at once")),
-        quota
-            .streams
-            .map(|streams| format!("{streams} listening streams")),
     ];
     let counted: Vec<_> = counted.into_iter().flatten().collect();
     let per: Vec<_> = quota.per.iter().map(|counted| counted.as_str()).collect();
