@@ -56,7 +56,14 @@ impl Gateway {
             .await
         {
             Ok(caller) => self.admit(&routes, route, leg, request, caller, address).await,
-            Err(refusal) => self.turn_away(route, &refusal, &request, origin),
+            Err(refusal) => {
+                let response = self.turn_away(route, &refusal, &request, origin);
+                // Whoever waits for a word before the body has it now.
+                if !request.headers().contains_key(header::EXPECT) {
+                    Box::pin(body::pass_over(request.into_body())).await;
+                }
+                response
+            }
         }
     }
 

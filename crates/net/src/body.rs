@@ -23,6 +23,8 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 /// How much of a refused body is read on, and for how long.
 const MOST_THROWN_AWAY: usize = 64 << 20;
 const THROWING_AWAY: Duration = Duration::from_secs(2);
+/// A body that is waited for although nobody wants it.
+const SHORT: usize = 64 << 10;
 
 /// No body.
 pub fn empty() -> Body {
@@ -54,6 +56,17 @@ where
         throw_away(body).await;
     }
     outcome
+}
+
+/// Reads a short body that nobody wants, before its request is answered. Many clients send head and body apart; who
+/// answers in between ends the connection without a word (hyper gives up reading), and the next request on it is lost.
+pub async fn pass_over<B>(mut body: B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    if !body.is_end_stream() && body.size_hint().lower() <= SHORT as u64 {
+        let _ = tokio::time::timeout(THROWING_AWAY, within(&mut body, SHORT)).await;
+    }
 }
 
 /// A refused body is read on for a moment: a client that is still sending when the connection closes never sees

@@ -272,3 +272,34 @@ async fn health_and_readiness() {
         json!({ "status": "ready", "reasons": [] })
     );
 }
+
+/// CC-1: many clients send head and body apart. A challenge in between must not end the connection, on which they ask
+/// for the metadata next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenge_leaves_the_connection_of_use() {
+    let door = Door::open().await;
+    let mut stream = TcpStream::connect(door.address).await.unwrap();
+    let head = format!(
+        "POST /mcp/fixture HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n",
+        door.address
+    );
+    for _ in 0..3 {
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(b"{}").await.unwrap();
+        let mut answer = Vec::new();
+        let whole = async {
+            while !String::from_utf8_lossy(&answer).contains("\r\n\r\n") {
+                assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "closed");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), whole).await.unwrap();
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        assert!(text.starts_with("http/1.1 401"), "{text}");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
+        let mut rest = vec![0; length - body.len()];
+        stream.read_exact(&mut rest).await.unwrap();
+    }
+}
