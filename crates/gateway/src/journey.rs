@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use audit::Chosen;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
 use hyper::body::Incoming;
-use net::{Body, body};
-use protocol::{Origin, TraceParent};
+use net::Body;
+use protocol::TraceParent;
 use tracing::{debug, warn};
 
 use crate::authorize::{About, Verdict};
@@ -24,77 +24,12 @@ use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
 use crate::{
-    answer, authorize, cors, credential, last_known, legacy_sse, message, metadata, names, origin, session,
-    trace,
+    answer, authorize, credential, last_known, legacy_sse, message, metadata, names, session, trace,
 };
 
 impl Gateway {
-    /// Answers a request to one of the gateway's paths. `origin` is the public name that the request came
-    /// under; an unknown one was turned away before (DEC-15).
-    pub async fn handle(
-        self: &Arc<Self>,
-        request: Request<Incoming>,
-        address: IpAddr,
-        origin: &Origin,
-    ) -> Response<Body> {
-        let routes = self.routes();
-        if metadata::is_metadata(request.uri().path()) {
-            return metadata::answer(&routes, origin, &request);
-        }
-        if let Err(refusal) = origin::check(&routes, request.headers()) {
-            return self.refuse(&refusal, &Circumstances::default());
-        }
-        let path = request.uri().path().to_owned();
-        let Some((route, leg)) = routes.find(&path) else {
-            return self.refuse(&Refusal::UnknownRoute, &Circumstances::default());
-        };
-        if request.method() == Method::OPTIONS {
-            return cors::preflight(request.headers());
-        }
-        match self
-            .authenticate(route, request.headers(), request.uri().query(), address)
-            .await
-        {
-            Ok(caller) => self.admit(&routes, route, leg, request, caller, address).await,
-            Err(refusal) => {
-                let response = self.turn_away(route, &refusal, &request, origin);
-                // Whoever waits for a word before the body has it now.
-                if !request.headers().contains_key(header::EXPECT) {
-                    Box::pin(body::pass_over(request.into_body())).await;
-                }
-                response
-            }
-        }
-    }
-
-    /// A request without a token that counts.
-    fn turn_away(
-        &self,
-        route: &Route,
-        refusal: &Refusal,
-        request: &Request<Incoming>,
-        origin: &Origin,
-    ) -> Response<Body> {
-        let url = metadata::url_for(origin, request.uri().path(), request.uri().query());
-        let circumstances = Circumstances {
-            resource_metadata: Some(&url),
-            scope: route.scope(),
-            ..Circumstances::default()
-        };
-        let mut response = self.refuse(refusal, &circumstances);
-        // A person with a browser gets a page; status and header stay (CC-2).
-        if request.method() == Method::GET && wants_html(request.headers()) {
-            let endpoint = route.resource.uri.as_str();
-            let (title, asked) = (&route.resource.title, request.headers());
-            let pages = &self.parts.pages;
-            let page = pages.endpoint_opened(title, endpoint, asked, response.headers_mut());
-            *response.body_mut() = body::full(page);
-        }
-        response
-    }
-
     /// The caller is known: from here on everything is recorded.
-    async fn admit(
+    pub(crate) async fn admit(
         self: &Arc<Self>,
         routes: &Routes,
         route: &Arc<Route>,
@@ -407,12 +342,4 @@ fn not_allowed_by_method(method: &Method, contact: Option<String>) -> Refusal {
         Method::DELETE => Refusal::Session,
         _ => Refusal::NotAllowed(contact),
     }
-}
-
-fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    accept.contains("text/html") && !accept.contains("text/event-stream")
 }

@@ -23,6 +23,7 @@ pub mod exchange;
 mod filter;
 pub mod forward;
 pub mod gateway;
+mod handle;
 pub mod health;
 mod in_flight;
 pub mod journey;

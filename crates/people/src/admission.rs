@@ -158,7 +158,7 @@ impl Company {
         let issuer = provider.issuer();
         let gone = self
             .store
-            .unlink_own_identity(issuer, account, other, (&provider.name, session), now)
+            .unlink_own_identity(issuer, account, other, &provider.name, session, now)
             .await?;
         if gone {
             let issuer = issuer.to_owned();

@@ -22,7 +22,7 @@ use crate::limits::Limit;
 use crate::ways::{Provider, Ways, WaysIn};
 
 /// The length of a `state`: 32 bytes in Base64.
-pub const STATE: usize = 43;
+const STATE: usize = 43;
 /// How long somebody may be at the provider.
 pub const AWAY: Duration = Duration::from_mins(15);
 /// How many may leave from one network in [`PER`]: a company behind one address in the morning, and no flood of rows.
@@ -48,9 +48,9 @@ pub struct Leaving<'a> {
     pub query: &'a str,
     /// The session of somebody who links what they are there to their account.
     pub session: Option<SessionId>,
-    /// Whether the person has to prove who they are anew.
+    /// Whether the provider is asked for a new proof.
     pub again: bool,
-    /// How old their proof may be.
+    /// How old the proof may be, of which the provider then has to say when it was (OpenID Connect Core section 2).
     pub max_age: Option<Duration>,
     /// Whom the provider's form should begin with.
     pub login_hint: Option<&'a str>,
@@ -161,12 +161,6 @@ impl Company {
         self.departures.take(&network).map_err(CompanyError::Slowed)?;
         let now = self.world.now();
         let state = BASE64URL_NOPAD.encode(&self.world.random::<32>());
-        // A proof that is asked for anew is none of before; `max_age` has the provider say when it was (section 2).
-        let max_age = if leaving.again {
-            Some(Duration::ZERO)
-        } else {
-            leaving.max_age
-        };
         let bound = Bound::to(&state, leaving.browser);
         let departure = Departure {
             redirect_uri: leaving.redirect_uri,
@@ -174,7 +168,7 @@ impl Company {
             nonce: &bound.nonce,
             code_challenge: &BASE64URL_NOPAD.encode(&sha256(bound.verifier.as_bytes())),
             again: leaving.again,
-            max_age,
+            max_age: leaving.max_age,
             login_hint: leaving.login_hint,
             language: leaving.language,
         };
@@ -189,7 +183,7 @@ impl Company {
                 onward: leaving.onward.to_owned(),
                 query: leaving.query.to_owned(),
                 session: leaving.session,
-                max_age,
+                max_age: leaving.max_age,
                 begun_at: now,
             },
             expires_at: now + AWAY,
@@ -198,7 +192,8 @@ impl Company {
         Ok(url.into())
     }
 
-    /// Takes a sign-in that is back, once.
+    /// Takes a sign-in that is back, once. For what cannot be of ours the database is not asked, and nothing is
+    /// recorded: anybody could send it.
     pub async fn take(
         &self,
         provider: &Provider,
@@ -206,6 +201,9 @@ impl Company {
         state: &str,
         person: &Person,
     ) -> Result<UnderWay, CompanyError> {
+        if browser.is_empty() || state.len() != STATE {
+            return Err(CompanyError::Gone);
+        }
         let (state, browser) = (sha256(state.as_bytes()), sha256(browser.as_bytes()));
         let taken = self
             .store

@@ -133,11 +133,11 @@ impl KeySet {
         }
     }
 
+    /// The last time that the issuer was asked, which is now if it may be asked again; and whether it is now.
     #[expect(
         clippy::disallowed_methods,
         reason = "it ends by itself within the client's times, and nobody needs its end when closing"
     )]
-    /// The last time that the issuer was asked, which is now if it may be asked again; and whether it is now.
     async fn ask(&self, seen: Option<Timestamp>, now: Timestamp) -> (Asked, bool) {
         let mut last = self.asked.lock().await;
         if let Some(asked) = &*last {

@@ -180,7 +180,8 @@ impl Identities for Engine {
         issuer: &str,
         account: AccountId,
         other: OtherWay<'_>,
-        sessions: (&str, SessionId),
+        provider: &str,
+        keep: SessionId,
         now: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
@@ -210,7 +211,6 @@ impl Identities for Engine {
             return Ok(false);
         }
         crate::groups::forget_provided(&mut tx, account, issuer).await?;
-        let (provider, keep) = sessions;
         crate::sessions::end_of_provider(&mut tx, account, Some(provider), Some(keep), now).await?;
         for subject in gone {
             let name = ForeignName {

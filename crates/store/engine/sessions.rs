@@ -68,11 +68,7 @@ pub(crate) async fn end_of_provider(
     .fetch_all(tx.conn())
     .await
     .map_err(failed)?;
-    for session in ended {
-        tx.change(Change::SessionEnded { session: id(session) }, now)
-            .await?;
-    }
-    Ok(())
+    tell(tx, ended, now).await
 }
 
 /// Ends all sessions of an account within a transaction, except one.
@@ -93,6 +89,10 @@ pub(crate) async fn end_all(
     .fetch_all(tx.conn())
     .await
     .map_err(failed)?;
+    tell(tx, ended, now).await
+}
+
+async fn tell(tx: &mut Tx<'_>, ended: Vec<Uuid>, now: Timestamp) -> Result<()> {
     for session in ended {
         tx.change(Change::SessionEnded { session: id(session) }, now)
             .await?;

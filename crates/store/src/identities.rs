@@ -88,7 +88,8 @@ pub trait Identities {
         issuer: &str,
         account: AccountId,
         other: OtherWay<'_>,
-        sessions: (&str, SessionId),
+        provider: &str,
+        keep: SessionId,
         now: Timestamp,
     ) -> Result<bool>;
     /// Links an identity to an account; one that waited for its first sign-in is active from then on, and its invitations

@@ -24,7 +24,8 @@ use thiserror::Error;
 
 use crate::house::Foundation;
 
-/// The format that is written, and the newest that is read.
+/// The format that is written, and the newest that is read. In the second, a refresh token is rotated when the next of
+/// its chain is there; whoever reads that as the first would take rotated ones for good.
 const FORMAT: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]

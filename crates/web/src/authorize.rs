@@ -50,6 +50,7 @@ pub async fn authorize(
                     provider: &provider.name,
                     query: &query,
                     onward: Onward::Authorization,
+                    again: false,
                     login_hint: username.as_deref(),
                     session: None,
                 };

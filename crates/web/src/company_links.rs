@@ -92,6 +92,7 @@ pub async fn link(
         provider: &name,
         query: "",
         onward: Onward::Authorization,
+        again: false,
         login_hint: None,
         session: Some(form.signed_in.session.id),
     };

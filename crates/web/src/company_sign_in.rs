@@ -10,10 +10,8 @@ use audit::Person;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use keys::sha256;
 use model::SessionId;
 use people::company::{Back, Leaving};
-use people::sessions::Place;
 use people::{CompanyError, Provider, Refusal, SignInError};
 use protocol::Params;
 use relying::{Profile, ProviderError};
@@ -30,8 +28,6 @@ use crate::return_to_client::see_other;
 use crate::router::Web;
 use crate::sign_in::{self, Asked, go_on};
 
-/// The length of a `state`.
-const STATE: usize = people::company::STATE;
 /// Where browsers come back to; the provider's name follows.
 pub(crate) const CALLBACK: &str = "/sign-in/callback";
 
@@ -56,6 +52,8 @@ pub(crate) struct Going<'a> {
     pub(crate) query: &'a str,
     /// That page.
     pub(crate) onward: Onward,
+    /// Whether somebody is signed in already and has to prove who they are again.
+    pub(crate) again: bool,
     /// Whom the provider's form should begin with.
     pub(crate) login_hint: Option<&'a str>,
     /// The session of somebody who links what they are there to their account.
@@ -89,7 +87,8 @@ pub(crate) async fn leave(
         onward: going.onward.name(),
         query: going.query,
         session: going.session,
-        again,
+        // Without it the provider would take its own session of this morning for a proof.
+        again: again || going.again,
         max_age,
         login_hint: going.login_hint,
         language: locale.tag(),
@@ -133,10 +132,6 @@ pub async fn callback(
     } = Answer::read(&answer);
     let cookie = browser.cookie(&web, Cookie::Form).unwrap_or_default();
     let (company, person) = (&web.parts.company, &from.0);
-    // Nothing of ours looks like that, and the database is not asked.
-    if cookie.is_empty() || state.is_none_or(|state| state.len() != STATE) {
-        return gone(&web, locale);
-    }
     let taken = company
         .take(provider, &cookie, state.unwrap_or_default(), person)
         .await;
@@ -223,18 +218,10 @@ async fn begin(
 ) -> Result<Response, CompanyError> {
     let person: &Person = &from.0;
     let proof = web.parts.company.admit(provider, profile, person).await?;
-    let query = under_way.query.as_str();
     let before = browser.signed_in(web).await;
-    let known = browser.cookie(web, Cookie::Browser);
-    let place = Place {
-        browser: known.as_deref(),
-        replaces: before.map(|signed_in| signed_in.session.id),
-        fresh_for: (!query.is_empty()).then(|| sha256(query.as_bytes())),
-        address: from.address(),
-        user_agent: from.user_agent(),
-    };
-    match web.parts.sessions.begin(proof, place).await {
-        Ok(begun) => Ok(go_on(web, &begun, Onward::named(&under_way.onward), query)),
+    let onward = (Onward::named(&under_way.onward), under_way.query.as_str());
+    match go_on(web, from, browser, before.as_ref(), proof, onward).await {
+        Ok(response) => Ok(response),
         Err(SignInError::Store(error)) => Err(error.into()),
         // Disabled at this very moment.
         Err(_) => Err(Refusal::Disabled.into()),

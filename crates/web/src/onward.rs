@@ -60,7 +60,7 @@ impl Onward {
     }
 
     /// What the program that asks wants of the proof (OpenID Connect Core section 3.1.2.1): whether it has to be made
-    /// anew, and how old it may be.
+    /// anew, and how old it may be, which is no age at all for one that is made anew.
     pub(crate) fn wanted_proof(self, query: &str) -> (bool, Option<Duration>) {
         if self != Self::Authorization {
             return (false, None);
@@ -69,8 +69,11 @@ impl Onward {
         let one = |name: &str| params.one(name).ok().flatten();
         let prompt = one("prompt").unwrap_or_default();
         let again = prompt.split_ascii_whitespace().any(|word| word == "login");
+        if again {
+            return (true, Some(Duration::ZERO));
+        }
         let max_age = one("max_age").and_then(|text| text.parse::<u32>().ok());
-        (again, max_age.map(|seconds| Duration::from_secs(seconds.into())))
+        (false, max_age.map(|seconds| Duration::from_secs(seconds.into())))
     }
 }
 
@@ -101,7 +104,10 @@ mod tests {
     fn what_the_program_wants_of_the_proof_goes_along() {
         let wanted = |query: &str| Onward::Authorization.wanted_proof(query);
         assert_eq!(wanted(""), (false, None));
-        assert_eq!(wanted("prompt=consent%20login"), (true, None));
+        assert_eq!(
+            wanted("max_age=60&prompt=consent%20login"),
+            (true, Some(Duration::ZERO))
+        );
         assert_eq!(
             wanted("max_age=60&prompt=consent"),
             (false, Some(Duration::from_mins(1)))

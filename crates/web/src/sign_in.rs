@@ -11,8 +11,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use keys::sha256;
-use people::sessions::{Begun, Place};
-use people::sign_in::Attempt;
+use people::sessions::Place;
+use people::sign_in::{Attempt, Proof};
 use people::{SignInError, SignedIn, Ways};
 
 use crate::authorize::person;
@@ -157,6 +157,7 @@ pub async fn submit(
                 provider: &name,
                 query: &query,
                 onward,
+                again: before.is_some(),
                 login_hint: username.contains('@').then_some(username.as_str()),
                 session: None,
             };
@@ -238,7 +239,20 @@ pub(crate) async fn sign_in(
             user_agent: from.user_agent(),
         })
         .await?;
-    let query = credentials.query;
+    let (onward, query) = (credentials.onward, credentials.query);
+    go_on(web, from, browser, before, proof, (onward, query)).await
+}
+
+/// Begins the session of somebody who has proved who they are, and sends the browser on with its cookies.
+pub(crate) async fn go_on(
+    web: &Web,
+    from: &From,
+    browser: &Browser,
+    before: Option<&SignedIn>,
+    proof: Proof,
+    (onward, query): (Onward, &str),
+) -> Result<Response, SignInError> {
+    let known = browser.cookie(web, Cookie::Browser);
     let place = Place {
         browser: known.as_deref(),
         replaces: before.map(|signed_in| signed_in.session.id),
@@ -247,17 +261,12 @@ pub(crate) async fn sign_in(
         user_agent: from.user_agent(),
     };
     let begun = web.parts.sessions.begin(proof, place).await?;
-    Ok(go_on(web, &begun, credentials.onward, query))
-}
-
-/// Sends a browser on that has just signed in, with its cookies.
-pub(crate) fn go_on(web: &Web, begun: &Begun, onward: Onward, query: &str) -> Response {
     let mut response = see_other(&onward.target(query));
     let origin = &web.site().origin;
     let headers = response.headers_mut();
     cookies::set(headers, Cookie::Session, begun.cookie.expose(), origin);
     cookies::set(headers, Cookie::Browser, begun.browser.expose(), origin);
-    response
+    Ok(response)
 }
 
 fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, asked: Asked<'_>) -> Response {

@@ -82,17 +82,18 @@ fn unknown(group: &GroupName) -> Failure {
 
 async fn show(operator: &Operator<'_>, name: &GroupName) -> Result<Answer, Failure> {
     let groups = operator.foundation.store.groups().await?;
-    let group = groups
-        .iter()
-        .find(|group| group.name == *name)
-        .ok_or_else(|| unknown(name))?;
+    let group = groups.iter().find(|group| group.name == *name);
     let members = operator.foundation.store.members(name).await?;
+    // One that a provider gives need not be made here.
+    if group.is_none() && members.is_empty() {
+        return Err(unknown(name));
+    }
     let servers = operator.loaded.config.servers.iter();
     let opens = servers.filter(|(_, server)| server.allow.iter().any(|rule| rule.groups.contains(name)));
     let opens: Vec<_> = opens.map(|(server, _)| server).collect();
     Ok(Answer::Item(json!({
-        "group": group.name,
-        "description": group.description,
+        "group": name,
+        "description": group.map(|group| &group.description),
         "members": members,
         "servers": opens,
     })))
@@ -160,7 +161,15 @@ async fn remove_member(
     let account = operator.account(username).await?;
     let (store, now) = (&operator.foundation.store, operator.foundation.world.now());
     if !store.remove_member(group, account.id, now).await? {
-        return Err(Failure::NotFound(format!("{username} is not in {group}")));
+        let provided = store.provided_groups(account.id).await?;
+        let provided = provided.into_iter().find(|provided| provided.group == *group);
+        return Err(match provided {
+            Some(provided) => Failure::Conflict(format!(
+                "{username} is in {group} because {} says so: take it away there",
+                provided.issuer
+            )),
+            None => Failure::NotFound(format!("{username} is not in {group}")),
+        });
     }
     changed(operator, account.id, group, false);
     operator.record("group remove-member", &format_args!("{group} {username}"));

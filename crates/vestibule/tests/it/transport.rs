@@ -285,7 +285,10 @@ async fn a_challenge_leaves_the_connection_of_use() {
     );
     for _ in 0..3 {
         stream.write_all(head.as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Meanwhile the head has come.
+        for _ in 0..5 {
+            assert_eq!(door.get("/readyz").await.status, 200);
+        }
         stream.write_all(b"{}").await.unwrap();
         let mut answer = Vec::new();
         let whole = async {

@@ -60,13 +60,20 @@ async fn who_is_turned_away_for_their_groups_loses_them_here() {
             "{engine}"
         );
         assert!(groups().await.is_empty(), "{engine}");
-        // An operator takes a group away from all, whoever gave it.
+        // An operator sees what the provider gave, and takes a group away from all, whoever gave it.
         door.browser().sign_in_at(&door, &provider, &ana()).await;
         assert_eq!(groups().await.len(), 1, "{engine}");
+        let words = ["group", "remove-member", "developers", "ana+corp"];
+        let refused = format!("{:?}", door.operate(&words).await);
+        assert!(refused.contains(&provider.url), "{engine}: {refused}");
         door.operate(&["group", "remove", "developers", "--yes"])
             .await
             .unwrap();
         assert!(groups().await.is_empty(), "{engine}");
+        // A group that only a provider gives can be looked at too.
+        door.browser().sign_in_at(&door, &provider, &ana()).await;
+        let shown = format!("{:?}", door.operate(&["group", "show", "developers"]).await);
+        assert!(shown.contains("ana+corp"), "{engine}: {shown}");
     }
 }
 
@@ -117,6 +124,40 @@ async fn an_open_browser_is_not_enough_to_make_a_way_in() {
     eve.get("/account").await;
     let form = eve.form("/account/company/corp/link");
     assert!(eve.submit(&form).await.location().starts_with(&provider.url));
+}
+
+/// Who has to prove it again does so at the provider, which would otherwise answer with its session of this morning; one
+/// that never says when still lets them go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_that_is_asked_for_again_is_a_new_one() {
+    let provider = Provider::start().await;
+    let door = Door::with(provider.plan(OPEN)).await;
+    for says_when in [true, false] {
+        let words = ["identity", "link", "eve", "--issuer", "corp", "--subject", "u-1"];
+        door.operate(&words).await.unwrap();
+        let mut browser = door.browser();
+        let claims = |hours: i64| {
+            let at = door.world.now().as_seconds() - hours * 3600;
+            ana_with("auth_time", if says_when { json!(at) } else { json!(null) })
+        };
+        browser.sign_in_at(&door, &provider, &claims(9)).await;
+        door.advance(Duration::from_hours(1));
+        browser.get("/account").await;
+        let unlink = browser.form("/account/company/corp/unlink");
+        assert_eq!(browser.submit(&unlink).await.status, 403, "{says_when}");
+        let form = browser.form("/sign-in").set("provider", "corp");
+        let away = browser.submit(&form).await.location().to_owned();
+        let asked = crate::rig::app::query_of(&away);
+        assert_eq!(
+            (&asked["prompt"], &asked["max_age"]),
+            (&json!("login"), &json!(null))
+        );
+        let reply = browser.get(&provider.approve(&door, &away, &claims(0))).await;
+        assert_eq!(reply.location(), "/", "{says_when}: {}", browser.page);
+        browser.get("/account").await;
+        let unlink = browser.form("/account/company/corp/unlink");
+        assert_eq!(browser.submit(&unlink).await.location(), "/account", "{says_when}");
+    }
 }
 
 /// An invitation is of no use any more to whoever has the mail, once its owner came by the provider.
