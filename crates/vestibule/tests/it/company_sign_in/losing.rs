@@ -156,7 +156,11 @@ async fn a_proof_that_is_asked_for_again_is_a_new_one() {
         assert_eq!(reply.location(), "/", "{says_when}: {}", browser.page);
         browser.get("/account").await;
         let unlink = browser.form("/account/company/corp/unlink");
-        assert_eq!(browser.submit(&unlink).await.location(), "/account", "{says_when}");
+        assert_eq!(
+            browser.submit(&unlink).await.location(),
+            "/account",
+            "{says_when}"
+        );
     }
 }
 
