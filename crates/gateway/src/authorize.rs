@@ -2,6 +2,7 @@
 //! the message asks for?
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use audit::event::Judged;
 use model::Timestamp;
@@ -26,7 +27,7 @@ use edit::without;
 /// Who asks, of which server, from where and when.
 pub(crate) struct About<'a> {
     pub(crate) catalogue: &'a Catalogue,
-    pub(crate) route: &'a Route,
+    pub(crate) route: &'a Arc<Route>,
     pub(crate) issuer: &'a Issuer,
     pub(crate) caller: &'a Caller,
     pub(crate) address: IpAddr,

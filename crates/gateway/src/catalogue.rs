@@ -2,6 +2,7 @@
 //! accepted, because a tool that changes under its name may not be the tool that somebody allowed (TP-119).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use audit::{Person, Recorder, What};
@@ -52,6 +53,8 @@ pub struct Catalogue {
     store: Arc<dyn Store>,
     recorder: Recorder,
     shelves: HashMap<ServerName, Arc<Shelf>>,
+    /// How many editions there were, of all servers.
+    editions: AtomicU64,
     /// What was learned and is not written yet, with the fingerprint that was seen last.
     unwritten: HashMap<CatalogueKey, [u8; 32]>,
     learned: mpsc::Sender<Listed>,
@@ -73,6 +76,7 @@ impl Catalogue {
             store,
             recorder,
             shelves: HashMap::new(),
+            editions: AtomicU64::new(1),
             unwritten: HashMap::new(),
             learned,
         });
@@ -90,6 +94,7 @@ impl Catalogue {
     /// If the store does not answer; what was known before stays.
     pub async fn load(&self, server: &ServerName) -> Result<(), StoreError> {
         let shelf = Shelf::default();
+        self.begin_edition(&shelf);
         for entry in self.store.catalogue(server).await? {
             if let Some(list) = List::of_method(&entry.key.list) {
                 shelf.put(list, item(entry, list));
@@ -113,6 +118,17 @@ impl Catalogue {
         }
         self.shelves.pin().insert(server.clone(), Arc::new(shelf));
         Ok(())
+    }
+
+    /// A number for what is known of a server, and of no other server or other time: while it is the same, entries are
+    /// recognised and judged as they were. None if nothing is known yet.
+    pub(crate) fn edition(&self, server: &ServerName) -> Option<u64> {
+        let shelves = self.shelves.pin();
+        shelves.get(server).map(|shelf| shelf.edition())
+    }
+
+    fn begin_edition(&self, shelf: &Shelf) {
+        shelf.begin_edition(self.editions.fetch_add(1, Ordering::Relaxed));
     }
 
     /// Whether anything is known of a list.
@@ -166,7 +182,21 @@ impl Catalogue {
         {
             return Some(Arc::clone(before));
         }
-        let accepted = before.as_ref().map(|before| before.accepted);
+        let learned = self.learn_other(&shelf, before.as_deref(), (server, pinning), (list, entry));
+        // Only now: who saw the edition before may have seen what is there since.
+        self.begin_edition(&shelf);
+        learned
+    }
+
+    fn learn_other(
+        &self,
+        shelf: &Shelf,
+        before: Option<&Item>,
+        (server, pinning): (&ServerName, Pinning),
+        (list, entry): (List, &Entry<'_>),
+    ) -> Option<Arc<Item>> {
+        let items = shelf.list(list)?;
+        let accepted = before.map(|before| before.accepted);
         let is_room = before.is_some() || items.len() < MOST;
         let Some(fingerprint) = fingerprint(entry).filter(|_| is_room && shelf.takes(entry.text.len()))
         else {
@@ -184,9 +214,7 @@ impl Catalogue {
             accepted: accepted.unwrap_or(fingerprint),
             annotations: believed(entry.annotations),
         };
-        let is_news = before
-            .as_ref()
-            .is_none_or(|before| before.fingerprint != fingerprint);
+        let is_news = before.is_none_or(|before| before.fingerprint != fingerprint);
         if is_news {
             let listed = Listed {
                 key: key(server, list, &entry.name),

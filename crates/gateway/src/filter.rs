@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 use protocol::mcp::list::{self, Expected, List, Unreadable};
-use protocol::mcp::{sse, task};
+use protocol::mcp::sse;
+use protocol::mcp::task::{self, Created, Said};
 use tracing::{debug, warn};
 
 use crate::authorize::About;
@@ -19,8 +20,10 @@ use crate::message::MayBegin;
 use crate::route::Route;
 use crate::task::{Begun, Own};
 
+pub(crate) use remembered::Remembered;
 pub(crate) use sieve::Sieve;
 
+mod remembered;
 mod sieve;
 
 /// The largest answer that is held back to be filtered, whole or as one event.
@@ -143,41 +146,60 @@ impl Filter {
 
     /// What a message becomes.
     fn message(&mut self, text: &str) -> Result<Passes, Unreadable> {
-        if !self.may_be_said(text)? {
-            return Ok(Passes::Not);
-        }
-        self.note_tasks(text);
         let may_be_list = match &self.expected {
             Expected::Form => true,
             Expected::Ids(ids) => !ids.is_empty(),
         };
+        let remembered = &self.gateway.remembered;
+        if may_be_list
+            && let Some(passes) = self.with_about(|about| remembered.find(about, text, &self.expected))
+        {
+            return Ok(passes);
+        }
+        let said = self.said(text)?;
+        if !self.may_be_said(&said) {
+            return Ok(Passes::Not);
+        }
+        let created = created(text);
+        self.note_tasks(&created);
         if !may_be_list {
             return Ok(Passes::AsItIs);
         }
+        let mut is_about_tasks = !said.is_empty() || !created.is_empty();
+        let remembered = &self.gateway.remembered;
         let filtered = self.with_about(|about| {
-            list::filter(text, &self.expected, &mut |list, text| match list {
+            let edition = about.catalogue.edition(about.route.name());
+            let filtered = list::filter(text, &self.expected, &mut |list, text| match list {
                 List::Tasks => {
+                    is_about_tasks = true;
                     list::entry(text, list).is_some_and(|entry| self.shows_task(about, &entry.name))
                 }
                 list => about.shows(list, text),
-            })
+            })?;
+            // Whose a task is may change at any time.
+            if !is_about_tasks {
+                remembered.keep(about, (text, &self.expected), edition, filtered.as_deref());
+            }
+            Ok(filtered)
         })?;
         Ok(filtered.map_or(Passes::AsItIs, Passes::As))
     }
 
-    /// Whether the server may say this by itself: nothing that asks, in the stateless era (TP-57), and nothing about
-    /// tasks that are not the caller's. What is no message is nobody's question.
-    fn may_be_said(&mut self, text: &str) -> Result<bool, Unreadable> {
-        let about_tasks = self.care == Care::Messages;
+    /// What a message says by itself, as far as that matters. What is no message is nobody's question.
+    fn said<'a>(&self, text: &'a str) -> Result<Vec<Said<'a>>, Unreadable> {
         if memmem::find(text.as_bytes(), b"\"method\"").is_none() {
-            return Ok(true);
+            return Ok(Vec::new());
         }
-        let said = match task::said(text) {
-            Ok(said) => said,
+        match task::said(text) {
             // Nobody knows what another reader would take it for.
-            Err(Unreadable) if about_tasks || self.modern => return Err(Unreadable),
-            Err(Unreadable) => return Ok(true),
-        };
+            Err(Unreadable) if self.care == Care::Messages || self.modern => Err(Unreadable),
+            said => Ok(said.unwrap_or_default()),
+        }
+    }
+
+    /// Whether the server may say this by itself: nothing that asks, in the stateless era (TP-57), and nothing about
+    /// tasks that are not the caller's.
+    fn may_be_said(&mut self, said: &[Said<'_>]) -> bool {
         if self.modern
             && let Some(request) = said.iter().find(|said| said.is_request)
         {
@@ -185,21 +207,19 @@ impl Filter {
                 self.told = true;
                 debug!(server = %self.route.name(), method = ?request.method, "the server asks by itself, which it may not in this revision; not passed on");
             }
-            return Ok(false);
+            return false;
         }
+        let about_tasks = self.care == Care::Messages;
         let mut tasks = said
             .iter()
             .filter(|_| about_tasks)
             .filter_map(|said| said.task.as_deref());
-        Ok(tasks.all(|id| self.with_about(|about| self.shows_task(about, id))))
+        tasks.all(|id| self.with_about(|about| self.shows_task(about, id)))
     }
 
     /// Takes note of the tasks that a message begins.
-    fn note_tasks(&mut self, text: &str) {
-        if memmem::find(text.as_bytes(), task::TRACE).is_none() {
-            return;
-        }
-        for created in task::created(text) {
+    fn note_tasks(&mut self, created: &[Created<'_>]) {
+        for created in created {
             let calls = self.begins.iter().filter(|(id, _)| created.answers(id));
             let calls: Vec<_> = calls.map(|(_, call)| call).collect();
             // A stream of a session carries answers to calls of which nothing is known here.
@@ -207,7 +227,7 @@ impl Filter {
                 continue;
             }
             self.begun.push(Begun {
-                id: created.task.into_owned(),
+                id: created.task.clone().into_owned(),
                 call: only(&calls),
                 ttl: created.ttl,
             });
@@ -266,7 +286,7 @@ impl Filter {
     /// A short answer that may begin a task and otherwise is nobody's business.
     pub(crate) fn glance(&mut self, body: &Bytes) {
         if let Ok(text) = std::str::from_utf8(body) {
-            self.note_tasks(text);
+            self.note_tasks(&created(text));
         }
     }
 
@@ -297,6 +317,14 @@ impl Filter {
             }
         }
     }
+}
+
+/// The tasks that a message begins.
+fn created(text: &str) -> Vec<Created<'_>> {
+    if memmem::find(text.as_bytes(), task::TRACE).is_none() {
+        return Vec::new();
+    }
+    task::created(text)
 }
 
 /// What several calls with the same id have in common: nobody knows which of them is answered.

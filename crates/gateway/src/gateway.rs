@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
+use crate::filter::Remembered;
 use crate::in_flight::Ids;
 use crate::metadata;
 use crate::metrics::Refusals;
@@ -86,6 +87,8 @@ pub struct Gateway {
     /// Whose which task is.
     pub(crate) owners: Owners,
     refusals: Refusals,
+    /// Lists as they were shown.
+    pub(crate) remembered: Remembered,
 }
 
 impl Gateway {
@@ -105,6 +108,7 @@ impl Gateway {
             quotas: Quotas::default(),
             challenges: Challenges::default(),
             refusals: Refusals::default(),
+            remembered: Remembered::default(),
         })
     }
 

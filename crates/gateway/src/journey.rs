@@ -117,7 +117,7 @@ impl Gateway {
     async fn judge(
         &self,
         routes: &Routes,
-        route: &Route,
+        route: &Arc<Route>,
         caller: &Caller,
         head: &request::Parts,
         mut read: Option<Read>,

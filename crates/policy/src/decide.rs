@@ -13,7 +13,7 @@ use tracing::error;
 
 use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
-use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef};
+use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef, Viewer};
 use crate::schema;
 use crate::scope::{self, ServerScope, ServerScopes};
 use crate::slice::{Finding, Slice};
@@ -174,14 +174,19 @@ impl Policies {
 
     /// The policy of one server.
     pub fn of(self: &Arc<Self>, server: &ServerName) -> ServerPolicy {
-        ServerPolicy {
+        let mut policy = ServerPolicy {
             policies: Arc::clone(self),
             scopes: self.scopes.get(server).cloned().unwrap_or_default(),
             server: server.clone(),
             slices: Cache::new(SLICES),
             decisions: Cache::new(DECISIONS),
             cut: AtomicU64::new(0),
-        }
+            personal: false,
+        };
+        let (enforced, tried) = policy.rules();
+        let mut rules = enforced.iter().chain(tried.iter().flatten());
+        policy.personal = rules.any(|rule| rule.personal);
+        policy
     }
 }
 
@@ -196,6 +201,8 @@ pub struct ServerPolicy {
     decisions: Cache<DecisionKey, Arc<Foresight>>,
     /// How many slices were cut; each has a number of its own.
     cut: AtomicU64,
+    /// Whether any rule looks at who asks beyond their groups.
+    personal: bool,
 }
 
 /// A slice with its number.
@@ -212,6 +219,11 @@ impl ServerPolicy {
     pub fn shows(&self, principal: Principal<'_>, act: Act<'_>, annotations: Annotations) -> bool {
         let foreseen = self.foresee(principal, act, annotations);
         foreseen.is_some_and(|(_, foresight)| !matches!(foresight.enforced, Finding::Denied(_)))
+    }
+
+    /// Whose view of the lists this is: [`shows`](Self::shows) is the same for all who are the same viewer.
+    pub fn viewer<'a>(&self, principal: Principal<'a>) -> Viewer<'a> {
+        Viewer::of(principal, self.personal)
     }
 
     /// Decides.

@@ -24,6 +24,7 @@ pub use decide::{Decision, Outcome, Policies, ServerPolicy, Shadow};
 pub use explain::{Explanation, Opinion, Says};
 pub use load::{PolicyError, RuleFile, ServerRules};
 pub use principal::{Act, Annotations, Circumstances, Client, Principal};
+pub use remember::{OwnedViewer, Viewer};
 pub use rule::{AllowRule, ArgumentTest, Conditions, Hours, Tools};
 pub use scope::{BadScopeName, ScopeName, ScopeRule, ServerScope};
 

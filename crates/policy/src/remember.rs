@@ -1,6 +1,7 @@
 //! The keys under which slices and decisions are remembered, owned and borrowed, so that looking one up
 //! allocates nothing.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use model::{GroupName, Username};
@@ -102,6 +103,36 @@ impl<'a> DecisionRef<'a> {
             groups: self.groups.into(),
             person,
         }
+    }
+}
+
+/// As much of somebody as any rule of a server looks at: lists of it are the same for two with the same.
+#[derive(Clone, Copy, Hash, PartialEq, Eq)]
+pub struct Viewer<'a>(DecisionRef<'a>);
+
+/// A [`Viewer`] to be remembered.
+#[derive(Debug)]
+pub struct OwnedViewer(DecisionKey);
+
+impl<'a> Viewer<'a> {
+    pub(crate) fn of(principal: Principal<'a>, personal: bool) -> Self {
+        Self(DecisionRef::of(0, principal, personal))
+    }
+
+    /// To be remembered.
+    pub fn to_owned(self) -> OwnedViewer {
+        OwnedViewer(self.0.to_owned())
+    }
+
+    /// Whether this is the one that was remembered.
+    pub fn is(self, remembered: &OwnedViewer) -> bool {
+        self.0 == remembered.0.borrow()
+    }
+}
+
+impl fmt::Debug for Viewer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.groups).finish()
     }
 }
 

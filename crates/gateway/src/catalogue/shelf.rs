@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use papaya::HashMap;
@@ -111,6 +111,7 @@ pub(super) struct Shelf {
     templates: Items,
     /// Bytes of all texts.
     bytes: AtomicUsize,
+    edition: AtomicU64,
 }
 
 impl Shelf {
@@ -123,6 +124,15 @@ impl Shelf {
             // They are somebody's, and not the server's.
             List::Tasks => None,
         }
+    }
+
+    /// The number of what is known now.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
+    }
+
+    pub(super) fn begin_edition(&self, number: u64) {
+        self.edition.store(number, Ordering::Release);
     }
 
     /// Everything of a list.

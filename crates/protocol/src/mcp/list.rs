@@ -11,6 +11,9 @@ use thiserror::Error;
 use answer::{Answer, Array, Entries, Found, Members, raw_member};
 
 mod answer;
+mod envelope;
+
+pub use envelope::Envelope;
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,12 +129,19 @@ pub enum Expected {
 }
 
 impl Expected {
+    /// The lists that an answer with this id was asked for.
+    pub fn asked(&self, id: &str) -> impl Iterator<Item = List> {
+        let ids = match self {
+            Self::Ids(ids) => ids.as_slice(),
+            Self::Form => &[],
+        };
+        let asked = ids.iter().filter(move |(asked, _)| same_id(asked, id));
+        asked.map(|(_, list)| *list)
+    }
+
     fn lists(&self, id: &str, result: &Members<'_>) -> Vec<List> {
         let is_output = result.is_output();
-        let asked = |list: List| match self {
-            Self::Ids(ids) => ids.iter().any(|(asked, of)| *of == list && same_id(asked, id)),
-            Self::Form => false,
-        };
+        let asked = |list: List| self.asked(id).any(|asked| asked == list);
         let shaped = |list: List| !is_output && result.member(list).is_some();
         List::ALL
             .into_iter()

@@ -8,6 +8,7 @@ mod matrix;
 mod passing;
 mod policy;
 mod quotas;
+mod remembered;
 mod scopes;
 mod sessions;
 mod streams;

@@ -144,3 +144,85 @@ fn what_cannot_be_read_for_certain_is_taken_out() {
         assert_eq!(found, Err(Unreadable), "{unreadable}");
     }
 }
+
+#[test]
+fn an_id_stands_beside_what_it_is_the_answer_to() {
+    let parts = |text| {
+        Envelope::of(text).map(
+            |Envelope {
+                 head,
+                 middle,
+                 foot,
+                 id,
+             }| (head, middle, foot, id),
+        )
+    };
+    assert_eq!(
+        parts(r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[]}}"#),
+        Some((
+            r#"{"jsonrpc":"2.0","id":7,"#,
+            r#""result":{"tools":[]}}"#,
+            "",
+            "7"
+        ))
+    );
+    assert_eq!(
+        parts(r#"{"result":{"tools":[]},"jsonrpc":"2.0","id":"a"}"#),
+        Some((
+            "{",
+            r#""result":{"tools":[]}"#,
+            r#","jsonrpc":"2.0","id":"a"}"#,
+            r#""a""#
+        ))
+    );
+    assert_eq!(
+        parts(r#"{ "id" : 1, "jsonrpc":"2.0" , "result":{} }"#),
+        Some((r#"{ "id" : 1, "jsonrpc":"2.0" , "#, r#""result":{} }"#, "", "1"))
+    );
+    for other in [
+        "",
+        "{",
+        "[]",
+        r#"{"result":{}}"#,
+        r#"{"id":1,"result":{}}"#,
+        r#"{"id":1,"id":2,"jsonrpc":"2.0","result":{}}"#,
+        r#"{"id":1,"jsonrpc":"2.0","error":1,"result":{}}"#,
+        // The word stands in a text, or is a value.
+        r#"{"jsonrpc":"2.0","id":""result":{}"}"#,
+        r#"{"id":1,"jsonrpc":"result","result":{}}"#,
+        r#"[{"jsonrpc":"2.0","id":7,"result":{}}]"#,
+    ] {
+        assert_eq!(parts(other), None, "{other}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever stands around it, the middle alone says what there is to filter.
+    #[test]
+    fn what_an_envelope_is_taken_from_does_not_change_what_is_filtered(
+        result in "[ -~]{0,40}",
+        id in "[0-9]{1,3}|\"[a-z\\\\\",:{}]{0,6}\"",
+        before in proptest::bool::ANY,
+    ) {
+        let answer = |id: &str| if before {
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{{"name":"a"}},{{"name":"b"}}],"x":{result}}}}}"#)
+        } else {
+            format!(r#"{{"result":{{"tools":[{{"name":"a"}},{{"name":"b"}}],"x":{result}}},"jsonrpc":"2.0","id":{id}}}"#)
+        };
+        let (one, other) = (answer(&id), answer("1"));
+        let (Some(one_parts), Some(other_parts)) = (Envelope::of(&one), Envelope::of(&other)) else {
+            return Ok(());
+        };
+        if one_parts.middle != other_parts.middle {
+            return Ok(());
+        }
+        let filtered = |text: &str, parts: Envelope<'_>| {
+            let mut keep = |_: List, entry: &str| !entry.contains("\"b\"");
+            let filtered = filter(text, &Expected::Form, &mut keep).ok()?;
+            let filtered = filtered?;
+            let middle = filtered.strip_prefix(parts.head)?.strip_suffix(parts.foot)?;
+            Some(middle.to_owned())
+        };
+        proptest::prop_assert_eq!(filtered(&one, one_parts), filtered(&other, other_parts));
+    }
+}
