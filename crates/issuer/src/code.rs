@@ -11,7 +11,7 @@ use keys::digest::verifies;
 use keys::digest_of;
 use model::{GrantId, OpaqueToken, TokenKind};
 use protocol::{OAuthError, Params, pkce};
-use store::{Client, Code, EndReason, NewGrant, NewRefreshToken, Redemption};
+use store::{AccountView, Client, Code, EndReason, NewGrant, NewRefreshToken, Redemption};
 
 use crate::issue::{IssueError, Standpoint, TokenResponse};
 use crate::server::AuthorizationServer;
@@ -24,12 +24,12 @@ impl AuthorizationServer {
         form: &Params,
         person: &Person,
     ) -> Result<TokenResponse, IssueError> {
-        let (code, verifier) = self.read_code(client, form, person).await?;
+        let (code, account, verifier) = self.read_code(client, form, person).await?;
         self.check_binding(&code, form, &verifier)?;
         if code.redeemed_at.is_some() {
             return Err(self.replayed(&code, person).await?);
         }
-        let permit = self.permit(Standpoint::from(&code), client).await?;
+        let permit = self.permit(Standpoint::from(&code), account, client)?;
         let minted = self.mint(&permit, 0, &code.scopes)?;
         let refresh = client
             .metadata
@@ -45,7 +45,7 @@ impl AuthorizationServer {
                 expires_at: now + lifetimes.refresh_idle,
             }),
         };
-        match self.store.redeem_code(&code, &grant, now).await? {
+        match self.store.redeem_code(&code, client, &grant, now).await? {
             Redemption::Redeemed => {}
             Redemption::AlreadyRedeemed => return Err(self.replayed(&code, person).await?),
             Redemption::Refused => return Err(refused("the code has run out, or may not be used any more")),
@@ -60,7 +60,7 @@ impl AuthorizationServer {
         client: &Client,
         form: &Params,
         person: &Person,
-    ) -> Result<(Code, String), IssueError> {
+    ) -> Result<(Code, AccountView, String), IssueError> {
         let text = single(form, "code")?.ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
         let verifier = single(form, "code_verifier")?.unwrap_or_default().to_owned();
         let not_yours = || refused("the code is unknown, has run out, or was issued to another client");
@@ -68,10 +68,10 @@ impl AuthorizationServer {
             Ok(token) => self.store.code(&digest_of(&token)).await?,
             Err(_) => None,
         };
-        let code = code.filter(|code| code.client == client.id);
+        let code = code.filter(|(code, _)| code.client == client.id);
         match code {
-            Some(code) if code.redeemed_at.is_some() || code.expires_at > self.world.now() => {
-                Ok((code, verifier))
+            Some((code, account)) if code.redeemed_at.is_some() || code.expires_at > self.world.now() => {
+                Ok((code, account, verifier))
             }
             _ => {
                 self.note_refused_grant(client, None, "unknown, expired or foreign code", person);

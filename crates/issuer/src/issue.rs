@@ -133,12 +133,15 @@ pub(crate) struct Minted {
 }
 
 impl AuthorizationServer {
-    /// Asks everything.
-    pub(crate) async fn permit(&self, standpoint: Standpoint, client: &Client) -> Result<Permit, IssueError> {
+    /// Asks everything. The account is as the database had it with the code or token that is presented, and not as memory
+    /// has it: what is issued outlives this moment.
+    pub(crate) fn permit(
+        &self,
+        standpoint: Standpoint,
+        account: AccountView,
+        client: &Client,
+    ) -> Result<Permit, IssueError> {
         let refused = |text: &str| IssueError::Refused(OAuthError::invalid_grant(text));
-        // From the database, not from memory: what is issued outlives this moment.
-        let account = self.store.account_view(standpoint.account).await?.map(Arc::new);
-        let account = account.ok_or_else(|| refused("the account is gone"))?;
         if account.status != AccountStatus::Active {
             return Err(refused("the account is disabled"));
         }
@@ -155,7 +158,7 @@ impl AuthorizationServer {
             .min(LONGEST_ACCESS);
         Ok(Permit {
             standpoint,
-            account,
+            account: Arc::new(account),
             client: client.id.clone(),
             algorithm,
             access,

@@ -19,7 +19,7 @@ use keys::{digest_of, succession};
 use model::{OpaqueToken, TokenKind};
 use protocol::{OAuthError, Params, Scopes};
 use serde::{Deserialize, Serialize};
-use store::{Client, EndReason, Grant, NewRefreshToken, RefreshToken, Rotation};
+use store::{AccountView, Client, EndReason, Grant, NewRefreshToken, RefreshToken, Rotation};
 
 use crate::code::single;
 use crate::issue::{IssueError, Minted, Permit, Standpoint, TokenResponse};
@@ -62,10 +62,10 @@ impl AuthorizationServer {
             .map_err(|_| refused("refresh_token is malformed; it may have been cut off"))?;
         // Twice at most: whoever loses the race to rotate finds the winner's result.
         for _ in 0..2 {
-            let (row, grant) = self.find(client, &token, person).await?;
+            let (row, grant, account) = self.find(client, &token, person).await?;
             // Before anything is rotated, so that the client can try again (invalid_target is retryable).
             self.check_resource(form, grant.server.as_ref())?;
-            let permit = self.permit(Standpoint::from(&grant), client).await?;
+            let permit = self.permit(Standpoint::from(&grant), account, client)?;
             let scopes = narrowed(single(form, "scope")?, &grant);
             match self.course(&row).await? {
                 Course::Rotate => {
@@ -88,15 +88,15 @@ impl AuthorizationServer {
         ))
     }
 
-    /// The token's row and its living grant, of this client.
+    /// The token's row and its living grant, of this client, with whose it is.
     async fn find(
         &self,
         client: &Client,
         token: &OpaqueToken,
         person: &Person,
-    ) -> Result<(RefreshToken, Grant), IssueError> {
+    ) -> Result<(RefreshToken, Grant, AccountView), IssueError> {
         let now = self.world.now();
-        let Some((row, grant)) = self.store.refresh_token(&digest_of(token)).await? else {
+        let Some((row, grant, account)) = self.store.refresh_token(&digest_of(token)).await? else {
             self.note_refused_grant(client, None, "unknown refresh token", person);
             return Err(refused("refresh_token is unknown or has run out; sign in again"));
         };
@@ -110,7 +110,7 @@ impl AuthorizationServer {
             None => None,
         };
         match why {
-            None => Ok((row, grant)),
+            None => Ok((row, grant, account)),
             Some(why) => {
                 self.note_refused_grant(client, Some(grant.id), why, person);
                 Err(refused(why))

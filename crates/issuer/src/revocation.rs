@@ -32,7 +32,7 @@ impl AuthorizationServer {
         client: Option<&Client>,
         person: &Person,
     ) -> Result<(), StoreError> {
-        let Some((row, grant)) = self.store.refresh_token(&digest_of(token)).await? else {
+        let Some((row, grant, _)) = self.store.refresh_token(&digest_of(token)).await? else {
             return Ok(());
         };
         if !self.is_holder(client, &grant).await? || row.rotated_at.is_some() {

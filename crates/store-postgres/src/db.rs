@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::Change;
+use model::id::Id;
+use model::{AccountId, Change};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction};
@@ -161,6 +162,18 @@ impl Tx<'_> {
             Inner::Whole(transaction) => transaction,
             Inner::Single(connection) => connection,
         }
+    }
+
+    /// Lets a disabling of this account at the same moment wait for us, or us for it.
+    pub(crate) async fn hold_account(&mut self, id: AccountId) -> Result<()> {
+        sqlx::query_scalar!(
+            "SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+            id.uuid()
+        )
+        .fetch_optional(self.conn())
+        .await
+        .map_err(failed)?;
+        Ok(())
     }
 
     /// Lets one such transaction commit after the other.

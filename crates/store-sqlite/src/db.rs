@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::Change;
+use model::{AccountId, Change};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use store::{Changes, Listener, Result, Store, StoreError};
@@ -158,6 +158,12 @@ impl<'a> Tx<'a> {
             Inner::Write(turn) => turn.conn(),
             Inner::Read(reading) => reading,
         }
+    }
+
+    /// Nothing to do: there is one writer.
+    #[expect(clippy::unused_async, reason = "the other engine waits here")]
+    pub(crate) async fn hold_account(&mut self, _: AccountId) -> Result<()> {
+        Ok(())
     }
 
     /// Nothing to do: there is one writer.

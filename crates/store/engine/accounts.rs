@@ -42,6 +42,40 @@ impl TryFrom<Row> for Account {
     }
 }
 
+/// An account as tokens see it, of statements that read it beside something else.
+pub(crate) struct ViewRow {
+    pub(crate) id: Uuid,
+    pub(crate) username: String,
+    pub(crate) display_name: String,
+    pub(crate) email: Option<String>,
+    pub(crate) email_verified: bool,
+    pub(crate) status: String,
+    pub(crate) administrator: bool,
+    pub(crate) grants_end_before: i64,
+    /// One a line: no name of a group has a line break in it.
+    pub(crate) groups: Option<String>,
+}
+
+impl TryFrom<ViewRow> for AccountView {
+    type Error = store::StoreError;
+    fn try_from(row: ViewRow) -> Result<Self> {
+        let groups = row.groups.as_deref().into_iter().flat_map(str::lines);
+        let groups = groups
+            .map(|name| parse::<GroupName>("memberships.group_name", name))
+            .collect::<Result<_>>();
+        Ok(Self {
+            id: id(row.id),
+            username: parse("accounts.username", &row.username)?,
+            display_name: row.display_name,
+            email: row.email.map(|email| (email, row.email_verified)),
+            status: parse("accounts.status", &row.status)?,
+            administrator: row.administrator,
+            groups: groups?,
+            grants_end_before: Timestamp::from_millis(row.grants_end_before),
+        })
+    }
+}
+
 #[async_trait]
 impl Accounts for Engine {
     async fn add_account(
@@ -140,9 +174,9 @@ impl Accounts for Engine {
     }
 
     async fn account_view(&self, id: AccountId) -> Result<Option<AccountView>> {
-        // No name of a group has a line break in it.
-        let row = sqlx::query!(
-            r#"SELECT username, display_name, email, email_verified AS "email_verified: bool", status,
+        let row = sqlx::query_as!(
+            ViewRow,
+            r#"SELECT id AS "id: Uuid", username, display_name, email, email_verified AS "email_verified: bool", status,
                       administrator AS "administrator: bool", grants_end_before,
                       (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM
                            (SELECT group_name FROM memberships WHERE account_id = accounts.id
@@ -155,21 +189,7 @@ impl Accounts for Engine {
         .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
-        let Some(row) = row else { return Ok(None) };
-        let groups = row.groups.as_deref().into_iter().flat_map(str::lines);
-        let groups = groups
-            .map(|name| parse::<GroupName>("memberships.group_name", name))
-            .collect::<Result<_>>();
-        Ok(Some(AccountView {
-            id,
-            username: parse("accounts.username", &row.username)?,
-            display_name: row.display_name,
-            email: row.email.map(|email| (email, row.email_verified)),
-            status: parse("accounts.status", &row.status)?,
-            administrator: row.administrator,
-            groups: groups?,
-            grants_end_before: Timestamp::from_millis(row.grants_end_before),
-        }))
+        row.map(TryInto::try_into).transpose()
     }
 
     async fn set_password(

@@ -6,9 +6,10 @@ use model::{ServerName, Timestamp, TokenDigest};
 use protocol::pkce::CodeChallenge;
 use protocol::{RedirectUri, Scopes};
 use std::time::Duration;
-use store::{Code, Codes, NewGrant, Redemption, Result, StoreError};
+use store::{AccountView, Client, Code, Codes, NewGrant, Redemption, Result, StoreError};
 use uuid::Uuid;
 
+use crate::accounts::ViewRow;
 use crate::db::{Engine, Tx};
 use crate::rows::{failed, id, parse};
 
@@ -45,19 +46,36 @@ pub(crate) async fn add(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<
 
 #[async_trait]
 impl Codes for Engine {
-    async fn code(&self, digest: &TokenDigest) -> Result<Option<Code>> {
+    async fn code(&self, digest: &TokenDigest) -> Result<Option<(Code, AccountView)>> {
         let row = sqlx::query!(
             r#"SELECT grant_id AS "grant_id: Uuid", account_id AS "account_id: Uuid", session_id AS "session_id: Uuid",
                       client_id, redirect_uri, challenge, server, resource, scopes, nonce, auth_time, expires_at,
-                      redeemed_at
-               FROM codes WHERE digest = $1"#,
-            digest.as_bytes()
+                      redeemed_at, username, display_name, email, email_verified AS "email_verified: bool", status,
+                      administrator AS "administrator: bool", grants_end_before,
+                      (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM
+                           (SELECT group_name FROM memberships WHERE account_id = accounts.id
+                            UNION SELECT group_name FROM provided_groups WHERE account_id = accounts.id) AS of_both)
+                          AS "groups: String"
+               FROM codes JOIN accounts ON accounts.id = account_id WHERE digest = $1"#,
+            digest.as_bytes(),
+            "\n"
         )
         .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Code {
+        let account = ViewRow {
+            id: row.account_id,
+            username: row.username,
+            display_name: row.display_name,
+            email: row.email,
+            email_verified: row.email_verified,
+            status: row.status,
+            administrator: row.administrator,
+            grants_end_before: row.grants_end_before,
+            groups: row.groups,
+        };
+        let code = Code {
             digest: *digest,
             grant: id(row.grant_id),
             account: id(row.account_id),
@@ -78,13 +96,24 @@ impl Codes for Engine {
             auth_time: Timestamp::from_millis(row.auth_time),
             expires_at: Timestamp::from_millis(row.expires_at),
             redeemed_at: row.redeemed_at.map(Timestamp::from_millis),
-        }))
+        };
+        Ok(Some((code, account.try_into()?)))
     }
 
-    async fn redeem_code(&self, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<Redemption> {
+    async fn redeem_code(
+        &self,
+        code: &Code,
+        client: &Client,
+        grant: &NewGrant,
+        now: Timestamp,
+    ) -> Result<Redemption> {
         let mut tx = self.begin().await?;
+        tx.hold_account(code.account).await?;
         let redeemed = sqlx::query!(
-            "UPDATE codes SET redeemed_at = $2 WHERE digest = $1 AND redeemed_at IS NULL AND expires_at > $2",
+            "UPDATE codes SET redeemed_at = $2
+             WHERE digest = $1 AND redeemed_at IS NULL AND expires_at > $2
+                   AND EXISTS (SELECT 1 FROM accounts WHERE id = account_id AND status = 'active')
+                   AND EXISTS (SELECT 1 FROM clients WHERE id = client_id AND disabled_at IS NULL)",
             code.digest.as_bytes(),
             now.as_millis()
         )
@@ -106,9 +135,9 @@ impl Codes for Engine {
                 Redemption::Refused
             });
         }
-        if !may_be_issued(&mut tx, code, now).await? {
-            tx.give_up().await?;
-            return Ok(Redemption::Refused);
+        let noted_before = now - NOTE_USE_EVERY;
+        if client.completed_at.is_none() || client.last_used_at < noted_before {
+            note_use(&mut tx, code, noted_before, now).await?;
         }
         add_grant(&mut tx, code, grant, now).await?;
         tx.commit().await?;
@@ -116,37 +145,18 @@ impl Codes for Engine {
     }
 }
 
-/// The account is active and the client not disabled, in the same transaction as the issuing. Touching the
-/// account's row makes a disabling at the same moment wait for us, or us for it.
-async fn may_be_issued(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<bool> {
-    let active = sqlx::query!(
-        "UPDATE accounts SET updated_at = updated_at WHERE id = $1 AND status = 'active'",
-        code.account.uuid()
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(failed)?;
-    if active.rows_affected() == 0 {
-        return Ok(false);
-    }
+async fn note_use(tx: &mut Tx<'_>, code: &Code, noted_before: Timestamp, now: Timestamp) -> Result<()> {
     sqlx::query!(
         "UPDATE clients SET completed_at = COALESCE(completed_at, $2), last_used_at = $2
          WHERE id = $1 AND (completed_at IS NULL OR last_used_at < $3)",
         code.client.as_str(),
         now.as_millis(),
-        (now - NOTE_USE_EVERY).as_millis()
+        noted_before.as_millis()
     )
     .execute(tx.conn())
     .await
     .map_err(failed)?;
-    let usable = sqlx::query_scalar!(
-        "SELECT id FROM clients WHERE id = $1 AND disabled_at IS NULL",
-        code.client.as_str()
-    )
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(failed)?;
-    Ok(usable.is_some())
+    Ok(())
 }
 
 async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<()> {

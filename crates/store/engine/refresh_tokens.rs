@@ -6,9 +6,10 @@
 use async_trait::async_trait;
 use model::id::Id;
 use model::{GrantId, Timestamp, TokenDigest};
-use store::{Grant, NewRefreshToken, RefreshToken, RefreshTokens, Result, Rotation};
+use store::{AccountView, Grant, NewRefreshToken, RefreshToken, RefreshTokens, Result, Rotation};
 use uuid::Uuid;
 
+use crate::accounts::ViewRow;
 use crate::db::{Engine, Tx};
 use crate::rows::{digest, failed};
 
@@ -34,23 +35,45 @@ pub(crate) async fn add(
 
 #[async_trait]
 impl RefreshTokens for Engine {
-    async fn refresh_token(&self, digest: &TokenDigest) -> Result<Option<(RefreshToken, Grant)>> {
+    async fn refresh_token(
+        &self,
+        digest: &TokenDigest,
+    ) -> Result<Option<(RefreshToken, Grant, AccountView)>> {
         let row = sqlx::query!(
             r#"SELECT grants.id AS "id: Uuid", account_id AS "account_id: Uuid", client_id,
                       session_id AS "session_id: Uuid", server, resource, scopes, redirect_host, nonce, auth_time,
                       grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at,
                       ended_because, widened, token.generation, token.expires_at AS token_expires_at, token.used_at,
-                      next.created_at AS "rotated_at?", next.sealed AS "link?"
+                      next.created_at AS "rotated_at?", next.sealed AS "link?",
+                      username, display_name, email, email_verified AS "email_verified: bool", status,
+                      administrator AS "administrator: bool", grants_end_before,
+                      (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM
+                           (SELECT group_name FROM memberships WHERE account_id = accounts.id
+                            UNION SELECT group_name FROM provided_groups WHERE account_id = accounts.id) AS of_both)
+                          AS "groups: String"
                FROM refresh_tokens AS token JOIN grants ON grants.id = token.grant_id
+                    JOIN accounts ON accounts.id = account_id
                     LEFT JOIN refresh_tokens AS next
                          ON next.grant_id = token.grant_id AND next.generation = token.generation + 1
                WHERE token.digest = $1"#,
-            digest.as_bytes()
+            digest.as_bytes(),
+            "\n"
         )
         .fetch_optional(&mut *self.read().await?)
         .await
         .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
+        let account = ViewRow {
+            id: row.account_id,
+            username: row.username,
+            display_name: row.display_name,
+            email: row.email,
+            email_verified: row.email_verified,
+            status: row.status,
+            administrator: row.administrator,
+            grants_end_before: row.grants_end_before,
+            groups: row.groups,
+        };
         let grant: Grant = crate::grants::Row {
             id: row.id,
             account_id: row.account_id,
@@ -81,7 +104,7 @@ impl RefreshTokens for Engine {
             used_at: row.used_at.map(Timestamp::from_millis),
             link: row.link,
         };
-        Ok(Some((token, grant)))
+        Ok(Some((token, grant, account.try_into()?)))
     }
 
     async fn refresh_token_at(&self, grant: GrantId, generation: i64) -> Result<Option<RefreshToken>> {

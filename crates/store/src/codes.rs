@@ -5,6 +5,8 @@ use model::{AccountId, ClientId, GrantId, ServerName, SessionId, Timestamp, Toke
 use protocol::pkce::CodeChallenge;
 use protocol::{RedirectUri, Scopes};
 
+use crate::accounts::AccountView;
+use crate::clients::Client;
 use crate::error::Result;
 use crate::refresh_tokens::NewRefreshToken;
 
@@ -66,9 +68,16 @@ pub enum Redemption {
 /// The `codes` table.
 #[async_trait]
 pub trait Codes {
-    /// By digest, redeemed or not.
-    async fn code(&self, digest: &TokenDigest) -> Result<Option<Code>>;
-    /// Redeems a code once: makes the grant, notes the client as completed, marks older grants of the same
-    /// person, client, server and redirect host as replaced (CC-84).
-    async fn redeem_code(&self, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<Redemption>;
+    /// By digest, redeemed or not, with whose it is.
+    async fn code(&self, digest: &TokenDigest) -> Result<Option<(Code, AccountView)>>;
+    /// Redeems a code once, while its account is active and its client not disabled: makes the grant, notes the client
+    /// as completed and used, marks older grants of the same person, client, server and redirect host as replaced
+    /// (CC-84). `client` is the client of the code, as it was read.
+    async fn redeem_code(
+        &self,
+        code: &Code,
+        client: &Client,
+        grant: &NewGrant,
+        now: Timestamp,
+    ) -> Result<Redemption>;
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use model::{GrantId, Timestamp, TokenDigest};
 
+use crate::accounts::AccountView;
 use crate::error::Result;
 use crate::grants::Grant;
 
@@ -46,8 +47,9 @@ pub enum Rotation {
 /// The `refresh_tokens` table.
 #[async_trait]
 pub trait RefreshTokens {
-    /// By digest, with its grant.
-    async fn refresh_token(&self, digest: &TokenDigest) -> Result<Option<(RefreshToken, Grant)>>;
+    /// By digest, with its grant and whose that is.
+    async fn refresh_token(&self, digest: &TokenDigest)
+    -> Result<Option<(RefreshToken, Grant, AccountView)>>;
     /// The member of a chain at this place.
     async fn refresh_token_at(&self, grant: GrantId, generation: i64) -> Result<Option<RefreshToken>>;
     /// Replaces the head by a successor, which lies there sealed under it, once, while the grant lives.
