@@ -25,11 +25,11 @@ export const PASSWORD = 'correct horse battery staple';
 export class Door {
   // Starts an upstream and the door before it, with the people ana (allowed) and eve (not). `files` are what the
   // configuration names, by name.
-  static async open({ config = '', upstreamArgs = ['--extra-tools'], servers, files = {} } = {}) {
+  static async open({ config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1' } = {}) {
     const door = new Door();
     door.folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
     door.port = await freePort();
-    door.url = `http://127.0.0.1:${door.port}`;
+    door.url = `http://${host}:${door.port}`;
     door.upstream = new Program(fixture, ['--bearer', CREDENTIAL, ...upstreamArgs]);
     const [, upstream] = await door.upstream.says(/^(http:\/\/\S+)$/m);
     door.upstreamUrl = upstream;

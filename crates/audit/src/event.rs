@@ -123,6 +123,12 @@ pub enum What {
     SignedOut { account: AccountId, session: SessionId },
     /// A password was set or changed.
     PasswordSet { account: AccountId, by_invitation: bool },
+    /// A factor beyond the password was added to an account, changed, used up or taken away by its owner.
+    FactorChanged {
+        account: AccountId,
+        factor: String,
+        change: String,
+    },
     /// A client registered itself.
     ClientRegistered { client: ClientId, name: Option<String> },
     /// A client's metadata document could not be used; the client was refused.

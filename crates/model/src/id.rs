@@ -68,6 +68,8 @@ ids! {
     TokenId;
     /// One service token, named so in lists and records; the token itself is a secret.
     ServiceTokenId;
+    /// One passkey of a person.
+    PasskeyId;
     /// One event of the audit record; also the reference id that errors show.
     EventId;
 }

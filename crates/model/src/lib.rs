@@ -4,6 +4,7 @@
 //! through [`World`] alone, so that a test owns the clock and the dice.
 
 pub mod account;
+pub mod assurance;
 pub mod bucket;
 pub mod change;
 pub mod id;
@@ -14,8 +15,9 @@ pub mod token;
 pub mod world;
 
 pub use account::AccountStatus;
+pub use assurance::Assurance;
 pub use change::Change;
-pub use id::{AccountId, EventId, GrantId, ServiceTokenId, SessionId, TokenId, TransactionId};
+pub use id::{AccountId, EventId, GrantId, PasskeyId, ServiceTokenId, SessionId, TokenId, TransactionId};
 pub use name::{ClientId, GroupName, ServerName, Username};
 pub use secrecy::{ExposeSecret, SecretSlice, SecretString};
 pub use time::Timestamp;

@@ -5,9 +5,9 @@
 //! and even then an account is found only if it is the only one with the address (OS-46).
 
 use audit::{Person, What};
-use model::{AccountId, AccountStatus, SessionId};
+use model::{AccountId, AccountStatus, Assurance, SessionId};
 use relying::Profile;
-use store::{AccountView, ByAddress, CompanyProof, ForeignName, OtherWay, StoreError};
+use store::{AccountView, ByAddress, ForeignName, OtherWay, Proved, StoreError};
 
 use crate::company::{Company, CompanyError, Refusal};
 use crate::identities::Newcomer;
@@ -50,14 +50,18 @@ impl Company {
             account: id,
             username: account.username,
             method: format!("provider:{}", provider.name),
+            proved: Proved {
+                provider: Some(provider.name.clone()),
+                // A class of ours is given here and by nobody else.
+                acr: profile
+                    .acr
+                    .clone()
+                    .filter(|acr| Assurance::of_acr(Some(acr)) == Assurance::OneFactor),
+                amr: profile.amr.clone(),
+            },
             there: Some(ProvedThere {
                 at: profile.auth_time,
                 lifetime: provider.rules.lifetime,
-                company: CompanyProof {
-                    provider: provider.name.clone(),
-                    acr: profile.acr.clone(),
-                    amr: profile.amr.clone(),
-                },
             }),
         })
     }

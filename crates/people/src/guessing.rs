@@ -4,11 +4,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use keys::sha256;
+use keys::{digest_of, sha256};
 use model::slowdown::{NETWORK, ONE, Rule};
-use model::{AccountId, TokenDigest, Username, World};
+use model::{AccountId, OpaqueToken, TokenDigest, TokenKind, Username, World};
 use net::address::network_of;
 use store::{Store, StoreError};
+
+use crate::factors::At;
 
 /// A counter, named by a digest of what it counts.
 pub(crate) struct Counter {
@@ -32,9 +34,27 @@ impl Counter {
     }
 }
 
+/// The counters of an attempt at whatever factor, in the name of somebody, at an account if there is one.
+pub(crate) async fn counters(
+    store: &dyn Store,
+    at: &At<'_>,
+    username: &Username,
+    account: Option<AccountId>,
+) -> Result<Vec<Counter>, StoreError> {
+    let browser = at
+        .browser
+        .and_then(|text| OpaqueToken::parse(TokenKind::Browser, text).ok());
+    if let (Some(browser), Some(account)) = (browser.as_ref().map(digest_of), account)
+        && store.knows_browser(&browser, account).await?
+    {
+        return Ok(known(&browser, account));
+    }
+    Ok(stranger(username, at.address))
+}
+
 /// The counters of an attempt by a browser that is not known to the account: one for the name that was
 /// typed, whether or not it exists, and one for the network.
-pub(crate) fn stranger(username: &Username, address: IpAddr) -> Vec<Counter> {
+fn stranger(username: &Username, address: IpAddr) -> Vec<Counter> {
     vec![
         Counter::one(format!("name\0{username}").as_bytes()),
         Counter::network(address),
@@ -42,7 +62,7 @@ pub(crate) fn stranger(username: &Username, address: IpAddr) -> Vec<Counter> {
 }
 
 /// The counter of a browser that signed in to this account before: nobody else can make it wait.
-pub(crate) fn known(browser: &TokenDigest, account: AccountId) -> Vec<Counter> {
+fn known(browser: &TokenDigest, account: AccountId) -> Vec<Counter> {
     let mut name = b"browser\0".to_vec();
     name.extend_from_slice(browser.as_bytes());
     name.extend_from_slice(account.to_string().as_bytes());

@@ -126,7 +126,7 @@ impl Sessions {
             expires_at: now + lives.min(self.policy.absolute),
             user_agent: user_agent.clone(),
             address: place.address.to_string(),
-            company: there.map(|there| there.company),
+            proved: proof.proved,
         };
         let person = Person {
             username: Some(proof.username.to_string()),

@@ -1,19 +1,19 @@
-//! Signing in with a local password.
+//! Signing in with a local password, which is a first factor.
 //!
 //! A further way to sign in is a further file beside this one; all of them end in a [`Proof`].
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Person, Recorder, What};
-use keys::digest_of;
-use model::{AccountId, AccountStatus, OpaqueToken, SecretString, Timestamp, TokenKind, Username, World};
-use store::{Account, CompanyProof, Store, StoreError};
+use model::{AccountId, AccountStatus, SecretString, Timestamp, Username, World};
+use store::{Account, Proved, Store, StoreError};
 use thiserror::Error;
 
+use crate::factors::{At, FactorError};
 use crate::guessing;
 use crate::passwords::{Busy, Passwords};
+use crate::second_factor::First;
 use crate::ways::WaysIn;
 
 /// What a person typed, and where.
@@ -23,12 +23,8 @@ pub struct Attempt<'a> {
     pub username: &'a str,
     /// The password.
     pub password: SecretString,
-    /// The browser's cookie, if it signed in before.
-    pub browser: Option<&'a str>,
-    /// Where the request came from.
-    pub address: IpAddr,
-    /// What the browser calls itself.
-    pub user_agent: &'a str,
+    /// Where.
+    pub at: At<'a>,
 }
 
 /// Somebody who has proved who they are; only a way to sign in makes one.
@@ -37,15 +33,15 @@ pub struct Proof {
     pub(crate) account: AccountId,
     pub(crate) username: Username,
     pub(crate) method: String,
+    pub(crate) proved: Proved,
     pub(crate) there: Option<ProvedThere>,
 }
 
-/// What a provider says of a proof.
+/// What a provider says of when a proof was made, and what it may be used for.
 #[derive(Debug)]
 pub(crate) struct ProvedThere {
     pub(crate) at: Option<Timestamp>,
     pub(crate) lifetime: Duration,
-    pub(crate) company: CompanyProof,
 }
 
 /// Why somebody is not signed in. Says nothing of whether the account exists.
@@ -66,6 +62,16 @@ pub enum SignInError {
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<FactorError> for SignInError {
+    fn from(error: FactorError) -> Self {
+        match error {
+            FactorError::Slowed(wait) => Self::Slowed(wait),
+            FactorError::Store(error) => Self::Store(error),
+            _ => Self::Refused,
+        }
+    }
 }
 
 /// The local password way.
@@ -96,14 +102,11 @@ impl SignIn {
         }
     }
 
-    /// Checks one attempt.
-    pub async fn with_password(&self, attempt: Attempt<'_>) -> Result<Proof, SignInError> {
-        let person = Person {
-            username: Some(attempt.username.chars().take(80).collect()),
-            address: Some(attempt.address),
-            user_agent: Some(attempt.user_agent.to_owned()),
-            ..Person::default()
-        };
+    /// Checks one attempt. What was counted is forgiven once it is known that no second factor follows.
+    pub async fn with_password(&self, attempt: Attempt<'_>) -> Result<First, SignInError> {
+        let person = attempt
+            .at
+            .person(Some(attempt.username.chars().take(80).collect()));
         if !self.ways.now().passwords {
             self.refused(None, "passwords are off", person);
             return Err(SignInError::NoPasswords);
@@ -113,7 +116,8 @@ impl SignIn {
             return Err(SignInError::Refused);
         };
         let account = self.store.account_by_username(&username).await?;
-        let counters = self.counters(&attempt, &username, account.as_ref()).await?;
+        let id = account.as_ref().map(|account| account.id);
+        let counters = guessing::counters(&*self.store, &attempt.at, &username, id).await?;
         if let Err(wait) = guessing::count(&*self.store, &self.world, &counters).await? {
             self.refused(account.as_ref(), "slowed down", person);
             return Err(SignInError::Slowed(wait));
@@ -121,15 +125,17 @@ impl SignIn {
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
         let right = self.passwords.verify(attempt.password, stored).await?;
         match account {
-            Some(account) if right && account.status == AccountStatus::Active => {
-                guessing::forgive(&*self.store, &counters).await?;
-                Ok(Proof {
-                    account: account.id,
-                    username,
-                    method: "password".to_owned(),
-                    there: None,
-                })
-            }
+            Some(account) if right && account.status == AccountStatus::Active => Ok(First(Proof {
+                account: account.id,
+                username,
+                method: "password".to_owned(),
+                proved: Proved {
+                    provider: None,
+                    acr: None,
+                    amr: Some("pwd".to_owned()),
+                },
+                there: None,
+            })),
             account => {
                 let reason = match &account {
                     None => "no such account",
@@ -140,23 +146,6 @@ impl SignIn {
                 Err(SignInError::Refused)
             }
         }
-    }
-
-    async fn counters(
-        &self,
-        attempt: &Attempt<'_>,
-        username: &Username,
-        account: Option<&Account>,
-    ) -> Result<Vec<guessing::Counter>, StoreError> {
-        let browser = attempt
-            .browser
-            .and_then(|text| OpaqueToken::parse(TokenKind::Browser, text).ok());
-        if let (Some(browser), Some(account)) = (browser.as_ref().map(digest_of), account)
-            && self.store.knows_browser(&browser, account.id).await?
-        {
-            return Ok(guessing::known(&browser, account.id));
-        }
-        Ok(guessing::stranger(username, attempt.address))
     }
 
     fn refused(&self, account: Option<&Account>, reason: &str, person: Person) {

@@ -10,6 +10,8 @@ mod audit;
 mod backup;
 #[path = "../../store/engine/catalogue.rs"]
 mod catalogue;
+#[path = "../../store/engine/ceremonies.rs"]
+mod ceremonies;
 #[path = "../../store/engine/changes.rs"]
 mod changes;
 #[path = "../../store/engine/clean_up.rs"]
@@ -20,6 +22,8 @@ mod clients;
 mod codes;
 #[path = "../../store/engine/consents.rs"]
 mod consents;
+#[path = "../../store/engine/factors.rs"]
+mod factors;
 #[path = "../../store/engine/grants.rs"]
 mod grants;
 #[path = "../../store/engine/groups.rs"]
@@ -34,6 +38,10 @@ mod invitations;
 mod leases;
 #[path = "../../store/engine/old_tokens.rs"]
 mod old_tokens;
+#[path = "../../store/engine/passkeys.rs"]
+mod passkeys;
+#[path = "../../store/engine/recovery_codes.rs"]
+mod recovery_codes;
 #[path = "../../store/engine/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "../../store/engine/rows.rs"]
@@ -48,6 +56,8 @@ mod sign_ins;
 mod signing_keys;
 #[path = "../../store/engine/tasks.rs"]
 mod tasks;
+#[path = "../../store/engine/totp_secrets.rs"]
+mod totp_secrets;
 #[path = "../../store/engine/transactions.rs"]
 mod transactions;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::id::Id;
 use model::{AccountId, Change, SessionId, Timestamp, TokenDigest};
-use store::{CompanyProof, NewSession, Result, Session, Sessions};
+use store::{NewSession, Proved, Result, Session, Sessions};
 use uuid::Uuid;
 
 use crate::db::{Engine, Tx};
@@ -37,11 +37,11 @@ impl TryFrom<Row> for Session {
             expires_at: Timestamp::from_millis(row.expires_at),
             user_agent: row.user_agent,
             address: row.address,
-            company: row.provider.map(|provider| CompanyProof {
-                provider,
+            proved: Proved {
+                provider: row.provider,
                 acr: row.acr,
                 amr: row.amr,
-            }),
+            },
         })
     }
 }
@@ -126,7 +126,6 @@ impl Sessions for Engine {
             .await
             .map_err(failed)?;
         }
-        let company = session.company.as_ref();
         sqlx::query!(
             "INSERT INTO sessions (id, digest, account_id, created_at, authenticated_at, fresh_for, last_seen_at,
                  expires_at, user_agent, address, provider, acr, amr)
@@ -140,9 +139,9 @@ impl Sessions for Engine {
             session.user_agent,
             session.address,
             session.authenticated_at.as_millis(),
-            company.map(|company| company.provider.as_str()),
-            company.and_then(|company| company.acr.as_deref()),
-            company.and_then(|company| company.amr.as_deref())
+            session.proved.provider,
+            session.proved.acr,
+            session.proved.amr
         )
         .execute(tx.conn())
         .await

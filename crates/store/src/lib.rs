@@ -15,12 +15,14 @@ pub mod accounts;
 pub mod audit;
 pub mod backup;
 pub mod catalogue;
+pub mod ceremonies;
 pub mod changes;
 pub mod clean_up;
 pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod error;
+pub mod factors;
 pub mod grants;
 pub mod groups;
 pub mod guesses;
@@ -28,12 +30,15 @@ pub mod identities;
 pub mod invitations;
 pub mod leases;
 pub mod old_tokens;
+pub mod passkeys;
+pub mod recovery_codes;
 pub mod refresh_tokens;
 pub mod service_tokens;
 pub mod sessions;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod tasks;
+pub mod totp_secrets;
 pub mod transactions;
 
 pub use accounts::{Account, AccountView, Accounts, NewAccount};
@@ -42,12 +47,14 @@ pub use audit::{
 };
 pub use backup::Backup;
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKey, Listed};
+pub use ceremonies::{Ceremonies, Ceremony, NewCeremony, Shown};
 pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};
 pub use clients::{Client, ClientSource, Clients, NewClient};
 pub use codes::{Code, Codes, NewGrant, Redemption};
 pub use consents::{Consent, Consents};
 pub use error::{Result, StoreError};
+pub use factors::{AllFactors, Factors};
 pub use grants::{EndReason, Grant, Grants, RevokedTokens, Widening};
 pub use groups::{Group, Groups, ProvidedGroup, Regrouped};
 pub use guesses::GuessCounters;
@@ -55,21 +62,26 @@ pub use identities::{ByAddress, ForeignName, Identities, Identity, LinkedAccount
 pub use invitations::{Invitation, Invitations, NewInvitation};
 pub use leases::Leases;
 pub use old_tokens::{OldTokenUses, OldTokens};
+pub use passkeys::{Passkey, Passkeys};
+pub use recovery_codes::RecoveryCodes;
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
 pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};
-pub use sessions::{CompanyProof, NewSession, Session, Sessions};
+pub use sessions::{NewSession, Proved, Session, Sessions};
 pub use sign_ins::{NewSignIn, SignIns, UnderWay};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use tasks::{Task, Tasks};
+pub use totp_secrets::{TotpSecret, TotpSecrets};
 pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
 
 /// Everything a database does for us.
 pub trait Store:
     Accounts
+    + AllFactors
     + AuditBlocks
     + AuditKeys
     + Backup
     + Catalogue
+    + Ceremonies
     + Changes
     + CleanUp
     + Clients
@@ -82,6 +94,8 @@ pub trait Store:
     + Invitations
     + Leases
     + OldTokens
+    + Passkeys
+    + RecoveryCodes
     + RefreshTokens
     + RevokedTokens
     + ServiceTokens
@@ -89,6 +103,7 @@ pub trait Store:
     + SignIns
     + SigningKeys
     + Tasks
+    + TotpSecrets
     + Transactions
     + Send
     + Sync

@@ -26,18 +26,18 @@ pub struct Session {
     pub user_agent: String,
     /// Where it came from.
     pub address: String,
-    /// What the provider said of the proof; none for a password.
-    pub company: Option<CompanyProof>,
+    /// How they proved it.
+    pub proved: Proved,
 }
 
-/// How a provider says that somebody proved who they are (OpenID Connect Core section 2).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompanyProof {
-    /// What the configuration calls the provider.
-    pub provider: String,
-    /// The class of the proof.
+/// How somebody proved who they are (OpenID Connect Core section 2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proved {
+    /// What the configuration calls the provider; none if it was here alone.
+    pub provider: Option<String>,
+    /// The class of the proof: one of ours, or what the provider said.
     pub acr: Option<String>,
-    /// The methods, separated by spaces.
+    /// The methods (RFC 8176), separated by spaces; none for a session of before they were kept.
     pub amr: Option<String>,
 }
 
@@ -64,8 +64,8 @@ pub struct NewSession {
     pub user_agent: String,
     /// Where it comes from.
     pub address: String,
-    /// What the provider said of the proof; none for a password.
-    pub company: Option<CompanyProof>,
+    /// How they proved it.
+    pub proved: Proved,
 }
 
 /// The `sessions` and `browsers` tables.

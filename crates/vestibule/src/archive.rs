@@ -26,7 +26,7 @@ use crate::house::Foundation;
 
 /// The format that is written, and the newest that is read. In the second, a refresh token is rotated when the next of
 /// its chain is there; whoever reads that as the first would take rotated ones for good.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {

@@ -55,6 +55,9 @@ pub enum OpenError {
     /// The key of the audit record cannot be used.
     #[error(transparent)]
     AuditKey(#[from] audit::signer::SignerError),
+    /// The secrets of authenticator apps cannot be used.
+    #[error(transparent)]
+    Factors(#[from] people::FactorError),
     /// The signing keys cannot be used.
     #[error(transparent)]
     KeyRing(#[from] issuer::key_ring::KeyRingError),
@@ -111,6 +114,7 @@ impl Foundation {
         if !loaded.config.older_master_key_files.is_empty() {
             key_ring.reseal().await?;
             Signer::reseal(&*store, &sealer).await?;
+            people::totp::reseal(&*store, &sealer).await?;
         }
         let (recorder, recording): (Recorder, Recording) = Recorder::open(Opening {
             world: world.clone(),
@@ -413,6 +417,12 @@ fn pages(
             Arc::clone(ways),
         ),
         company,
+        factors: people::Factors::new(
+            world.clone(),
+            Arc::clone(&store),
+            foundation.sealer.clone(),
+            foundation.recorder.clone(),
+        ),
         sessions: Sessions::new(
             world.clone(),
             Arc::clone(&store),

@@ -69,6 +69,64 @@ company-last-way = This is your only way to sign in, so it stays.
 no-passwords-title = No password is needed
 no-passwords-text = People sign in here with their company account. This link sets a password, which would be of no use.
 
+sign-in-passkey = Sign in with a passkey
+passkey-failed = No passkey was used. Try again, or choose another way.
+passkey-late = That took too long, or it was begun in another browser. Try again.
+passkey-refused = This passkey does not let you in here. Try another one, or choose another way.
+second-title = One more step
+second-text = You are signing in as { $username }. Now show that it is really you.
+second-code = Code
+second-code-hint = The six digits that your authenticator app shows at this moment. Each code counts once.
+second-passkey = Use a passkey
+second-script = Passkeys need JavaScript, which your browser does not run here.
+second-lost = I have lost my device
+second-recovery = Recovery code
+second-wrong = This code is wrong, or it was used already.
+second-help = No device and no recovery code left? Your administrator can help.
+security-title = Security
+security-text = With a passkey you sign in without a password. With a second step a stolen password is of no use.
+security-on = on
+security-remove = Remove
+security-back = Back to my account
+security-missing = That is not there any more.
+security-full = There is one already, or there are too many.
+passkeys-title = Passkeys
+passkeys-text = A passkey is kept by your device or password manager, which asks for your finger, your face or a PIN.
+passkey-name = Name
+passkey-rename = Rename
+passkey-rename-label = Rename { $name }
+passkey-remove-label = Remove { $name }
+passkey-since = Since { $since }
+passkey-new-name = Name of a new passkey
+passkey-add = Add a passkey
+passkey-not-made = No passkey was made. Try again, perhaps with another device.
+passkey-script = Adding a passkey needs JavaScript.
+passkey-no-name = Passkeys need a name like example.com in this server’s address.
+totp-title = Authenticator app
+totp-text = An app that shows a new code every thirty seconds.
+totp-begin = Set up
+totp-begin-label = Set up an authenticator app
+totp-remove-label = Remove the authenticator app
+totp-scan = Take a picture of this code with your authenticator app.
+totp-type = Type the six digits that the app then shows.
+totp-picture = QR code; the same stands below in letters
+totp-by-hand = Or type this into the app:
+totp-confirm = Confirm
+totp-wrong = This code does not fit. Check that the clock of your device is right, and type the code that is shown now.
+codes-title = Recovery codes
+codes-none = You have no recovery codes. Without them, only your administrator can let you in once your devices are lost.
+codes-left = { $count ->
+    [0] None. Each lets you in once when your devices are lost.
+    [one] One is left. It lets you in once when your devices are lost.
+   *[other] { $count } are left. Each lets you in once when your devices are lost.
+}
+codes-make = Make new codes
+codes-make-label = Make new codes for recovery; those of before count no more
+codes-once = These codes are shown this once. Keep them where you find them without your devices. Codes of before count no more.
+codes-download = Download
+codes-print = Print
+codes-kept = I have kept them
+
 consent-title = { $client } wants access
 nameless-client = An unnamed program
 vouched-operator = Set up by your administrator

@@ -1,4 +1,4 @@
-//! The person's own account: who they are here and at the company's providers, and their password.
+//! The person's own account: who they are here and at the company's providers, their password, and other factors.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::page::{self, Page, render};
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
+use crate::security::{self, Security};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -31,6 +32,7 @@ struct AccountPage {
     /// Whether there is a password to change.
     password: bool,
     links: Vec<Link>,
+    security: Security,
     notice: Notice,
 }
 
@@ -43,12 +45,22 @@ pub(crate) struct Notice {
     done: bool,
     /// What became of linking.
     company: Option<String>,
+    /// What became of a factor.
+    security: Option<String>,
 }
 
 impl Notice {
     fn password(error: String) -> Self {
         Self {
             error: Some(error),
+            ..Self::default()
+        }
+    }
+
+    /// About factors beyond the password.
+    pub(crate) fn security(text: String) -> Self {
+        Self {
+            security: Some(text),
             ..Self::default()
         }
     }
@@ -81,9 +93,11 @@ pub(crate) async fn page(
     let read = async {
         let known = web.parts.store.account(account.id).await?;
         let links = company_links::links(web, signed_in).await?;
-        Ok::<_, store::StoreError>((known.is_some_and(|known| known.password_hash.is_some()), links))
+        let security = security::security(web, signed_in).await?;
+        let has_password = known.is_some_and(|known| known.password_hash.is_some());
+        Ok::<_, store::StoreError>((has_password, links, security))
     };
-    let (has_password, links) = match read.await {
+    let (has_password, links, security) = match read.await {
         Ok(read) => read,
         Err(error) => return page::unavailable(web, locale, &error),
     };
@@ -96,6 +110,7 @@ pub(crate) async fn page(
         token: form_token::for_cookie(signed_in.cookie.expose()),
         password: has_password && web.parts.company.ways().passwords,
         links,
+        security,
         notice,
     };
     render(status, &template)

@@ -1,7 +1,6 @@
 //! Who somebody is at the company's providers, linked to their account and taken away by themselves, on the account page.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -15,16 +14,13 @@ use crate::account::{self, Notice};
 use crate::authorize::person;
 use crate::company_sign_in::{self, Going};
 use crate::company_trouble::failed;
+use crate::fresh::{is_fresh, prove_again};
 use crate::locale::Locale;
 use crate::onward::Onward;
 use crate::page;
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
-use crate::sign_in::{self, Asked};
-
-/// So long a proof of who somebody is counts for changing the ways in.
-const LATELY: Duration = Duration::from_mins(10);
 
 /// A provider on the account page.
 pub(crate) struct Link {
@@ -57,23 +53,6 @@ pub(crate) async fn links(web: &Web, signed_in: &SignedIn) -> Result<Vec<Link>, 
         });
     }
     Ok(links)
-}
-
-/// Whether somebody proved lately who they are. A way in is for good: two minutes at an open browser are not enough to
-/// make one.
-fn is_fresh(web: &Web, signed_in: &SignedIn) -> bool {
-    web.parts.world.now().since(signed_in.session.authenticated_at) < LATELY
-}
-
-fn prove_again(web: &Web, locale: Locale, browser: &Browser, signed_in: &SignedIn) -> Response {
-    let asked = Asked {
-        query: "",
-        username: Some(signed_in.account.username.to_string()),
-        again: true,
-        error: Some(locale.t("company-prove-again")),
-        onward: Onward::Authorization,
-    };
-    sign_in::page(web, locale, browser, StatusCode::FORBIDDEN, asked)
 }
 
 /// `POST /account/company/{provider}/link`.

@@ -123,7 +123,7 @@ pub async fn submit(
                 query: "",
                 onward: Onward::Authorization,
             };
-            sign_in(&web, &from, &browser, None, credentials)
+            sign_in(&web, locale, &from, &browser, None, credentials)
                 .await
                 .unwrap_or_else(|_| see_other("/sign-in"))
         }

@@ -19,17 +19,22 @@ pub enum Onward {
     Authorization,
     /// What a program may do.
     Scopes,
+    /// The person's own account.
+    Account,
 }
 
 impl Onward {
     /// Where its sign-in form goes.
     pub(crate) const SCOPES: &str = "/sign-in/scopes";
+    /// The same for the account page.
+    pub(crate) const ACCOUNT: &str = "/sign-in/account";
 
     /// The sign-in form for a page that was asked for with this query.
     pub(crate) fn form(self, query: &str) -> String {
         let form = match self {
             Self::Authorization => "/sign-in",
             Self::Scopes => Self::SCOPES,
+            Self::Account => Self::ACCOUNT,
         };
         with_query(form, query)
     }
@@ -37,6 +42,7 @@ impl Onward {
     /// The page itself; home if nothing was asked for.
     pub(crate) fn target(self, query: &str) -> String {
         match self {
+            Self::Account => "/account".to_owned(),
             _ if query.is_empty() => "/".to_owned(),
             Self::Authorization => with_query(paths::AUTHORIZE, query),
             Self::Scopes => with_query(step_up::PAGE, query),
@@ -48,6 +54,7 @@ impl Onward {
         match self {
             Self::Authorization => "authorization",
             Self::Scopes => "scopes",
+            Self::Account => "account",
         }
     }
 
@@ -55,6 +62,7 @@ impl Onward {
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "scopes" => Self::Scopes,
+            "account" => Self::Account,
             _ => Self::Authorization,
         }
     }
@@ -84,13 +92,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Onward {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(match parts.uri.path() {
             Self::SCOPES => Self::Scopes,
+            Self::ACCOUNT => Self::Account,
             _ => Self::Authorization,
         })
     }
 }
 
 /// An address with this query.
-fn with_query(path: &str, query: &str) -> String {
+pub(crate) fn with_query(path: &str, query: &str) -> String {
     let separator = if query.is_empty() { "" } else { "?" };
     format!("{path}{separator}{query}")
 }
@@ -120,10 +129,13 @@ mod tests {
     #[test]
     fn the_way_on_is_a_page_of_ours() {
         for query in ["", "//evil.example", "next=https://evil.example", "@evil.example"] {
-            for onward in [Onward::Authorization, Onward::Scopes] {
+            for onward in [Onward::Authorization, Onward::Scopes, Onward::Account] {
                 let target = onward.target(query);
                 let path = target.split('?').next().unwrap();
-                assert!(["/", paths::AUTHORIZE, step_up::PAGE].contains(&path), "{target}");
+                assert!(
+                    ["/", "/account", paths::AUTHORIZE, step_up::PAGE].contains(&path),
+                    "{target}"
+                );
                 assert_eq!(Onward::named(onward.name()), onward);
             }
         }

@@ -10,7 +10,7 @@ use axum::handler::Handler as _;
 use axum::routing::{MethodRouter, get, post};
 use issuer::{AuthorizationServer, IssFlag, Registration};
 use model::World;
-use people::{Accounts, Company, Sessions, SignIn};
+use people::{Accounts, Company, Factors, Sessions, SignIn};
 use protocol::Origin;
 use protocol::metadata::{AuthorizationServerMetadata, Offer, paths};
 use store::Store;
@@ -19,8 +19,8 @@ use tower_http::csrf::CsrfLayer;
 use crate::onward::Onward;
 use crate::{
     account, apps, assets, authorize, company_links, company_sign_in, consent, cors, fallback, home,
-    introspection, invitation, logout, metadata, page, registration, revocation, sessions, sign_in, step_up,
-    token, userinfo,
+    introspection, invitation, logout, metadata, page, passkey_sign_in, recovery_codes, registration,
+    revocation, second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -39,6 +39,8 @@ pub struct Parts {
     pub sign_in: SignIn,
     /// Signing in at a provider.
     pub company: Company,
+    /// Factors beyond the password.
+    pub factors: Factors,
     /// Browser sessions.
     pub sessions: Sessions,
     /// Accounts and their links.
@@ -197,6 +199,22 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
         )
         .route(
+            Onward::ACCOUNT,
+            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
+        )
+        .route(
+            second_factor::PATH,
+            post(second_factor::submit.layer(csrf.clone())),
+        )
+        .route(
+            passkey_sign_in::PATH,
+            post(passkey_sign_in::submit.layer(csrf.clone())),
+        )
+        .route(
+            passkey_sign_in::BEGIN,
+            post(passkey_sign_in::begin.layer(csrf.clone())),
+        )
+        .route(
             &format!("{}/{{provider}}", company_sign_in::CALLBACK),
             get(company_sign_in::callback),
         )
@@ -225,10 +243,42 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
         .route("/sessions", get(sessions::show))
         .route("/sessions/end", post(sessions::end.layer(csrf.clone())))
         .route("/account", get(account::show))
-        .route("/account/password", post(account::change_password.layer(csrf)))
+        .route(
+            "/account/password",
+            post(account::change_password.layer(csrf.clone())),
+        )
+        .merge(security(&csrf))
         .route("/assets/{file}", get(assets::serve))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(web),
             page::protect,
         ))
+}
+
+/// What changes the factors of an account.
+fn security(csrf: &CsrfLayer) -> Router<Arc<Web>> {
+    Router::new()
+        .route(
+            "/account/passkeys/begin",
+            post(security::begin_passkey.layer(csrf.clone())),
+        )
+        .route(
+            "/account/passkeys",
+            post(security::add_passkey.layer(csrf.clone())),
+        )
+        .route(
+            "/account/passkeys/{id}/name",
+            post(security::name_passkey.layer(csrf.clone())),
+        )
+        .route(
+            "/account/passkeys/{id}/remove",
+            post(security::remove_passkey.layer(csrf.clone())),
+        )
+        .route("/account/totp/begin", post(totp::begin.layer(csrf.clone())))
+        .route("/account/totp", post(totp::confirm.layer(csrf.clone())))
+        .route("/account/totp/remove", post(totp::remove.layer(csrf.clone())))
+        .route(
+            "/account/recovery-codes",
+            post(recovery_codes::make.layer(csrf.clone())),
+        )
 }

@@ -13,18 +13,20 @@ use http::{HeaderValue, StatusCode, header};
 use keys::sha256;
 use people::sessions::Place;
 use people::sign_in::{Attempt, Proof};
-use people::{SignInError, SignedIn, Ways};
+use people::{SignInError, SignedIn, Step, Ways};
 
 use crate::authorize::person;
 use crate::company_sign_in::{self, Going};
 use crate::cookies::{self, Cookie};
 use crate::form_token;
 use crate::locale::Locale;
-use crate::onward::Onward;
+use crate::onward::{Onward, with_query};
 use crate::page::{self, Page, render};
+use crate::passkey_sign_in::{self, can_have_passkeys};
 use crate::request::{Browser, Form, From, RawQuery};
 use crate::return_to_client::see_other;
 use crate::router::Web;
+use crate::second_factor::{self, Then};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -40,6 +42,9 @@ struct SignInPage {
     passwords: bool,
     /// Whether an address alone is enough to go on.
     address: bool,
+    /// Where the answer of a passkey goes, if browsers can make some for this door.
+    passkey: Option<String>,
+    onward: &'static str,
 }
 
 /// The way to a provider.
@@ -116,6 +121,8 @@ pub(crate) fn page(
             .collect(),
         passwords: ways.passwords,
         address: ways.ask_for_address(),
+        passkey: can_have_passkeys(web).then(|| with_query(passkey_sign_in::PATH, asked.query)),
+        onward: asked.onward.name(),
     };
     let mut response = render(status, &template);
     cookie.send(web, response.headers_mut());
@@ -181,7 +188,7 @@ pub async fn submit(
         query: &query,
         onward,
     };
-    match sign_in(&web, &from, &browser, before.as_ref(), attempt).await {
+    match sign_in(&web, locale, &from, &browser, before.as_ref(), attempt).await {
         Ok(response) => response,
         Err(error) => refused(&web, locale, &browser, &error, asked),
     }
@@ -219,28 +226,32 @@ pub(crate) struct Credentials<'a> {
     pub(crate) onward: Onward,
 }
 
-/// Signs somebody in and sends the browser on.
+/// Signs somebody in and sends the browser on, or asks for the second factor of whoever has one.
 pub(crate) async fn sign_in(
     web: &Web,
+    locale: Locale,
     from: &From,
     browser: &Browser,
     before: Option<&SignedIn>,
     credentials: Credentials<'_>,
 ) -> Result<Response, SignInError> {
     let known = browser.cookie(web, Cookie::Browser);
-    let proof = web
-        .parts
-        .sign_in
-        .with_password(Attempt {
-            username: credentials.username,
-            password: credentials.password.to_owned().into(),
-            browser: known.as_deref(),
-            address: from.address(),
-            user_agent: from.user_agent(),
-        })
-        .await?;
+    let form = browser.cookie(web, Cookie::Form).unwrap_or_default();
+    let at = second_factor::at(from, &form, known.as_deref());
+    let attempt = Attempt {
+        username: credentials.username,
+        password: credentials.password.to_owned().into(),
+        at,
+    };
+    let first = web.parts.sign_in.with_password(attempt).await?;
     let (onward, query) = (credentials.onward, credentials.query);
-    go_on(web, from, browser, before, proof, (onward, query)).await
+    match web.parts.factors.after(first, &at).await? {
+        Step::In(proof) => go_on(web, from, browser, before, proof, (onward, query)).await,
+        Step::Second(waiting) => {
+            let then = Then { onward, query };
+            Ok(second_factor::page(web, locale, browser, &waiting, then, None))
+        }
+    }
 }
 
 /// Begins the session of somebody who has proved who they are, and sends the browser on with its cookies.

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::directory::Directory;
+use crate::factors::{At, Factors};
+use crate::second_factor::Step;
 use crate::sessions::{Place, SessionPolicy, Sessions};
 use crate::sign_in::{Attempt, SignIn, SignInError};
 use audit::Recorder;
 use net::Tasks;
-use std::net::IpAddr;
 use testkit::{Database, TestClock, databases};
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ struct Rooms {
     store: Arc<dyn Store>,
     accounts: Accounts,
     sign_in: SignIn,
+    factors: Factors,
     sessions: Sessions,
     directory: Arc<Directory>,
     world: World,
@@ -42,6 +44,12 @@ async fn rooms(database: &Database) -> Rooms {
             passwords,
             recorder.clone(),
             Arc::default(),
+        ),
+        factors: Factors::new(
+            world.clone(),
+            Arc::clone(&store),
+            crate::factors::tests::sealer(&world),
+            recorder.clone(),
         ),
         sessions: Sessions::new(
             world.clone(),
@@ -76,22 +84,32 @@ impl Rooms {
         browser: Option<&str>,
         address: &str,
     ) -> Result<crate::sign_in::Proof, SignInError> {
-        let address: IpAddr = address.parse().unwrap();
         let password = password.to_owned().into();
-        self.sign_in
-            .with_password(Attempt {
-                username: "Ana ",
-                password,
-                browser,
-                address,
-                user_agent: "test",
-            })
-            .await
+        let at = at(browser, address);
+        let attempt = Attempt {
+            username: "Ana ",
+            password,
+            at,
+        };
+        let first = self.sign_in.with_password(attempt).await?;
+        match self.factors.after(first, &at).await? {
+            Step::In(proof) => Ok(proof),
+            Step::Second(_) => panic!("nobody has a second factor here"),
+        }
     }
 
     async fn begin(&self, browser: Option<&str>) -> crate::sessions::Begun {
         let proof = self.attempt(GOOD, browser, HERE).await.unwrap();
         self.sessions.begin(proof, place(browser)).await.unwrap()
+    }
+}
+
+fn at<'a>(browser: Option<&'a str>, address: &str) -> At<'a> {
+    At {
+        form: "form",
+        browser,
+        address: address.parse().unwrap(),
+        user_agent: "test",
     }
 }
 
@@ -234,13 +252,10 @@ async fn os_44_sixty_four_guesses_at_once_are_sixty_four_guesses() {
         let attempts = (0..64).map(|_| {
             let sign_in = sign_in.clone();
             async move {
-                let (password, address) = ("wrong password".to_owned().into(), HERE.parse().unwrap());
                 let attempt = Attempt {
                     username: "ana",
-                    password,
-                    browser: None,
-                    address,
-                    user_agent: "",
+                    password: "wrong password".to_owned().into(),
+                    at: at(None, HERE),
                 };
                 matches!(sign_in.with_password(attempt).await, Err(SignInError::Refused))
             }

@@ -1,13 +1,13 @@
 //! The tables of a backup, parents before children, so that they can be put back in this order.
 //!
-//! Left out: what is worth nothing after a while (codes, transactions, sign-ins under way, guesses, used assertions,
+//! Left out: what is worth nothing after a while (codes, transactions, sign-ins and ceremonies under way, guesses, used assertions,
 //! changes, leases). A restored server asks people to finish what they were in the middle of.
 
 use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 21] = [
+pub const TABLES: [Table; 24] = [
     Table {
         name: "accounts",
         columns: &[
@@ -149,6 +149,38 @@ pub const TABLES: [Table; 21] = [
             ("subject", Text),
             ("account_id", Uuid),
             ("created_at", Integer),
+        ],
+    },
+    Table {
+        name: "passkeys",
+        columns: &[
+            ("id", Uuid),
+            ("account_id", Uuid),
+            ("credential", Bytes),
+            ("passkey", Text),
+            ("name", Text),
+            ("created_at", Integer),
+            ("last_used_at", Integer),
+            ("uses", Integer),
+        ],
+    },
+    Table {
+        name: "totp_secrets",
+        columns: &[
+            ("account_id", Uuid),
+            ("sealed", Bytes),
+            ("last_step", Integer),
+            ("created_at", Integer),
+            ("last_used_at", Integer),
+        ],
+    },
+    Table {
+        name: "recovery_codes",
+        columns: &[
+            ("account_id", Uuid),
+            ("digest", Bytes),
+            ("created_at", Integer),
+            ("used_at", Integer),
         ],
     },
     Table {

@@ -75,6 +75,9 @@ fn confirm(command: &Command) -> anyhow::Result<()> {
         Command::User(UserCommand::Remove { username, yes: false }) => {
             format!("Delete the account {username} and everything it has?")
         }
+        Command::User(UserCommand::ResetFactors { username, yes: false }) => {
+            format!("Take every passkey, authenticator app and recovery code of {username} away?")
+        }
         Command::Group(GroupCommand::Remove { group, yes: false }) => {
             format!("Delete the group {group} and all memberships in it?")
         }

@@ -19,7 +19,7 @@ use crate::first_administrator::link;
 pub enum UserCommand {
     /// Everybody who has an account
     List,
-    /// One account with its groups, and how many sessions, grants and service tokens it has
+    /// One account with its groups and factors, and how many sessions, grants and service tokens it has
     Show {
         /// The account
         username: Username,
@@ -64,6 +64,14 @@ pub enum UserCommand {
     },
     /// Delete the account and everything it has
     Remove {
+        /// The account
+        username: Username,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Take every passkey, authenticator app and recovery code away from somebody who lost them, and end their sessions
+    ResetFactors {
         /// The account
         username: Username,
         /// Do not ask
@@ -132,6 +140,7 @@ impl UserCommand {
             Self::Disable { username } => disable(operator, &username).await,
             Self::Enable { username } => enable(operator, &username).await,
             Self::Remove { username, .. } => remove(operator, &username).await,
+            Self::ResetFactors { username, .. } => reset_factors(operator, &username).await,
             Self::Promote { username } => set_administrator(operator, &username, true).await,
             Self::Demote { username } => set_administrator(operator, &username, false).await,
         }
@@ -177,6 +186,10 @@ async fn show(operator: &Operator<'_>, username: &Username) -> Result<Answer, Fa
     let provided = provided.iter().map(|it| format!("{} ({})", it.group, it.issuer));
     item["groups"] = json!(groups);
     item["groups_by_provider"] = json!(provided.collect::<Vec<_>>());
+    let factors = store.factors_of(account.id).await?;
+    item["passkeys"] = json!(factors.passkeys);
+    item["totp"] = json!(factors.totp);
+    item["recovery_codes"] = json!(factors.recovery_codes);
     item["sessions"] = json!(sessions.len());
     item["grants"] = json!(grants.len());
     item["service_tokens"] = json!(live.count());
@@ -280,6 +293,26 @@ async fn remove(operator: &Operator<'_>, username: &Username) -> Result<Answer, 
     Ok(Answer::done(
         format!("{username} is deleted with everything it had"),
         json!({ "username": username }),
+    ))
+}
+
+async fn reset_factors(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
+    let account = operator.account(username).await?;
+    let now = operator.foundation.world.now();
+    let Some(had) = operator.foundation.store.reset_factors(account.id, now).await? else {
+        return Err(Failure::Conflict(format!(
+            "{username} has no passkey, no authenticator app and no recovery codes"
+        )));
+    };
+    operator.record("user reset-factors", username);
+    Ok(Answer::done(
+        format!("{username} signs in with the password alone, or with the company; its sessions have ended"),
+        json!({
+            "username": username,
+            "passkeys": had.passkeys,
+            "totp": had.totp,
+            "recovery_codes": had.recovery_codes,
+        }),
     ))
 }
 

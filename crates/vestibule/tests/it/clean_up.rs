@@ -138,6 +138,17 @@ async fn every_table_that_grows_is_swept() {
             expires_at: now + DAY,
         };
         store.begin_sign_in(&sign_in).await.unwrap();
+        let ceremony = store::NewCeremony {
+            id: [3; 32],
+            browser: [4; 32],
+            purpose: "passkey sign-in",
+            kept: store::Ceremony {
+                account: None,
+                state: String::new(),
+            },
+            expires_at: now + DAY,
+        };
+        store.begin_ceremony(&ceremony).await.unwrap();
         foundation.recorder.flush().await.unwrap();
 
         let retention = door.running().house.current.load().retention;
@@ -152,6 +163,7 @@ async fn every_table_that_grows_is_swept() {
         let growing = [
             "browsers",
             "catalogue",
+            "ceremonies",
             "changes",
             "client_assertions",
             "clients",

@@ -74,14 +74,14 @@ async fn from_the_button_to_a_call_and_groups_come_and_go() {
         let [session] = &store.sessions_of(account, now - MINUTE, now).await.unwrap()[..] else {
             panic!("{engine}: one session")
         };
-        let company = session.company.as_ref().unwrap();
+        let company = &session.proved;
         assert_eq!(
             (
-                company.provider.as_str(),
+                company.provider.as_deref(),
                 company.acr.as_deref(),
                 company.amr.as_deref()
             ),
-            ("corp", Some("gold"), Some("pwd otp")),
+            (Some("corp"), Some("gold"), Some("pwd otp")),
             "{engine}"
         );
         let linked = door.audit("identity_linked").await;

@@ -37,6 +37,8 @@ mod discovery;
 #[cfg(test)]
 mod explaining;
 #[cfg(test)]
+mod factors;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod journey;

@@ -1,6 +1,7 @@
 //! What every test needs: a door with an upstream behind it, people, programs that act for them.
 
 pub(crate) mod app;
+pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod door;
 pub(crate) mod foreign;

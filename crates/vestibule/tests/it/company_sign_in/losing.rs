@@ -120,7 +120,7 @@ async fn an_open_browser_is_not_enough_to_make_a_way_in() {
     let reply = eve.submit(&form).await;
     assert_eq!(reply.status, 403);
     assert!(eve.page.contains("sign in again first"), "{}", eve.page);
-    assert_eq!(eve.fill_in("eve", PASSWORD).await.location(), "/");
+    assert_eq!(eve.fill_in("eve", PASSWORD).await.location(), "/account");
     eve.get("/account").await;
     let form = eve.form("/account/company/corp/link");
     assert!(eve.submit(&form).await.location().starts_with(&provider.url));
@@ -153,7 +153,7 @@ async fn a_proof_that_is_asked_for_again_is_a_new_one() {
             (&json!("login"), &json!(null))
         );
         let reply = browser.get(&provider.approve(&door, &away, &claims(0))).await;
-        assert_eq!(reply.location(), "/", "{says_when}: {}", browser.page);
+        assert_eq!(reply.location(), "/account", "{says_when}: {}", browser.page);
         browser.get("/account").await;
         let unlink = browser.form("/account/company/corp/unlink");
         assert_eq!(

@@ -42,6 +42,11 @@ impl<'a> Browser<'a> {
         }
     }
 
+    /// What the pages' forms say they come from.
+    pub(crate) fn origin(&self) -> String {
+        self.door.url.clone()
+    }
+
     /// Sends a request with this browser's cookies and keeps those of the answer.
     pub(crate) async fn send(&mut self, ask: Ask) -> Reply {
         let cookies: Vec<String> = self
@@ -49,7 +54,10 @@ impl<'a> Browser<'a> {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let mut ask = ask.with("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Test");
+        let host = self.door.url.split("//").nth(1).unwrap_or_default();
+        let mut ask = ask
+            .with("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Test")
+            .with("host", host);
         if !cookies.is_empty() {
             ask = ask.with("cookie", cookies.join("; "));
         }

@@ -1,0 +1,128 @@
+//! Setting up an authenticator app: a page with a QR code and the same in letters, and a code that shows that it worked.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use people::totp::Enrolment;
+use people::{FactorError, SignedIn};
+use qrcode::QrCode;
+use qrcode::render::svg;
+
+use crate::authorize::person;
+use crate::form_token;
+use crate::fresh::{is_fresh, prove_again};
+use crate::locale::Locale;
+use crate::page::{Page, render};
+use crate::request::{Browser, From, OwnForm};
+use crate::router::Web;
+use crate::security::done;
+
+#[derive(Template)]
+#[template(path = "totp.html")]
+struct TotpPage {
+    page: Page,
+    token: String,
+    /// The code as SVG; our own, made of squares.
+    picture: String,
+    secret: String,
+    ticket: String,
+    error: Option<String>,
+}
+
+/// The code that an app takes a picture of.
+pub(crate) fn picture(enrolment: &Enrolment) -> String {
+    let Ok(code) = QrCode::new(enrolment.uri.as_bytes()) else {
+        return String::new();
+    };
+    // Black on white in the dark too: not every camera reads it the other way.
+    let drawn = code
+        .render::<svg::Color<'_>>()
+        .min_dimensions(220, 220)
+        .dark_color(svg::Color("#000"))
+        .light_color(svg::Color("#fff"))
+        .build();
+    match drawn.split_once("?>") {
+        Some((_, svg)) => svg.trim().to_owned(),
+        None => drawn,
+    }
+}
+
+fn page(
+    web: &Web,
+    locale: Locale,
+    signed_in: &SignedIn,
+    enrolment: Enrolment,
+    status: StatusCode,
+    error: Option<String>,
+) -> Response {
+    let template = TotpPage {
+        page: Page::own(web, locale, locale.t("totp-title"), "account", signed_in),
+        token: form_token::for_cookie(signed_in.cookie.expose()),
+        picture: picture(&enrolment),
+        secret: enrolment.text,
+        ticket: enrolment.ticket,
+        error,
+    };
+    render(status, &template)
+}
+
+/// `POST /account/totp/begin`.
+pub async fn begin(State(web): State<Arc<Web>>, locale: Locale, browser: Browser, form: OwnForm) -> Response {
+    let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return prove_again(&web, locale, &browser, signed_in);
+    }
+    let owner = signed_in.session.id.to_string();
+    let username = signed_in.account.username.as_str();
+    let enrolment = web.parts.factors.new_totp(&owner, &web.site().title, username);
+    page(&web, locale, signed_in, enrolment, StatusCode::OK, None)
+}
+
+/// `POST /account/totp`: the first code.
+pub async fn confirm(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    form: OwnForm,
+) -> Response {
+    let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return prove_again(&web, locale, &browser, signed_in);
+    }
+    let owner = signed_in.session.id.to_string();
+    let (ticket, account) = (form.field("ticket"), &signed_in.account);
+    let factors = &web.parts.factors;
+    let person = person(&from, Some(signed_in));
+    let confirmed = factors
+        .confirm_totp(account.id, ticket, &owner, form.field("code"), person)
+        .await;
+    if let Err(FactorError::Wrong) = confirmed
+        && let Ok(same) = factors.same_totp(ticket, &owner, &web.site().title, account.username.as_str())
+    {
+        let error = Some(locale.t("totp-wrong"));
+        return page(&web, locale, signed_in, same, StatusCode::BAD_REQUEST, error);
+    }
+    done(&web, locale, signed_in, confirmed).await
+}
+
+/// `POST /account/totp/remove`.
+pub async fn remove(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    form: OwnForm,
+) -> Response {
+    let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return prove_again(&web, locale, &browser, signed_in);
+    }
+    let person = person(&from, Some(signed_in));
+    let (account, session) = (signed_in.account.id, signed_in.session.id);
+    let removed = web.parts.factors.remove_totp(account, session, person).await;
+    done(&web, locale, signed_in, removed).await
+}
