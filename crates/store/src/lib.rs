@@ -19,6 +19,7 @@ pub mod changes;
 pub mod clean_up;
 pub mod clients;
 pub mod codes;
+pub mod connections;
 pub mod consents;
 pub mod error;
 pub mod grants;
@@ -46,6 +47,7 @@ pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};
 pub use clients::{Client, ClientSource, Clients, NewClient};
 pub use codes::{Code, Codes, NewGrant, Redemption};
+pub use connections::{Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection};
 pub use consents::{Consent, Consents};
 pub use error::{Result, StoreError};
 pub use grants::{EndReason, Grant, Grants, RevokedTokens, Widening};
@@ -74,6 +76,7 @@ pub trait Store:
     + CleanUp
     + Clients
     + Codes
+    + Connections
     + Consents
     + Grants
     + Groups

@@ -10,7 +10,7 @@ use http::request::Parts;
 use protocol::Params;
 use protocol::metadata::paths;
 
-use crate::step_up;
+use crate::{connecting, step_up};
 
 /// The page that comes after signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +19,22 @@ pub enum Onward {
     Authorization,
     /// What a program may do.
     Scopes,
+    /// Connecting an account at a provider.
+    Connect,
 }
 
 impl Onward {
     /// Where its sign-in form goes.
     pub(crate) const SCOPES: &str = "/sign-in/scopes";
+    /// The same of the page to connect an account.
+    pub(crate) const CONNECT: &str = "/sign-in/connect";
 
     /// The sign-in form for a page that was asked for with this query.
     pub(crate) fn form(self, query: &str) -> String {
         let form = match self {
             Self::Authorization => "/sign-in",
             Self::Scopes => Self::SCOPES,
+            Self::Connect => Self::CONNECT,
         };
         with_query(form, query)
     }
@@ -40,6 +45,7 @@ impl Onward {
             _ if query.is_empty() => "/".to_owned(),
             Self::Authorization => with_query(paths::AUTHORIZE, query),
             Self::Scopes => with_query(step_up::PAGE, query),
+            Self::Connect => with_query(connecting::PAGE, query),
         }
     }
 
@@ -48,6 +54,7 @@ impl Onward {
         match self {
             Self::Authorization => "authorization",
             Self::Scopes => "scopes",
+            Self::Connect => "connect",
         }
     }
 
@@ -55,6 +62,7 @@ impl Onward {
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "scopes" => Self::Scopes,
+            "connect" => Self::Connect,
             _ => Self::Authorization,
         }
     }
@@ -84,6 +92,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Onward {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(match parts.uri.path() {
             Self::SCOPES => Self::Scopes,
+            Self::CONNECT => Self::Connect,
             _ => Self::Authorization,
         })
     }
@@ -120,10 +129,13 @@ mod tests {
     #[test]
     fn the_way_on_is_a_page_of_ours() {
         for query in ["", "//evil.example", "next=https://evil.example", "@evil.example"] {
-            for onward in [Onward::Authorization, Onward::Scopes] {
+            for onward in [Onward::Authorization, Onward::Scopes, Onward::Connect] {
                 let target = onward.target(query);
                 let path = target.split('?').next().unwrap();
-                assert!(["/", paths::AUTHORIZE, step_up::PAGE].contains(&path), "{target}");
+                assert!(
+                    ["/", paths::AUTHORIZE, step_up::PAGE, connecting::PAGE].contains(&path),
+                    "{target}"
+                );
                 assert_eq!(Onward::named(onward.name()), onward);
             }
         }
