@@ -9,7 +9,7 @@ import { Program, run } from './process.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = process.env.VESTIBULE_E2E_BIN ?? join(root, 'target', 'debug');
 export const vestibule = join(built, 'vestibule');
-const fixture = join(built, 'fixture');
+export const fixture = join(built, 'fixture');
 
 export async function freePort() {
   const server = createServer();

@@ -37,6 +37,9 @@ pub struct Person {
     /// What the program called itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
+    /// Who they are at the upstream's provider, where they act with a credential of their own (CC-112).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_account: Option<String>,
     /// What they called a tool with, as far as the operator chose to know it: it may say of whom.
     #[serde(default, skip_serializing_if = "Chosen::is_empty")]
     pub chosen_arguments: Chosen,
@@ -261,6 +264,29 @@ pub enum What {
         rule: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<String>,
+    },
+    /// A person linked their account at a provider.
+    ConnectionMade {
+        account: AccountId,
+        connector: ServerName,
+        kind: String,
+    },
+    /// A person's account at a provider was not linked.
+    ConnectionRefused {
+        account: AccountId,
+        connector: ServerName,
+        reason: String,
+    },
+    /// A linked credential does not count any more.
+    ConnectionEnded {
+        account: AccountId,
+        connector: ServerName,
+        reason: String,
+    },
+    /// A person, or an operator, took a link to a provider away.
+    ConnectionRemoved {
+        account: AccountId,
+        connector: ServerName,
     },
     /// A service token was made.
     ServiceTokenCreated {

@@ -112,6 +112,7 @@ fn has_failed(what: &What) -> bool {
         | What::ClientDocumentFailed { .. }
         | What::AuthorizationRefused { .. }
         | What::GrantRefused { .. }
+        | What::ConnectionRefused { .. }
         | What::RecordCut { .. }
         | What::EventsLost { .. } => true,
         _ => false,

@@ -9,6 +9,7 @@ use protocol::Issuer;
 use protocol::jwt::IDENTITY_ASSERTION;
 use serde::Serialize;
 use std::time::Duration;
+use vault::Recipe;
 
 use crate::caller::Caller;
 use crate::names::identity;
@@ -47,7 +48,8 @@ fn has_prefix(name: &HeaderName, prefix: &str) -> bool {
 /// The headers of the outgoing request, made from the incoming ones.
 pub(crate) fn outgoing(incoming: &HeaderMap, route: &Route) -> HeaderMap {
     let named = connection_tokens(incoming);
-    let injected: Vec<&HeaderName> = route.credential.names().collect();
+    let own = route.recipe.iter().flat_map(Recipe::names);
+    let injected: Vec<&HeaderName> = route.credential.names().chain(own).collect();
     let old = route.old_tokens.as_ref().map_or(&[][..], |old| old.headers());
     let mut headers = HeaderMap::with_capacity(incoming.len() + 12);
     for (name, value) in incoming {

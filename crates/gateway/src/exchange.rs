@@ -43,6 +43,8 @@ pub(crate) struct Exchange {
     pub(crate) arguments: Option<String>,
     /// What of the arguments the operator chose to have on record.
     pub(crate) chosen: Chosen,
+    /// Who the caller is upstream, where they act with a credential of their own.
+    pub(crate) upstream_account: Option<String>,
     /// The trace that the request belongs to.
     pub(crate) trace: Option<TraceParent>,
 }

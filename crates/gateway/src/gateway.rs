@@ -17,6 +17,7 @@ use people::{Directory, Identities};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use vault::Connections;
 
 use crate::catalogue::Catalogue;
 use crate::filter::Remembered;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub service_tokens: Arc<ServiceTokens>,
     /// Which account somebody at another issuer has here.
     pub identities: Arc<Identities>,
+    /// What people linked at providers.
+    pub connections: Arc<Connections>,
     /// Who everybody is.
     pub directory: Arc<Directory>,
     /// What has been taken back.

@@ -91,7 +91,12 @@ impl Health {
                 let failures = self.failures.swap(0, Ordering::Relaxed);
                 (failures >= FAILURES).then_some(Turn::Back)
             }
-            Err(UpstreamTrouble::Slow | UpstreamTrouble::Credential) => None,
+            Err(
+                UpstreamTrouble::Slow
+                | UpstreamTrouble::Credential
+                | UpstreamTrouble::Forbidden
+                | UpstreamTrouble::Connection,
+            ) => None,
         }
     }
 }

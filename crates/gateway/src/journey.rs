@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use crate::authorize::{About, Verdict};
 use crate::caller::Caller;
+use crate::connection::{Opens, Worn};
 use crate::exchange::{Exchange, user_agent};
 use crate::gateway::Gateway;
 use crate::in_flight::InFlight;
@@ -61,6 +62,7 @@ impl Gateway {
             agent: None,
             arguments: None,
             chosen: Chosen::Nothing,
+            upstream_account: None,
             trace: trace::parent(request.headers(), None),
         };
         let mut record = Record::new(
@@ -214,10 +216,16 @@ impl Gateway {
         }
         record.told = told;
         let wanted = last_known::wanted(read.as_ref());
+        let opens = Opens::of(read.as_ref(), session.as_ref().ok().and_then(Option::as_ref));
+        let worn = self
+            .wear(routes, &caller, (read.as_ref(), &opens), record)
+            .await?;
         let mut journey = Journey {
             routes,
             route,
             caller: &caller,
+            worn,
+            opens,
             under_way: None,
             method: &head.method,
             headers: &head.headers,
@@ -241,10 +249,10 @@ impl Gateway {
             Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
             Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
             Leg::Endpoint => match self.streamable(&journey, read, session?).await {
-                Err(Refusal::Upstream(trouble)) => {
-                    let copy = wanted.filter(|_| trouble == UpstreamTrouble::Unreachable);
-                    let copy = copy.and_then(|list| self.last_known(list, record));
-                    return copy.ok_or(Refusal::Upstream(trouble));
+                // Whoever has to connect first sees what there is, and is told when they call.
+                Err(refusal @ (Refusal::Upstream(UpstreamTrouble::Unreachable) | Refusal::Connect(_))) => {
+                    let copy = wanted.and_then(|list| self.last_known(list, record));
+                    return copy.ok_or(refusal);
                 }
                 outcome => outcome?,
             },
@@ -254,6 +262,9 @@ impl Gateway {
 
     /// Names the caller to the upstream, and the span that calls.
     pub(crate) fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
+        if let Some(worn) = &journey.worn {
+            worn.put_on(headers);
+        }
         credential::identify(headers, journey.route, journey.caller, &journey.routes.issuer);
         if let Some(trace) = journey.trace
             && let Ok(value) = HeaderValue::from_str(&trace.to_string())
@@ -273,9 +284,13 @@ impl Gateway {
 
 /// What the steps after authorization need.
 pub(crate) struct Journey<'a> {
-    routes: &'a Routes,
+    pub(crate) routes: &'a Routes,
     pub(crate) route: &'a Arc<Route>,
     pub(crate) caller: &'a Caller,
+    /// The caller's own credential, if the server is shown one.
+    pub(crate) worn: Option<Worn>,
+    /// Whether the client opens addresses.
+    pub(crate) opens: Opens,
     /// What it takes up.
     pub(crate) under_way: Option<Arc<UnderWay>>,
     pub(crate) method: &'a Method,

@@ -42,7 +42,7 @@ impl Gateway {
         let request = forward::request(Method::GET, uri, headers, body::empty());
         let response = self.call(journey, request, false).await?;
         let (mut parts, mut incoming) = response.into_parts();
-        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        self.judge_status(journey, parts.status).await?;
         let (mut first, mut rest) = (Bytes::new(), Bytes::new());
         let mut mailbox = None;
         if parts.status.is_success() {
@@ -84,7 +84,7 @@ impl Gateway {
         let request = forward::request(Method::POST, uri, headers, body::full(bytes));
         let response = self.call(journey, request, true).await?;
         let (mut parts, incoming) = response.into_parts();
-        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        self.judge_status(journey, parts.status).await?;
         answer::clean(&mut parts, None);
         Ok(Passed {
             parts,

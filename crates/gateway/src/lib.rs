@@ -17,6 +17,7 @@ pub mod authorize;
 mod caller;
 pub mod catalogue;
 mod chosen;
+pub mod connection;
 pub mod cors;
 pub mod credential;
 pub mod exchange;

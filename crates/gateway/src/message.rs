@@ -4,8 +4,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
+use memchr::memmem;
 use net::body::{self, ReadError};
 use protocol::TraceParent;
+use protocol::mcp::elicitation;
 use protocol::mcp::list::List;
 use protocol::mcp::message::{self, Body, Message};
 
@@ -118,6 +120,12 @@ pub(crate) async fn read(route: &Route, headers: &HeaderMap, incoming: Incoming)
             ReadError::TooLarge(limit) => Refusal::TooLarge(limit),
             ReadError::TooSlow | ReadError::Broken => Refusal::NoBody,
         })?;
+    if route.recipe.is_some()
+        && memmem::find(&bytes, elicitation::QUESTION.as_bytes()).is_some()
+        && let Some(rest) = elicitation::without_answer(&bytes)
+    {
+        return judge(&rest.into(), headers);
+    }
     judge(&bytes, headers)
 }
 

@@ -151,6 +151,7 @@ fn person(exchange: &Exchange, chosen: Chosen) -> Person {
         username: Some(exchange.caller.account.username.to_string()),
         address: Some(exchange.address),
         user_agent: exchange.user_agent.clone(),
+        upstream_account: exchange.upstream_account.clone(),
         chosen_arguments: chosen,
     }
 }

@@ -12,6 +12,7 @@ use protocol::mcp::answer::{INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND
 use protocol::mcp::message::MessageError;
 use thiserror::Error;
 
+use crate::connection::Connect;
 use crate::route::Route;
 use crate::step_up::Lacking;
 
@@ -132,6 +133,9 @@ pub enum Refusal {
     /// address; the log does.
     #[error("{0}")]
     Upstream(UpstreamTrouble),
+    /// The caller has to connect an account first (CC-105).
+    #[error("{0}")]
+    Connect(Box<Connect>),
     /// A fault of ours that will pass.
     #[error("temporarily unavailable")]
     Unavailable,
@@ -200,6 +204,14 @@ pub enum UpstreamTrouble {
     /// It refused the credential that the door holds.
     #[error("the server refused the credential that the door holds for it; tell its administrator")]
     Credential,
+    /// It refused the caller's own, although that is good.
+    #[error(
+        "the server refused this to your account there: it may not do it, or what you connected lacks the right"
+    )]
+    Forbidden,
+    /// The caller's own cannot be had.
+    #[error("the account that you connected cannot be used at this moment; try again later")]
+    Connection,
 }
 
 /// Renders a refusal for a person at a browser; the program that composes the parts hands it in.
@@ -251,6 +263,9 @@ impl Refusal {
             Self::Upstream(UpstreamTrouble::Slow) => "upstream_slow",
             Self::Upstream(UpstreamTrouble::Broken) => "upstream_broken",
             Self::Upstream(UpstreamTrouble::Credential) => "upstream_credential",
+            Self::Upstream(UpstreamTrouble::Forbidden) => "upstream_forbidden",
+            Self::Upstream(UpstreamTrouble::Connection) => "connection_unavailable",
+            Self::Connect(_) => "connection_needed",
             Self::Unavailable => "unavailable",
         }
     }

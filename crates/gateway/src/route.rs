@@ -11,7 +11,7 @@ use net::{Egress, Operators};
 use protocol::{Issuer, Origin, Origins, scope};
 use relying::TrustedIssuer;
 use url::Url;
-use vault::SharedCredential;
+use vault::{Recipe, SharedCredential};
 
 use crate::catalogue::Pinning;
 use crate::chosen::KeptArguments;
@@ -113,8 +113,10 @@ pub struct Route {
     pub client: Operators,
     /// What that way was made from, so that a new configuration can take it over with its connections.
     pub egress: Egress,
-    /// What is shown to it.
+    /// What is shown to it, whoever calls.
     pub credential: SharedCredential,
+    /// How it is shown the caller's own credential.
+    pub recipe: Option<Recipe>,
     /// Whether the caller is named in `X-MCP-*` headers (DEC-22).
     pub identity_headers: bool,
     /// Whether the caller is named in a signed assertion too.

@@ -21,8 +21,21 @@ pub(crate) struct Session {
     pub(crate) id: String,
     /// What the program called itself.
     pub(crate) agent: Option<String>,
+    /// Whether it opens addresses for its person (URL elicitation).
+    pub(crate) opens: bool,
 }
 
+/// What of a beginning session is kept in its ticket.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    /// What the program called itself.
+    pub(crate) agent: Option<String>,
+    /// Whether it opens addresses for its person.
+    pub(crate) opens: bool,
+}
+
+/// Before the id, where the program opens addresses; no header can hold it.
+const OPENS: char = '\u{1}';
 /// Between the id and what the program calls itself; no header can hold it.
 const BETWEEN: char = '\n';
 
@@ -50,12 +63,16 @@ fn of_endpoint(owner: &str) -> Purpose<'_> {
 }
 
 /// What the client is given for an upstream's session id.
-pub(crate) fn seal(sealer: &Sealer, route: &Route, caller: &Caller, id: &str, agent: Option<&str>) -> String {
+pub(crate) fn seal(sealer: &Sealer, route: &Route, caller: &Caller, id: &str, begun: &Beginning) -> String {
     let owner = owner(route, caller);
-    match agent {
-        Some(agent) => sealer.ticket(&of_session(&owner), &format!("{id}{BETWEEN}{agent}")),
-        None => sealer.ticket(&of_session(&owner), id),
+    let mut text = String::new();
+    text.extend(begun.opens.then_some(OPENS));
+    text.push_str(id);
+    if let Some(agent) = &begun.agent {
+        text.push(BETWEEN);
+        text.push_str(agent);
     }
+    sealer.ticket(&of_session(&owner), &text)
 }
 
 /// The session that a request names, if it names one; it must be this caller's.
@@ -73,14 +90,19 @@ pub(crate) fn of(
     let text = sealer
         .open_ticket(&of_session(&owner), text)
         .map_err(|_| Refusal::Session)?;
+    let (opens, text) = match text.strip_prefix(OPENS) {
+        Some(rest) => (true, rest),
+        None => (false, text.as_str()),
+    };
     let (id, agent) = match text.split_once(BETWEEN) {
         Some((id, agent)) => (id.to_owned(), Some(agent.to_owned())),
-        None => (text, None),
+        None => (text.to_owned(), None),
     };
     Ok(Some(Session {
         ticket: ticket.clone(),
         id,
         agent,
+        opens,
     }))
 }
 

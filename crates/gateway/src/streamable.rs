@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use net::body;
+use protocol::mcp::elicitation;
 use tracing::debug;
 
 use crate::gateway::Gateway;
 use crate::journey::{Journey, Passed, PassedBody};
 use crate::message::Read;
 use crate::refusal::Refusal;
-use crate::session::{self, Session};
+use crate::session::{self, Beginning, Session};
 use crate::{answer, credential, forward, names};
 
 impl Gateway {
@@ -40,7 +41,13 @@ impl Gateway {
         let ids = ids.ok_or(Refusal::IdInUse)?;
         self.dress(&mut headers, journey)?;
         let begins = read.as_ref().is_some_and(Read::is_initialize);
-        let agent = read.as_ref().and_then(|read| read.agent.clone());
+        let begun = Beginning {
+            agent: read.as_ref().and_then(|read| read.agent.clone()),
+            opens: begins
+                && read
+                    .as_ref()
+                    .is_some_and(|read| elicitation::is_announced(&read.bytes)),
+        };
         let mut listening = None;
         let lingers = read.as_ref().is_some_and(|read| !read.modern && read.asks());
         let response = if *journey.method == Method::GET {
@@ -64,7 +71,7 @@ impl Gateway {
             self.call(journey, request, lingers).await?
         };
         let (mut parts, incoming) = response.into_parts();
-        answer::judge(parts.status).map_err(Refusal::Upstream)?;
+        self.judge_status(journey, parts.status).await?;
         let session = match parts
             .headers
             .get(&names::SESSION)
@@ -79,7 +86,7 @@ impl Gateway {
                 session.map(|session| session.ticket)
             }
             Some(id) if begins || session.is_none() => {
-                let ticket = session::seal(self.sealer(), route, caller, id, agent.as_deref());
+                let ticket = session::seal(self.sealer(), route, caller, id, &begun);
                 HeaderValue::from_str(&ticket).ok()
             }
             _ => None,

@@ -133,7 +133,10 @@ impl Standing {
                 self.clients.pin().insert(client.clone(), *at);
             }
             Change::AccountChanged { .. } | Change::IdentityChanged { .. } => {}
-            Change::SessionEnded { .. } | Change::KeysChanged | Change::CatalogueChanged { .. } => return,
+            Change::SessionEnded { .. }
+            | Change::KeysChanged
+            | Change::CatalogueChanged { .. }
+            | Change::ConnectionChanged { .. } => return,
         }
         self.look_again();
     }

@@ -68,6 +68,13 @@ pub enum Change {
         /// Which.
         session: SessionId,
     },
+    /// What somebody linked at a provider was made, ended or removed.
+    ConnectionChanged {
+        /// Whose.
+        account: AccountId,
+        /// Which provider.
+        connector: ServerName,
+    },
     /// Signing keys were added, retired or removed.
     KeysChanged,
     /// A server lists other things than before, or something that it lists was accepted.

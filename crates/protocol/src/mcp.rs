@@ -4,6 +4,7 @@
 //! very bytes it forwards and refuses whatever two parsers could read differently (DEC-19, TP-8).
 
 pub mod answer;
+pub mod elicitation;
 pub mod json;
 pub mod list;
 pub mod message;

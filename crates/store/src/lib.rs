@@ -20,6 +20,7 @@ pub mod changes;
 pub mod clean_up;
 pub mod clients;
 pub mod codes;
+pub mod connections;
 pub mod consents;
 pub mod error;
 pub mod factors;
@@ -52,6 +53,7 @@ pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};
 pub use clients::{Client, ClientSource, Clients, NewClient};
 pub use codes::{Code, Codes, NewGrant, Redemption};
+pub use connections::{Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection};
 pub use consents::{Consent, Consents};
 pub use error::{Result, StoreError};
 pub use factors::{AllFactors, Factors};
@@ -86,6 +88,7 @@ pub trait Store:
     + CleanUp
     + Clients
     + Codes
+    + Connections
     + Consents
     + Grants
     + Groups

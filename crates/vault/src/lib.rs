@@ -1,10 +1,26 @@
 //! Upstream credentials: what the door shows to the servers behind it, and nobody else sees.
 //!
-//! Today there is one kind, the shared static credential of an upstream ([`shared`]): headers from
-//! templates, with values from files or the environment.
+//! Two kinds. The shared static credential of an upstream ([`shared`]): headers from templates, with values from files
+//! or the environment. And [`connections`]: what one person linked at a provider, sealed, shown upstream in that
+//! person's calls alone ([`recipe`]).
+//!
+//! Nothing here answers with a credential: it goes from its owner's form, or the provider, into an envelope, and from
+//! there into the headers of one outgoing request (MA-59, MA-61).
 
+pub mod connections;
+pub mod connector;
+pub mod credential;
+pub mod link;
+pub mod recipe;
 pub mod shared;
 pub mod template;
+pub mod who_am_i;
 
+pub use connections::{Checked, ConnectError, Connections, Held, Owner};
+pub use connector::{Connector, Connectors, Match, PersonalToken};
+pub use credential::Credential;
+pub use link::LinkError;
+pub use recipe::Recipe;
 pub use shared::{SharedCredential, SharedError};
-pub use template::{Template, TemplateError};
+pub use template::{Prepared, Template, TemplateError};
+pub use who_am_i::{Pointer, UpstreamAccount, WhoAmI, WhoError};

@@ -13,6 +13,7 @@ use people::Ways;
 use protocol::{Issuer, Origin, Origins};
 use relying::TrustedIssuer;
 use store::{NewClient, Retention};
+use vault::Connectors;
 
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
@@ -20,6 +21,7 @@ use crate::config::{Auth, Config, Iss, RegistrationMode};
 
 mod arguments;
 mod clients;
+mod connectors;
 mod issuers;
 mod legacy;
 mod policies;
@@ -95,6 +97,8 @@ pub struct Snapshot {
     pub site: web::Site,
     /// How people sign in.
     pub ways: Ways,
+    /// At which providers people link accounts.
+    pub connectors: Connectors,
     /// Who is believed about who is calling.
     pub proxies: TrustedProxies,
     /// Clients of the configuration, with the digests of their secrets.
@@ -114,6 +118,8 @@ pub struct Before<'a> {
     pub routes: &'a Routes,
     /// How people sign in.
     pub ways: &'a Ways,
+    /// At which providers people link accounts.
+    pub connectors: &'a Connectors,
 }
 
 /// Makes a snapshot. Ways to upstreams that `before` has are taken over, with their open connections, and what is known
@@ -128,7 +134,9 @@ pub fn compose(
 ) -> Result<Snapshot, Problems> {
     let mut problems = Problems::default();
     let config = &loaded.config;
-    let (before, ways_before) = before.map_or((None, None), |it| (Some(it.routes), Some(it.ways)));
+    let ways_before = before.map(|before| before.ways);
+    let connectors_before = before.map(|before| before.connectors);
+    let before = before.map(|before| before.routes);
     let Some(public) = config.public_url.clone() else {
         problems.add(
             "public_url",
@@ -150,13 +158,14 @@ pub fn compose(
     arguments::check(config, &mut problems);
     sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
     let ways = ways::ways(&mut sources, ways_before, &mut problems);
+    let connectors = connectors::connectors(&mut sources, connectors_before, &mut problems);
     let mut resources = Vec::new();
     let mut servers = HashMap::new();
     for (name, server) in &config.servers {
         let known = before.and_then(|routes| routes.servers.get(name));
         if let Some(route) = servers::route(
             &mut sources,
-            &policies,
+            (&policies, &connectors),
             origins.public(),
             name,
             server,
@@ -196,6 +205,7 @@ pub fn compose(
     Ok(Snapshot {
         settings,
         ways,
+        connectors,
         site: web::Site {
             title: config.title.clone(),
             origin: origins.public().clone(),

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use values::{Size, Span};
 
 pub mod audit;
+pub mod connector;
 pub mod environment;
 pub mod file;
 pub mod legacy;
@@ -30,6 +31,7 @@ pub mod trusted_issuer;
 pub mod values;
 
 pub use audit::{Audit, Durability, KeptArguments};
+pub use connector::Connector;
 pub use legacy::Legacy;
 pub use policy::Policy;
 pub use quota::{Counted, Quota};
@@ -133,6 +135,10 @@ pub struct Config {
     pub policy: Policy,
     /// Issuers whose access tokens servers can take, by a name of your own.
     pub trusted_issuers: BTreeMap<String, TrustedIssuer>,
+    /// Providers at which people have accounts of their own, by a name of your choosing. What somebody links there is shown
+    /// to the servers that name the connector, in that person's calls alone.
+    #[schemars(with = "BTreeMap<String, Connector>")]
+    pub connectors: BTreeMap<ServerName, Connector>,
     /// The MCP servers behind this door, by name: `gitea` is served at `/mcp/gitea`.
     #[schemars(with = "BTreeMap<String, Server>")]
     pub servers: BTreeMap<ServerName, Server>,
@@ -178,6 +184,7 @@ impl Default for Config {
             audit: Audit::default(),
             policy: Policy::default(),
             trusted_issuers: BTreeMap::new(),
+            connectors: BTreeMap::new(),
             servers: BTreeMap::new(),
         }
     }

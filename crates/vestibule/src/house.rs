@@ -1,6 +1,6 @@
 //! All rooms, opened in order and wired to each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,10 +16,11 @@ use model::World;
 use net::strangers::FetchRules;
 use net::{Strangers, Tasks};
 use people::{Accounts, Company, Directory, Identities, Passwords, SessionPolicy, Sessions, SignIn, WaysIn};
-use store::Store;
+use store::{ConnectionUse, Store};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::error;
+use vault::Connections;
 use web::Web;
 
 use crate::compose::{Before, Problems, Snapshot, compose};
@@ -115,6 +116,7 @@ impl Foundation {
             key_ring.reseal().await?;
             Signer::reseal(&*store, &sealer).await?;
             people::totp::reseal(&*store, &sealer).await?;
+            Connections::reseal(&*store, &sealer).await?;
         }
         let (recorder, recording): (Recorder, Recording) = Recorder::open(Opening {
             world: world.clone(),
@@ -191,6 +193,10 @@ pub struct House {
     pub web: Arc<Web>,
     /// How people sign in.
     pub ways: Arc<WaysIn>,
+    /// What people linked at providers.
+    pub connections: Arc<Connections>,
+    /// Their uses, to be written behind the calls; taken once.
+    pub(crate) connection_uses: Mutex<Option<mpsc::UnboundedReceiver<ConnectionUse>>>,
     /// What servers say they have.
     pub catalogue: Arc<Catalogue>,
     /// Who collects spans of calls.
@@ -241,6 +247,10 @@ impl House {
     }
 
     /// The same with another way to fetch what strangers name, for tests.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the rooms in their order, one after the other"
+    )]
     pub async fn open_with(
         loaded: Loaded,
         environment: Environment,
@@ -296,8 +306,21 @@ impl House {
             foundation.recorder.clone(),
             Arc::clone(&ways),
         );
+        let (connections, connection_uses) = Connections::new(
+            world.clone(),
+            store,
+            foundation.sealer.clone(),
+            foundation.recorder.clone(),
+            snapshot.connectors,
+        );
         let people = (&directory, &ways, company);
-        let web = pages(&foundation, &current, people, &server, snapshot.site);
+        let web = pages(
+            &foundation,
+            &current,
+            people,
+            (&server, &connections),
+            snapshot.site,
+        );
         let (catalogue, learning) =
             Catalogue::new(world.clone(), Arc::clone(store), foundation.recorder.clone());
         for name in snapshot.routes.servers.keys() {
@@ -315,6 +338,7 @@ impl House {
                 verifier: Arc::clone(&verifier),
                 service_tokens,
                 identities,
+                connections: Arc::clone(&connections),
                 directory: Arc::clone(&directory),
                 standing: Arc::clone(&standing),
                 key_ring,
@@ -337,6 +361,8 @@ impl House {
             gateway,
             web,
             ways,
+            connections,
+            connection_uses: Mutex::new(Some(connection_uses)),
             catalogue,
             spans,
             current: ArcSwap::from_pointee(current),
@@ -347,10 +373,11 @@ impl House {
     /// Puts a new configuration in place of the one before: all of it, or nothing of it.
     pub async fn reconfigure(&self, loaded: Loaded) -> Result<(), OpenError> {
         let routes = self.gateway.routes();
-        let ways = self.ways.now();
+        let (ways, connectors) = (self.ways.now(), self.connections.connectors());
         let before = Before {
             routes: &routes,
             ways: &ways,
+            connectors: &connectors,
         };
         let snapshot = compose(&loaded, &self.foundation.environment, Some(before))?;
         let now = self.foundation.world.now();
@@ -370,6 +397,7 @@ impl House {
         self.server.reconfigure(snapshot.settings, snapshot.known_clients);
         self.web.reconfigure(snapshot.site);
         self.ways.replace(snapshot.ways);
+        self.connections.reconfigure(snapshot.connectors);
         self.current.store(Arc::new(current));
         // Last: open streams look again, and find everything in its new place.
         self.gateway.reconfigure(snapshot.routes);
@@ -399,7 +427,7 @@ fn pages(
     foundation: &Foundation,
     current: &Current,
     (directory, ways, company): (&Arc<Directory>, &Arc<WaysIn>, Company),
-    server: &Arc<AuthorizationServer>,
+    (server, connections): (&Arc<AuthorizationServer>, &Arc<Connections>),
     site: web::Site,
 ) -> Arc<Web> {
     let (world, store) = (foundation.world.clone(), Arc::clone(&foundation.store));
@@ -431,6 +459,7 @@ fn pages(
             policy,
         ),
         accounts: foundation.accounts.clone(),
+        connections: Arc::clone(connections),
         recorder: foundation.recorder.clone(),
         server: Arc::clone(server),
         store,

@@ -14,6 +14,7 @@ use crate::house::Foundation;
 
 pub mod audit_record;
 pub mod client;
+pub mod connection;
 pub mod grant;
 pub mod group;
 pub mod identity;
@@ -48,6 +49,9 @@ pub enum Command {
     /// Who at a trusted issuer is who here
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// What people linked at providers
+    #[command(subcommand)]
+    Connection(connection::ConnectionCommand),
     /// Service tokens: for programs without a browser
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -83,6 +87,7 @@ impl Command {
             Self::Client(command) => command.run(operator).await,
             Self::Grant(command) => command.run(operator).await,
             Self::Identity(command) => command.run(operator).await,
+            Self::Connection(command) => command.run(operator).await,
             Self::Migrate(command) => command.run(operator).await,
             Self::Token(command) => command.run(operator).await,
             Self::Key(command) => command.run(operator).await,

@@ -8,6 +8,7 @@ use keys::sha256;
 use net::watch;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
+use vault::Recipe;
 
 use crate::config::file;
 use crate::config::{Config, Limits};
@@ -69,7 +70,10 @@ fn on_credential_change(house: &Arc<House>) {
             .iter()
             .flat_map(|name| {
                 of(name)
-                    .flat_map(|route| route.credential.files().cloned())
+                    .flat_map(|route| {
+                        let own = route.recipe.iter().flat_map(Recipe::files);
+                        route.credential.files().chain(own).cloned()
+                    })
                     .collect::<Vec<_>>()
             })
             .collect()
@@ -80,7 +84,12 @@ fn on_credential_change(house: &Arc<House>) {
         if now != last {
             last = now;
             for (name, route) in &this.gateway.routes().servers {
-                match route.credential.reload(&this.foundation.environment) {
+                let environment = &this.foundation.environment;
+                let own = route
+                    .recipe
+                    .as_ref()
+                    .map_or(Ok(()), |recipe| recipe.reload(environment));
+                match route.credential.reload(environment).and(own) {
                     Ok(()) => info!(server = %name, "upstream credential read again"),
                     Err(error) => {
                         warn!(server = %name, %error, "upstream credential not read; the one before stays");

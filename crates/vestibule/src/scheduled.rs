@@ -35,6 +35,7 @@ pub fn start(house: &Arc<House>, health: &Health, uses: mpsc::UnboundedReceiver<
     follow_catalogue(house);
     ask_for_lists(house);
     write_uses(house, uses);
+    write_connection_uses(house);
     let holder = house.foundation.world.new_id::<model::EventId>().uuid();
     every(house, "clean up", CLEAN_UP, move |house| clean_up(house, holder));
     every(house, "look at keys", LOOK_AT_KEYS, move |house| {
@@ -180,6 +181,47 @@ fn write_uses(house: &Arc<House>, mut uses: mpsc::UnboundedReceiver<Use>) {
                 batch.push(next);
             }
             write(&this, &batch).await;
+        }
+    });
+}
+
+/// Writes what connections were last used for, behind the calls: the last use of each in a while.
+fn write_connection_uses(house: &Arc<House>) {
+    let taken = house
+        .connection_uses
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .take();
+    let Some(mut uses) = taken else {
+        return;
+    };
+    let this = Arc::clone(house);
+    house.tasks.spawn("connection uses", async move {
+        let stop = this.tasks.shutting_down();
+        tokio::pin!(stop);
+        let mut stopping = false;
+        while !stopping {
+            let first = tokio::select! {
+                () = &mut stop => None,
+                first = uses.recv() => first,
+            };
+            stopping = first.is_none();
+            if !stopping {
+                tokio::time::sleep(WRITE_USES).await;
+            }
+            let mut last = HashMap::new();
+            let mut next = first;
+            while let Some(used) = next {
+                last.insert((used.account, used.connector.clone()), used);
+                next = uses.try_recv().ok();
+            }
+            let last: Vec<_> = last.into_values().collect();
+            if last.is_empty() {
+                continue;
+            }
+            if let Err(error) = this.foundation.store.touch_connections(&last).await {
+                warn!(%error, connections = last.len(), "uses of connections not written");
+            }
         }
     });
 }

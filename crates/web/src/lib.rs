@@ -12,6 +12,8 @@ pub mod company_links;
 pub mod company_sign_in;
 mod company_trouble;
 pub mod connect;
+pub mod connecting;
+pub mod connections;
 pub mod consent;
 pub mod cookies;
 pub mod cors;

@@ -82,6 +82,21 @@ impl Locale {
         self.format(key, &args)
     }
 
+    /// A text with three things filled in.
+    pub fn t3(
+        self,
+        key: &str,
+        first: (&str, String),
+        second: (&str, String),
+        third: (&str, String),
+    ) -> String {
+        let mut args = FluentArgs::new();
+        for (name, value) in [first, second, third] {
+            args.set(name.to_owned(), value);
+        }
+        self.format(key, &args)
+    }
+
     /// A text with a number in it.
     pub fn tn(self, key: &str, name: &str, count: u64) -> String {
         let mut args = FluentArgs::new();
@@ -147,8 +162,23 @@ mod tests {
                 }
             }
         }
+        // A long call stands on several lines.
+        let sources = sources
+            .split("(\n")
+            .map(str::trim_start)
+            .collect::<Vec<_>>()
+            .join("(");
         let mut used = BTreeSet::new();
-        for call in [".t(\"", ".t1(\"", ".t2(\"", ".tn(\"", " fact(\"", "![fact(\""] {
+        for call in [
+            ".t(\"",
+            ".t1(\"",
+            ".t2(\"",
+            ".t3(\"",
+            ".tn(\"",
+            " fact(\"",
+            "![fact(\"",
+            " said(\"",
+        ] {
             for (at, _) in sources.match_indices(call) {
                 let rest = &sources[at + call.len()..];
                 used.insert(rest[..rest.find('"').unwrap()].to_owned());

@@ -10,7 +10,7 @@ use http::request::Parts;
 use protocol::Params;
 use protocol::metadata::paths;
 
-use crate::step_up;
+use crate::{connecting, step_up};
 
 /// The page that comes after signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Onward {
     Scopes,
     /// The person's own account.
     Account,
+    /// Connecting an account at a provider.
+    Connect,
 }
 
 impl Onward {
@@ -28,6 +30,8 @@ impl Onward {
     pub(crate) const SCOPES: &str = "/sign-in/scopes";
     /// The same for the account page.
     pub(crate) const ACCOUNT: &str = "/sign-in/account";
+    /// The same of the page to connect an account.
+    pub(crate) const CONNECT: &str = "/sign-in/connect";
 
     /// The sign-in form for a page that was asked for with this query.
     pub(crate) fn form(self, query: &str) -> String {
@@ -35,6 +39,7 @@ impl Onward {
             Self::Authorization => "/sign-in",
             Self::Scopes => Self::SCOPES,
             Self::Account => Self::ACCOUNT,
+            Self::Connect => Self::CONNECT,
         };
         with_query(form, query)
     }
@@ -46,6 +51,7 @@ impl Onward {
             _ if query.is_empty() => "/".to_owned(),
             Self::Authorization => with_query(paths::AUTHORIZE, query),
             Self::Scopes => with_query(step_up::PAGE, query),
+            Self::Connect => with_query(connecting::PAGE, query),
         }
     }
 
@@ -55,6 +61,7 @@ impl Onward {
             Self::Authorization => "authorization",
             Self::Scopes => "scopes",
             Self::Account => "account",
+            Self::Connect => "connect",
         }
     }
 
@@ -63,6 +70,7 @@ impl Onward {
         match name {
             "scopes" => Self::Scopes,
             "account" => Self::Account,
+            "connect" => Self::Connect,
             _ => Self::Authorization,
         }
     }
@@ -93,6 +101,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Onward {
         Ok(match parts.uri.path() {
             Self::SCOPES => Self::Scopes,
             Self::ACCOUNT => Self::Account,
+            Self::CONNECT => Self::Connect,
             _ => Self::Authorization,
         })
     }
@@ -129,11 +138,16 @@ mod tests {
     #[test]
     fn the_way_on_is_a_page_of_ours() {
         for query in ["", "//evil.example", "next=https://evil.example", "@evil.example"] {
-            for onward in [Onward::Authorization, Onward::Scopes, Onward::Account] {
+            for onward in [
+                Onward::Authorization,
+                Onward::Scopes,
+                Onward::Account,
+                Onward::Connect,
+            ] {
                 let target = onward.target(query);
                 let path = target.split('?').next().unwrap();
                 assert!(
-                    ["/", "/account", paths::AUTHORIZE, step_up::PAGE].contains(&path),
+                    ["/", "/account", paths::AUTHORIZE, step_up::PAGE, connecting::PAGE].contains(&path),
                     "{target}"
                 );
                 assert_eq!(Onward::named(onward.name()), onward);

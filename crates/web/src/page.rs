@@ -38,6 +38,8 @@ pub struct Nav {
     pub current: &'static str,
     /// The token for its forms.
     pub token: String,
+    /// Whether there are providers at which accounts can be connected.
+    pub connections: bool,
 }
 
 impl Page {
@@ -63,6 +65,7 @@ impl Page {
             username: signed_in.account.username.to_string(),
             current,
             token: form_token::for_cookie(signed_in.cookie.expose()),
+            connections: !web.parts.connections.connectors().by_name.is_empty(),
         };
         Self {
             nav: Some(nav),

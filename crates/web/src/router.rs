@@ -1,6 +1,7 @@
 //! The routes, and what every handler shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::Recorder;
@@ -9,22 +10,28 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use axum::routing::{MethodRouter, get, post};
 use issuer::{AuthorizationServer, IssFlag, Registration};
-use model::World;
+use model::{AccountId, World};
+use people::limits::Limit;
 use people::{Accounts, Company, Factors, Sessions, SignIn};
 use protocol::Origin;
 use protocol::metadata::{AuthorizationServerMetadata, Offer, paths};
 use store::Store;
 use tower_http::csrf::CsrfLayer;
+use vault::Connections;
 
 use crate::onward::Onward;
 use crate::{
-    account, apps, assets, authorize, company_links, company_sign_in, consent, cors, fallback, home,
-    introspection, invitation, logout, metadata, page, passkey_sign_in, recovery_codes, registration,
-    revocation, second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
+    account, apps, assets, authorize, company_links, company_sign_in, connecting, connections, consent, cors,
+    fallback, home, introspection, invitation, logout, metadata, page, passkey_sign_in, recovery_codes,
+    registration, revocation, second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
 const LARGEST_BODY: usize = 64 * 1024;
+
+/// Tokens that somebody may type in a while: enough for mistakes, too few to try other people's.
+const TOKEN_CHECKS: u32 = 10;
+const TOKEN_CHECKS_PER: Duration = Duration::from_mins(10);
 
 /// What the faces are built from.
 #[derive(Debug)]
@@ -45,6 +52,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// Accounts and their links.
     pub accounts: Accounts,
+    /// What people linked at providers.
+    pub connections: Arc<Connections>,
     /// The audit record.
     pub recorder: Recorder,
 }
@@ -64,6 +73,8 @@ pub struct Web {
     pub(crate) parts: Parts,
     site: ArcSwap<Site>,
     documents: ArcSwap<Documents>,
+    /// How often somebody may let a token be checked at a provider.
+    pub(crate) token_checks: Limit<AccountId>,
 }
 
 /// Metadata as ready-made text: no database, no upstream, nothing that can fail (CC-26).
@@ -80,6 +91,7 @@ impl Web {
     pub fn new(parts: Parts, site: Site) -> Arc<Self> {
         let documents = documents(&parts.server);
         Arc::new(Self {
+            token_checks: Limit::new(parts.world.clone(), TOKEN_CHECKS, TOKEN_CHECKS_PER),
             parts,
             site: ArcSwap::from_pointee(site),
             documents: ArcSwap::from_pointee(documents),
@@ -203,6 +215,10 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
         )
         .route(
+            Onward::CONNECT,
+            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
+        )
+        .route(
             second_factor::PATH,
             post(second_factor::submit.layer(csrf.clone())),
         )
@@ -239,6 +255,15 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
         .route(
             step_up::PAGE,
             get(step_up::show).post(step_up::submit.layer(csrf.clone())),
+        )
+        .route(
+            connecting::PAGE,
+            get(connecting::show).post(connecting::submit.layer(csrf.clone())),
+        )
+        .route("/connections", get(connections::show))
+        .route(
+            "/connections/disconnect",
+            post(connections::disconnect.layer(csrf.clone())),
         )
         .route("/sessions", get(sessions::show))
         .route("/sessions/end", post(sessions::end.layer(csrf.clone())))

@@ -6,9 +6,11 @@ use net::{Body, body};
 use protocol::ErrorCode;
 use protocol::challenge::Challenge;
 use protocol::mcp::answer;
+use protocol::mcp::elicitation;
 use protocol::mcp::message::MessageError;
 
 use super::{AGAIN, Absent, Refusal, UpstreamTrouble, in_seconds};
+use crate::connection::Connect;
 use crate::cors;
 use crate::message::Waiting;
 
@@ -104,6 +106,7 @@ impl Refusal {
             Self::Told(answers) => json(StatusCode::OK, format!("[{}]", answers.join(","))),
             Self::Session => json(StatusCode::NOT_FOUND, rpc(answer::INVALID_REQUEST)),
             Self::Upstream(trouble) => upstream_trouble(*trouble, circumstances),
+            Self::Connect(connect) => connect_first(connect, circumstances),
             Self::Unavailable => json(
                 StatusCode::SERVICE_UNAVAILABLE,
                 plain("temporarily_unavailable", &text),
@@ -200,6 +203,27 @@ fn upstream_trouble(trouble: UpstreamTrouble, circumstances: &Circumstances<'_>)
             json(StatusCode::GATEWAY_TIMEOUT, plain("upstream_timeout", &text))
         }
         None => json(StatusCode::BAD_GATEWAY, plain("upstream_error", &text)),
+    }
+}
+
+/// CC-105: a client that opens addresses is asked to open this one, in the words of its era; any other gets a result that
+/// a model can read, with the address in it.
+fn connect_first(connect: &Connect, circumstances: &Circumstances<'_>) -> Response<Body> {
+    let text = connect.to_string();
+    let modern = circumstances.modern;
+    let asks = connect.opens && !circumstances.is_batch;
+    let told = circumstances.answer_each(|waiting| {
+        let id = &waiting.id;
+        match waiting.is_tool_call {
+            true if asks && modern => elicitation::input_required(id, &text, &connect.url),
+            true if asks => elicitation::required(id, &text, &connect.url, &connect.id.to_string()),
+            true => answer::tool_error(id, &text, modern),
+            false => answer::error(Some(id), answer::INTERNAL_ERROR, &text),
+        }
+    });
+    match told {
+        Some(told) => json(StatusCode::OK, told),
+        None => json(StatusCode::BAD_GATEWAY, plain("connection_needed", &text)),
     }
 }
 

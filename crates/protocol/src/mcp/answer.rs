@@ -48,7 +48,7 @@ pub fn tool_error(id: &str, text: &str, modern: bool) -> String {
     with_id(Some(id), "result", &result)
 }
 
-fn with_id(id: Option<&str>, outcome: &str, value: &Value) -> String {
+pub(super) fn with_id(id: Option<&str>, outcome: &str, value: &Value) -> String {
     let id = id.and_then(|text| RawValue::from_string(text.to_owned()).ok());
     match id {
         Some(id) => format!(r#"{{"jsonrpc":"2.0","id":{id},"{outcome}":{value}}}"#),

@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 24] = [
+pub const TABLES: [Table; 25] = [
     Table {
         name: "accounts",
         columns: &[
@@ -277,6 +277,25 @@ pub const TABLES: [Table; 24] = [
             ("arguments", Text),
             ("created_at", Integer),
             ("expires_at", Integer),
+        ],
+    },
+    Table {
+        name: "connections",
+        columns: &[
+            ("account_id", Uuid),
+            ("connector", Text),
+            ("kind", Text),
+            ("sealed", Bytes),
+            ("version", Uuid),
+            ("upstream_id", Text),
+            ("upstream_name", Text),
+            ("created_at", Integer),
+            ("ended_at", Integer),
+            ("ended_because", Text),
+            ("last_used_at", Integer),
+            ("last_client", Text),
+            ("last_server", Text),
+            ("last_tool", Text),
         ],
     },
 ];

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use gateway::{Assertion, Concurrency, Kind, Pinning, Route, Timeouts, Transport};
-use http::{HeaderName, Uri};
+use http::Uri;
 use issuer::Resource;
 use model::ServerName;
 use net::{Egress, Operators};
 use policy::Policies;
 use protocol::Origin;
-use vault::{SharedCredential, Template};
+use vault::{Connectors, Recipe, SharedCredential};
 
-use super::{Problems, Sources, arguments, quotas};
+use super::{Problems, Sources, arguments, connectors, quotas};
 use crate::config;
 
 /// Idle connections that are kept to one upstream.
@@ -20,7 +20,7 @@ const IDLE_CONNECTIONS: usize = 256;
 /// Makes a route; the way there is the one of `before` if nothing about it changed.
 pub(super) fn route(
     sources: &mut Sources<'_>,
-    policies: &Arc<Policies>,
+    (policies, connectors): (&Arc<Policies>, &Connectors),
     public: &Origin,
     name: &ServerName,
     server: &config::Server,
@@ -40,7 +40,7 @@ pub(super) fn route(
         return None;
     }
     let uri: Option<Uri> = problems.take(key("upstream"), server.upstream.as_str().parse());
-    let credential = credential(sources, &key("credential.headers"), server, problems);
+    let credential = credential(sources, connectors, &key("credential.headers"), server, problems);
     let egress = egress(sources, &key("proxy"), server, problems);
     let assertion = match &server.assertion {
         Some(wanted) => Some(problems.take(key("assertion.header"), assertion(wanted, server))?),
@@ -48,7 +48,7 @@ pub(super) fn route(
     };
     let accepts = accepts(&key("accept"), server, problems);
     let trust = super::issuers::trusts(&sources.issuers, public, name, server, problems);
-    let (uri, credential, egress) = (uri?, credential?, egress?);
+    let (uri, (credential, recipe), egress) = (uri?, credential?, egress?);
     let (accepts, trust) = (accepts?, trust);
     let unchanged = before.filter(|before| before.egress == egress && before.upstream == server.upstream);
     let client = match before.filter(|before| before.egress == egress) {
@@ -78,6 +78,7 @@ pub(super) fn route(
         client,
         egress,
         credential,
+        recipe,
         identity_headers: server.identity_headers,
         assertion,
         body_limit: server.body_limit.0,
@@ -156,27 +157,25 @@ fn resource(
     }
 }
 
+/// What is the same for every caller, and what is each caller's own.
 fn credential(
     sources: &mut Sources<'_>,
+    connectors: &Connectors,
     key: &str,
     server: &config::Server,
     problems: &mut Problems,
-) -> Option<SharedCredential> {
-    let mut templates = Vec::new();
-    let mut good = true;
-    for (header, text) in &server.credential.headers {
-        let key = format!("{key}.{header}");
-        let name: Option<HeaderName> = problems.take(&key, header.parse());
-        let template = problems.take(&key, Template::parse(text, &sources.loaded.folder));
-        match (name, template) {
-            (Some(name), Some(template)) => templates.push((name, template)),
-            _ => good = false,
-        }
-    }
-    if !good {
-        return None;
-    }
-    problems.take(key, SharedCredential::new(templates, sources.environment))
+) -> Option<(SharedCredential, Option<Recipe>)> {
+    let templates = connectors::templates(sources, key, &server.credential.headers, problems)?;
+    let (shared, own): (Vec<_>, Vec<_>) = if server.credential.connector.is_some() {
+        templates
+            .into_iter()
+            .partition(|(_, template)| !template.is_personal())
+    } else {
+        (templates, Vec::new())
+    };
+    let recipe = connectors::recipe(sources, connectors, server, key, own, problems);
+    let shared = problems.take(key, SharedCredential::new(shared, sources.environment))?;
+    Some((shared, recipe))
 }
 
 fn egress(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keys::Algorithm;
-use model::ClientId;
+use model::{ClientId, ServerName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -153,8 +153,14 @@ pub enum Pinning {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
+    /// The connector, by its name in `connectors`, whose connections are shown to this server: each caller's own.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub connector: Option<ServerName>,
     /// Headers by name. `${file:/path}` and `${env:NAME}` are filled in; files are read again when they
-    /// change.
+    /// change. With `connector`, `${connection}` is the caller's token, `${connection.name}` what they are called there,
+    /// and `${connection.basic}` both, as Basic credentials have them; without a header that says so, the connector's
+    /// `headers` are shown.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }

@@ -31,6 +31,8 @@ mod clean_up;
 #[cfg(test)]
 mod company_sign_in;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod discovery;

@@ -1,5 +1,6 @@
 //! What every test needs: a door with an upstream behind it, people, programs that act for them.
 
+pub(crate) mod accounts;
 pub(crate) mod app;
 pub(crate) mod authenticator;
 pub(crate) mod browser;

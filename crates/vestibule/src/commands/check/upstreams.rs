@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use model::World;
 use net::body;
 use serde_json::json;
+use vault::{Credential, WhoError};
 
 use super::Findings;
 use crate::compose::Snapshot;
@@ -41,6 +42,10 @@ async fn upstream(route: &Route, world: &World, findings: &mut Findings) {
     };
     clock(&key, response.headers(), world, findings);
     match response.status() {
+        // Nobody's own credential is at hand.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if route.recipe.is_some() => {
+            findings.good(key, format_args!("{shown} answers, and wants a credential"));
+        }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if route.credential.names().next().is_none() => {
             findings.problem(
                 key,
@@ -66,6 +71,23 @@ async fn upstream(route: &Route, world: &World, findings: &mut Findings) {
             findings.warning(key, format_args!("{shown} answers {status}"));
         }
         _ => findings.good(key, format_args!("{shown} answers")),
+    }
+}
+
+/// Asks each connector's provider who nobody is: it must answer, and must not know.
+pub(super) async fn connectors(snapshot: &Snapshot, findings: &mut Findings) {
+    for (name, connector) in &snapshot.connectors.by_name {
+        let key = format!("connectors.{name}");
+        let nobody = Credential::new("vestibule-check".to_owned().into(), Some("nobody".to_owned()));
+        let url = &connector.who_am_i.url;
+        match connector.who_am_i.ask(&connector.client, &nobody).await {
+            Err(WhoError::Refused) => findings.good(key, format_args!("{url} answers")),
+            Err(error) => findings.problem(key, format_args!("{url}: {error}")),
+            Ok(_) => findings.problem(
+                key,
+                format_args!("{url} takes a token that nobody made: it does not say whose a token is"),
+            ),
+        }
     }
 }
 

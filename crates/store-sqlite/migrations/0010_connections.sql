@@ -1,0 +1,24 @@
+-- What somebody linked at an upstream provider: one per person and connector.
+CREATE TABLE connections (
+    account_id    BLOB    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    -- What the configuration calls the provider.
+    connector     TEXT    NOT NULL,
+    -- How it was made: 'token', typed by its owner.
+    kind          TEXT    NOT NULL,
+    -- The credential in an envelope: a data key under the master key, the credential under the data key.
+    sealed        BLOB    NOT NULL,
+    -- Changes with the credential; a part of what binds the envelope.
+    version       BLOB    NOT NULL,
+    -- Who the person is there.
+    upstream_id   TEXT    NOT NULL,
+    upstream_name TEXT,
+    created_at    INTEGER NOT NULL,
+    -- Since when, and why, it does not count any more.
+    ended_at      INTEGER,
+    ended_because TEXT,
+    last_used_at  INTEGER,
+    last_client   TEXT,
+    last_server   TEXT,
+    last_tool     TEXT,
+    PRIMARY KEY (account_id, connector)
+) STRICT;

@@ -1,0 +1,458 @@
+//! People's connections: one per person and provider, made, shown upstream, doubted, removed.
+//!
+//! In memory lies only what lies in the database: the envelope. It is opened for one request, into memory that is wiped
+//! when the request has gone. No method here gives a credential to a page, a command or a log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use audit::{Person, Recorder, What};
+use keys::{Purpose, Sealed, Sealer};
+use model::{AccountId, Change, EventId, ExposeSecret as _, SecretString, ServerName, World};
+use quick_cache::sync::Cache;
+use store::{
+    AccountView, Connection, ConnectionKind, ConnectionUse, LastUse, NewConnection, Store, StoreError,
+};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::connector::{Connector, Connectors, Match};
+use crate::credential::{Credential, Secrets};
+use crate::link::{self, LinkError};
+use crate::who_am_i::{UpstreamAccount, WhoError};
+
+/// Most connections that are remembered; the least used go first.
+const CAPACITY: usize = 100_000;
+/// The longest token that is taken.
+const LONGEST_TOKEN: usize = 8 << 10;
+/// Why a connection does not count any more: the provider does not take it.
+const REFUSED: &str = "refused";
+
+/// What is known of one person at one provider.
+#[derive(Debug)]
+pub struct Held {
+    account: AccountId,
+    connector: ServerName,
+    sealed: Sealed,
+    /// Changes with the credential.
+    pub version: EventId,
+    /// Who they are there, for people.
+    pub upstream: String,
+    name: Option<String>,
+    /// Why it does not count any more, if it does not.
+    pub ended: Option<String>,
+}
+
+impl Held {
+    fn of(connection: Connection) -> Self {
+        Self {
+            account: connection.account,
+            connector: connection.connector,
+            sealed: Sealed::from_bytes(connection.sealed),
+            version: connection.version,
+            upstream: connection
+                .upstream_name
+                .clone()
+                .unwrap_or_else(|| connection.upstream_id.clone()),
+            name: connection.upstream_name,
+            ended: connection.ended.map(|(_, because)| because),
+        }
+    }
+}
+
+/// Whose connection it is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The account.
+    pub account: &'a AccountView,
+    /// For the record.
+    pub person: &'a Person,
+}
+
+/// Why nothing was connected.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The connector takes no tokens.
+    #[error("this provider's accounts are not connected by a token")]
+    NotOffered,
+    /// It cannot be a token.
+    #[error("this cannot be a token: it is empty, too long, or has spaces or odd characters in it")]
+    NotAToken,
+    /// The provider does not know whose it is.
+    #[error("{0}")]
+    Who(#[from] WhoError),
+    /// It is somebody else's (proof of identity).
+    #[error("it belongs to {0} there, which is not who you are here")]
+    SomebodyElse(String),
+    /// The account is not active any more.
+    #[error("the account is not active")]
+    Inactive,
+    /// The database does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of a credential that an upstream refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The provider does not take it either: it does not count any more.
+    Ended,
+    /// Another one is in its place by now.
+    Replaced,
+    /// The provider takes it: the server itself refuses its owner.
+    Good,
+    /// Nobody can say at this moment.
+    Unknown,
+}
+
+type Key = (AccountId, ServerName);
+
+/// All connections.
+#[derive(Debug)]
+pub struct Connections {
+    world: World,
+    store: Arc<dyn Store>,
+    sealer: Sealer,
+    recorder: Recorder,
+    connectors: ArcSwap<Connectors>,
+    held: Cache<Key, Option<Arc<Held>>>,
+    /// Counts changes, so that what was read before a change is not kept after it.
+    epoch: AtomicU64,
+    uses: mpsc::UnboundedSender<ConnectionUse>,
+}
+
+fn purpose(owner: &str) -> Purpose<'_> {
+    Purpose {
+        purpose: "connection",
+        owner,
+    }
+}
+
+/// What binds an envelope to its place: whose, where, and which credential of theirs.
+fn owner(account: AccountId, connector: &ServerName, version: EventId) -> String {
+    format!("{account}\0{connector}\0{version}")
+}
+
+impl Connections {
+    /// Nothing in memory yet. Gives the uses too, to be written behind the calls.
+    pub fn new(
+        world: World,
+        store: &Arc<dyn Store>,
+        sealer: Sealer,
+        recorder: Recorder,
+        connectors: Connectors,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<ConnectionUse>) {
+        let (uses, written) = mpsc::unbounded_channel();
+        let this = Arc::new(Self {
+            world,
+            store: Arc::clone(store),
+            sealer,
+            recorder,
+            connectors: ArcSwap::from_pointee(connectors),
+            held: Cache::new(CAPACITY),
+            epoch: AtomicU64::new(0),
+            uses,
+        });
+        let follower = Arc::downgrade(&this);
+        store.listen(Arc::new(move |change| {
+            if let (Change::ConnectionChanged { account, connector }, Some(this)) =
+                (change, follower.upgrade())
+            {
+                this.epoch.fetch_add(1, Ordering::SeqCst);
+                this.held.remove(&(*account, connector.clone()));
+            }
+        }));
+        (this, written)
+    }
+
+    /// Puts other connectors in the place of those before.
+    pub fn reconfigure(&self, connectors: Connectors) {
+        self.connectors.store(Arc::new(connectors));
+    }
+
+    /// The connectors of this moment.
+    pub fn connectors(&self) -> Arc<Connectors> {
+        self.connectors.load_full()
+    }
+
+    /// What is known of a person at a provider, from memory or the database.
+    pub async fn find(
+        &self,
+        account: AccountId,
+        connector: &ServerName,
+    ) -> Result<Option<Arc<Held>>, StoreError> {
+        let key = (account, connector.clone());
+        if let Some(held) = self.held.get(&key) {
+            return Ok(held);
+        }
+        let before = self.epoch.load(Ordering::SeqCst);
+        let held = self.store.connection(account, connector).await?;
+        let held = held.map(|connection| Arc::new(Held::of(connection)));
+        self.held.insert(key.clone(), held.clone());
+        // A change since we began to read either sees our entry and removes it, or is seen here.
+        if self.epoch.load(Ordering::SeqCst) != before {
+            self.held.remove(&key);
+        }
+        Ok(held)
+    }
+
+    /// Opens the envelope, for one request. `None` if it does not open: sealed under a master key that is gone, or moved
+    /// here from another place.
+    pub fn open(&self, held: &Held) -> Option<Credential> {
+        let owner = owner(held.account, &held.connector, held.version);
+        match self.sealer.open(&purpose(&owner), &held.sealed) {
+            Ok(opened) => {
+                let mut secrets = Secrets::read(opened.expose_secret())?;
+                let token = SecretString::from(std::mem::take(&mut secrets.token));
+                Some(Credential::new(token, held.name.clone()))
+            }
+            Err(error) => {
+                warn!(%error, account = %held.account, connector = %held.connector, "a connection does not open");
+                None
+            }
+        }
+    }
+
+    /// Notes that it was used; written behind the call.
+    pub fn used(&self, held: &Held, client: Option<String>, server: &ServerName, tool: Option<String>) {
+        let _ = self.uses.send(ConnectionUse {
+            account: held.account,
+            connector: held.connector.clone(),
+            last: LastUse {
+                at: self.world.now(),
+                client,
+                server: Some(server.to_string()),
+                tool,
+            },
+        });
+    }
+
+    /// Keeps a token that its owner typed, once the provider has said whose it is and that is who they are here.
+    pub async fn connect_with_token(
+        &self,
+        owner: Owner<'_>,
+        connector: &Connector,
+        token: SecretString,
+    ) -> Result<UpstreamAccount, ConnectError> {
+        if connector.personal_token.is_none() {
+            return Err(ConnectError::NotOffered);
+        }
+        let connected = self.check_and_keep(owner, connector, token).await;
+        if let Err(error) = &connected {
+            let (reason, there) = match error {
+                ConnectError::SomebodyElse(there) => ("identity_mismatch".to_owned(), Some(there.clone())),
+                other => (other.to_string(), None),
+            };
+            let what = What::ConnectionRefused {
+                account: owner.account.id,
+                connector: connector.name.clone(),
+                reason,
+            };
+            self.record(what, owner.person, there);
+        }
+        connected
+    }
+
+    async fn check_and_keep(
+        &self,
+        owner: Owner<'_>,
+        connector: &Connector,
+        token: SecretString,
+    ) -> Result<UpstreamAccount, ConnectError> {
+        let text = token.expose_secret();
+        if text.is_empty() || text.len() > LONGEST_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(ConnectError::NotAToken);
+        }
+        let credential = Credential::new(token.clone(), None);
+        let who = connector.who_am_i.ask(&connector.client, &credential).await?;
+        self.prove(owner.account, connector, &who).await?;
+        let secrets = Secrets {
+            token: text.to_owned(),
+        };
+        self.keep(owner, connector, ConnectionKind::Token, &secrets, &who)
+            .await?;
+        Ok(who)
+    }
+
+    /// Proof of identity: a credential of somebody else would make this person act as them.
+    async fn prove(
+        &self,
+        account: &AccountView,
+        connector: &Connector,
+        who: &UpstreamAccount,
+    ) -> Result<(), ConnectError> {
+        let is_same = match &connector.identity {
+            Match::Nothing => true,
+            Match::Username => who
+                .name
+                .as_ref()
+                .is_some_and(|name| name.eq_ignore_ascii_case(account.username.as_str())),
+            Match::Email => match (&who.email, &account.email) {
+                (Some(there), Some((here, _))) => there.eq_ignore_ascii_case(here),
+                _ => false,
+            },
+            Match::Subject(issuer) => {
+                let identities = self.store.identities_of(account.id).await?;
+                identities
+                    .iter()
+                    .any(|identity| identity.name.issuer == *issuer && identity.name.subject == who.id)
+            }
+        };
+        if is_same {
+            Ok(())
+        } else {
+            Err(ConnectError::SomebodyElse(who.shown().to_owned()))
+        }
+    }
+
+    async fn keep(
+        &self,
+        by: Owner<'_>,
+        connector: &Connector,
+        kind: ConnectionKind,
+        secrets: &Secrets,
+        who: &UpstreamAccount,
+    ) -> Result<(), ConnectError> {
+        let (account, version) = (by.account.id, self.world.new_id::<EventId>());
+        let bound = owner(account, &connector.name, version);
+        let connection = NewConnection {
+            account,
+            connector: connector.name.clone(),
+            kind,
+            sealed: self
+                .sealer
+                .seal(&purpose(&bound), &secrets.write())
+                .as_bytes()
+                .to_vec(),
+            version,
+            upstream_id: who.id.clone(),
+            upstream_name: who.name.clone(),
+        };
+        if !self.store.connect(&connection, self.world.now()).await? {
+            return Err(ConnectError::Inactive);
+        }
+        let what = What::ConnectionMade {
+            account,
+            connector: connector.name.clone(),
+            kind: kind.as_str().to_owned(),
+        };
+        self.record(what, by.person, Some(who.shown().to_owned()));
+        Ok(())
+    }
+
+    /// An upstream refused a credential: asks the provider what it thinks of it, and ends the connection if it does not
+    /// take it either. Only if that credential is still the one in there.
+    pub async fn doubt(&self, connector: &Connector, held: &Held, person: &Person) -> Checked {
+        let Some(credential) = self.open(held) else {
+            return Checked::Unknown;
+        };
+        match connector.who_am_i.ask(&connector.client, &credential).await {
+            Ok(_) => return Checked::Good,
+            Err(WhoError::Refused) => {}
+            Err(error) => {
+                warn!(%error, connector = %connector.name, "a refused credential cannot be checked");
+                return Checked::Unknown;
+            }
+        }
+        let now = self.world.now();
+        let ended = self
+            .store
+            .end_connection(held.account, &held.connector, held.version, REFUSED, now)
+            .await;
+        match ended {
+            Ok(true) => {
+                let what = What::ConnectionEnded {
+                    account: held.account,
+                    connector: held.connector.clone(),
+                    reason: REFUSED.to_owned(),
+                };
+                self.record(what, person, Some(held.upstream.clone()));
+                Checked::Ended
+            }
+            Ok(false) => Checked::Replaced,
+            Err(error) => {
+                warn!(%error, connector = %connector.name, "a connection cannot be ended");
+                Checked::Unknown
+            }
+        }
+    }
+
+    /// Removes a connection, for its owner. `false` if there is none.
+    pub async fn disconnect(&self, by: Owner<'_>, connector: &ServerName) -> Result<bool, StoreError> {
+        let account = by.account.id;
+        let Some(known) = self.store.connection(account, connector).await? else {
+            return Ok(false);
+        };
+        if !self
+            .store
+            .disconnect(account, connector, self.world.now())
+            .await?
+        {
+            return Ok(false);
+        }
+        let what = What::ConnectionRemoved {
+            account,
+            connector: connector.clone(),
+        };
+        self.record(
+            what,
+            by.person,
+            Some(known.upstream_name.unwrap_or(known.upstream_id)),
+        );
+        Ok(true)
+    }
+
+    /// What a link carries that asks a person to connect.
+    pub fn ticket(&self, account: AccountId, connector: &ServerName) -> String {
+        link::seal(&self.sealer, account, connector, self.world.now())
+    }
+
+    /// Whether a link was made for this person (MA-62).
+    pub fn check_ticket(
+        &self,
+        ticket: &str,
+        account: AccountId,
+        connector: &ServerName,
+    ) -> Result<(), LinkError> {
+        link::check(&self.sealer, ticket, account, connector, self.world.now())
+    }
+
+    fn record(&self, what: What, person: &Person, upstream: Option<String>) {
+        let person = Person {
+            upstream_account: upstream,
+            ..person.clone()
+        };
+        self.recorder.record(what, person);
+    }
+
+    /// Puts every envelope under the current master key. Gives how many were not.
+    pub async fn reseal(store: &dyn Store, sealer: &Sealer) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for connection in store.connections().await? {
+            let bound = owner(connection.account, &connection.connector, connection.version);
+            let sealed = Sealed::from_bytes(connection.sealed.clone());
+            match sealer.reseal(&purpose(&bound), &sealed) {
+                Ok(None) => {}
+                Ok(Some(resealed)) => {
+                    let (account, connector) = (connection.account, &connection.connector);
+                    let after = resealed.as_bytes();
+                    if store
+                        .reseal_connection(account, connector, &connection.sealed, after)
+                        .await?
+                    {
+                        count += 1;
+                    }
+                }
+                // One that nobody can open is its owner's to make anew, and no reason not to start.
+                Err(error) => {
+                    let (account, connector) = (connection.account, &connection.connector);
+                    warn!(%error, %account, %connector, "a connection does not open");
+                }
+            }
+        }
+        Ok(count)
+    }
+}

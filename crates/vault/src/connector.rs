@@ -1,0 +1,68 @@
+//! A connector: a provider at which people have accounts, and the ways to link one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use model::ServerName;
+use net::{Egress, Operators};
+use url::Url;
+
+use crate::who_am_i::WhoAmI;
+
+/// A provider of the configuration.
+#[derive(Debug)]
+pub struct Connector {
+    /// What the configuration calls it.
+    pub name: ServerName,
+    /// What people call it.
+    pub title: String,
+    /// Whether its people may type a token of their own, and what they are told about it.
+    pub personal_token: Option<PersonalToken>,
+    /// How it is asked whose a credential is.
+    pub who_am_i: WhoAmI,
+    /// What has to be the same there and here.
+    pub identity: Match,
+    /// The way there.
+    pub client: Operators,
+    /// What that way was made from, so that a new configuration can take it over.
+    pub egress: Egress,
+}
+
+/// What people are told who type a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersonalToken {
+    /// Which rights it needs, in words.
+    pub hint: Option<String>,
+    /// Where they make one.
+    pub help_url: Option<Url>,
+}
+
+/// Proof of identity: what the provider says of a credential's owner must be what the account says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Match {
+    /// Nothing is compared.
+    #[default]
+    Nothing,
+    /// What they are called there is the username here.
+    Username,
+    /// The address there is the account's.
+    Email,
+    /// Their id there is the `sub` under which they are linked at this issuer.
+    Subject(String),
+}
+
+/// All connectors, and which server uses which.
+#[derive(Debug, Default)]
+pub struct Connectors {
+    /// By name.
+    pub by_name: BTreeMap<ServerName, Arc<Connector>>,
+    /// The connector of each server that has one.
+    pub of_server: HashMap<ServerName, ServerName>,
+}
+
+impl Connectors {
+    /// By its name.
+    pub fn find(&self, name: &str) -> Option<&Arc<Connector>> {
+        self.by_name.get(name)
+    }
+}

@@ -1,0 +1,240 @@
+//! From `connectors` of the configuration to the vault's, and to the recipes of the servers that name them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use model::ServerName;
+use net::{Egress, Operators};
+use relying::discovery::is_safe;
+use vault::{Connector, Connectors, Match, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI};
+
+use super::{Problems, Sources};
+use crate::config;
+use crate::config::connector;
+
+/// All of them; the way to one about which nothing changed is that of `before`.
+pub(super) fn connectors(
+    sources: &mut Sources<'_>,
+    before: Option<&Connectors>,
+    problems: &mut Problems,
+) -> Connectors {
+    let mut all = Connectors::default();
+    for (name, wanted) in &sources.loaded.config.connectors {
+        let known = before.and_then(|before| before.find(name.as_str()));
+        if let Some(connector) = connector(sources, name, wanted, known, problems) {
+            all.by_name.insert(name.clone(), Arc::new(connector));
+        }
+    }
+    for (server, wanted) in &sources.loaded.config.servers {
+        let Some(name) = &wanted.credential.connector else {
+            continue;
+        };
+        if sources.loaded.config.connectors.contains_key(name) {
+            all.of_server.insert(server.clone(), name.clone());
+        } else {
+            problems.add(
+                format!("servers.{server}.credential.connector"),
+                format_args!("there is no connector called {name}; describe it in `connectors`"),
+            );
+        }
+    }
+    all
+}
+
+fn connector(
+    sources: &mut Sources<'_>,
+    name: &ServerName,
+    wanted: &connector::Connector,
+    known: Option<&Arc<Connector>>,
+    problems: &mut Problems,
+) -> Option<Connector> {
+    let before = problems.0.len();
+    let key = |member: &str| format!("connectors.{name}.{member}");
+    if wanted.personal_token.is_none() {
+        problems.add(
+            format!("connectors.{name}"),
+            "offers no way to link an account; give `personal_token`",
+        );
+    }
+    if wanted.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+        problems.add(
+            key("name"),
+            "is empty; leave it out, or say what people call the provider",
+        );
+    }
+    if wanted.headers.is_empty() {
+        problems.add(
+            key("headers"),
+            "is empty; leave it out, or say how servers are shown the credential",
+        );
+    }
+    let who_am_i = who_am_i(sources, &key("who_am_i"), &wanted.who_am_i, problems);
+    let identity = identity(sources, &key("identity"), wanted, problems);
+    let proxy = wanted
+        .proxy
+        .as_ref()
+        .and_then(|url| problems.take(key("proxy"), url.as_str().parse()));
+    let ca = wanted.ca_file.as_deref().map(|path| sources.path(path));
+    let egress = Egress {
+        look: net::watch::look(&ca.iter().cloned().collect::<Vec<_>>()),
+        ca,
+        proxy,
+        connect_time: Duration::from_secs(5),
+        idle_connections: 4,
+        ..Egress::default()
+    };
+    let client = match known.filter(|known| known.egress == egress) {
+        Some(known) => known.client.clone(),
+        None => problems.take(format!("connectors.{name}"), Operators::new(&egress))?,
+    };
+    let (who_am_i, identity) = (who_am_i?, identity?);
+    (problems.0.len() == before).then(|| Connector {
+        name: name.clone(),
+        title: wanted.name.clone().unwrap_or_else(|| name.to_string()),
+        personal_token: wanted.personal_token.as_ref().map(|token| PersonalToken {
+            hint: token.hint.clone(),
+            help_url: token.help_url.clone(),
+        }),
+        who_am_i,
+        identity,
+        client,
+        egress,
+    })
+}
+
+fn who_am_i(
+    sources: &mut Sources<'_>,
+    key: &str,
+    wanted: &connector::WhoAmI,
+    problems: &mut Problems,
+) -> Option<WhoAmI> {
+    if !is_safe(&wanted.url) {
+        problems.add(
+            format!("{key}.url"),
+            "must be an https URL: people's credentials go there; http is for this machine alone",
+        );
+    }
+    let templates = templates(sources, &format!("{key}.headers"), &wanted.headers, problems)?;
+    if !templates.iter().any(|(_, template)| template.is_personal()) {
+        problems.add(
+            format!("{key}.headers"),
+            "must show the credential: write ${connection} where it belongs",
+        );
+    }
+    let mut headers: Vec<(HeaderName, Prepared)> = Vec::new();
+    for (name, template) in templates {
+        let prepared = problems.take(
+            format!("{key}.headers.{name}"),
+            template.prepare(sources.environment),
+        )?;
+        headers.push((name, prepared));
+    }
+    let mut pointer = |member: &str, text: &str| -> Option<Pointer> {
+        problems.take(format!("{key}.{member}"), text.parse())
+    };
+    let id = pointer("id", &wanted.id);
+    let name = wanted.name.as_ref().and_then(|text| pointer("name", text));
+    let email = wanted.email.as_ref().and_then(|text| pointer("email", text));
+    Some(WhoAmI {
+        url: wanted.url.clone(),
+        headers,
+        id: id?,
+        name,
+        email,
+    })
+}
+
+fn identity(
+    sources: &Sources<'_>,
+    key: &str,
+    wanted: &connector::Connector,
+    problems: &mut Problems,
+) -> Option<Match> {
+    let (who, identity) = (&wanted.who_am_i, &wanted.identity);
+    if identity.provider.is_some() != (identity.matches == connector::Match::LinkedSubject) {
+        problems.add(key, "`provider` and `match: linked_subject` need each other");
+        return None;
+    }
+    match (identity.matches, &identity.provider) {
+        (connector::Match::Username, _) if who.name.is_none() => {
+            problems.add(
+                key,
+                "compares the username, so `who_am_i.name` must say where it is",
+            );
+            None
+        }
+        (connector::Match::Email, _) if who.email.is_none() => {
+            problems.add(
+                key,
+                "compares the address, so `who_am_i.email` must say where it is",
+            );
+            None
+        }
+        (connector::Match::LinkedSubject, Some(name)) => {
+            let provider = sources.loaded.config.sign_in.providers.get(name);
+            if provider.is_none() {
+                problems.add(
+                    key,
+                    format_args!("there is no provider called {name} in `sign_in.providers`"),
+                );
+            }
+            provider.map(|provider| Match::Subject(provider.issuer.clone()))
+        }
+        (connector::Match::Username, _) => Some(Match::Username),
+        (connector::Match::Email, _) => Some(Match::Email),
+        _ => Some(Match::Nothing),
+    }
+}
+
+/// Headers with their templates.
+pub(super) fn templates(
+    sources: &mut Sources<'_>,
+    key: &str,
+    headers: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) -> Option<Vec<(HeaderName, Template)>> {
+    let mut templates = Vec::new();
+    let mut good = true;
+    for (header, text) in headers {
+        let key = format!("{key}.{header}");
+        let name: Option<HeaderName> = problems.take(&key, header.parse());
+        let template = problems.take(&key, Template::parse(text, &sources.loaded.folder));
+        match (name, template) {
+            (Some(name), Some(template)) => templates.push((name, template)),
+            _ => good = false,
+        }
+    }
+    good.then_some(templates)
+}
+
+/// How a server is shown a person's credential: by those of its own headers that say `${connection}`, or else by the
+/// connector's.
+pub(super) fn recipe(
+    sources: &mut Sources<'_>,
+    connectors: &Connectors,
+    server: &config::Server,
+    key: &str,
+    own: Vec<(HeaderName, Template)>,
+    problems: &mut Problems,
+) -> Option<Recipe> {
+    // Whatever is wrong with the connector has been said.
+    let name = server.credential.connector.as_ref()?;
+    let connector = connectors.find(name.as_str())?;
+    let mut templates = own;
+    if templates.is_empty() {
+        let usual = &sources.loaded.config.connectors.get(name)?.headers;
+        templates = self::templates(sources, &format!("connectors.{name}.headers"), usual, problems)?;
+    }
+    if !templates.iter().any(|(_, template)| template.is_personal()) {
+        problems.add(
+            key,
+            "shows the server nothing of the connection: write ${connection} where it belongs",
+        );
+    }
+    problems.take(
+        key,
+        Recipe::new(Arc::clone(connector), templates, sources.environment),
+    )
+}
