@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use model::EventId;
 use protocol::mcp::elicitation;
 use tracing::warn;
-use vault::{Checked, Held, Recipe};
+use vault::{Checked, Held, Recipe, Renewal};
 
 use crate::answer;
 use crate::caller::Caller;
@@ -148,18 +148,65 @@ impl Gateway {
                 return Err(self.connect_first(routes, caller, recipe, again, opens));
             }
         };
-        let credential = connections.open(&held).ok_or_else(unusable)?;
-        let headers = recipe.headers(&credential).map_err(|error| {
-            warn!(%error, server = %route.name(), "a person's credential cannot be shown to the server");
-            unusable()
-        })?;
+        let now = self.now();
+        let held = if held.is_due(now) {
+            match connections.renew(&recipe.connector, &held, &of(caller)).await {
+                Renewal::Renewed(held) => held,
+                Renewal::Ended => return Err(self.connect_first(routes, caller, recipe, true, opens)),
+                // Nothing to renew it with: when it is over, its owner has to connect again.
+                Renewal::Fixed if held.is_over(now) => {
+                    return Err(self.connect_first(routes, caller, recipe, true, opens));
+                }
+                Renewal::Unavailable if held.is_over(now) => return Err(unusable()),
+                Renewal::Fixed | Renewal::Unavailable => held,
+            }
+        } else {
+            held
+        };
+        let worn = self.open(recipe, held)?;
         if let Some(exchange) = record.exchange_mut() {
-            exchange.upstream_account = Some(held.upstream.clone());
+            exchange.upstream_account = Some(worn.held.upstream.clone());
             if !goes_without(read) {
-                connections.used(&held, program(exchange), route.name(), what(exchange));
+                connections.used(&worn.held, program(exchange), route.name(), what(exchange));
             }
         }
-        Ok(Some(Worn { held, headers }))
+        Ok(Some(worn))
+    }
+
+    fn open(&self, recipe: &Recipe, held: Arc<Held>) -> Result<Worn, Refusal> {
+        let unusable = || Refusal::Upstream(UpstreamTrouble::Connection);
+        let credential = self.parts.connections.open(&held).ok_or_else(unusable)?;
+        let headers = recipe.headers(&credential).map_err(|error| {
+            warn!(%error, connector = %recipe.connector.name, "a person's credential cannot be shown");
+            unusable()
+        })?;
+        Ok(Worn { held, headers })
+    }
+
+    /// An upstream refused a credential that can be renewed: once more with the next one (CC-105). None if it cannot.
+    pub(crate) async fn wear_anew(
+        &self,
+        journey: &Journey<'_>,
+        status: StatusCode,
+    ) -> Result<Option<Worn>, Refusal> {
+        let (StatusCode::UNAUTHORIZED, Some(worn), Some(recipe)) =
+            (status, &journey.worn, &journey.route.recipe)
+        else {
+            return Ok(None);
+        };
+        let person = of(journey.caller);
+        match self
+            .parts
+            .connections
+            .renew(&recipe.connector, &worn.held, &person)
+            .await
+        {
+            Renewal::Renewed(held) => self.open(recipe, held).map(Some),
+            Renewal::Ended => {
+                Err(self.connect_first(journey.routes, journey.caller, recipe, true, &journey.opens))
+            }
+            Renewal::Fixed | Renewal::Unavailable => Ok(None),
+        }
     }
 
     fn connect_first(
@@ -186,29 +233,33 @@ impl Gateway {
     pub(crate) async fn judge_status(
         &self,
         journey: &Journey<'_>,
+        worn: Option<&Worn>,
         status: StatusCode,
     ) -> Result<(), Refusal> {
         match (answer::judge(status), &journey.route.recipe) {
             (Err(UpstreamTrouble::Credential), Some(recipe)) => {
-                Err(self.turned_away(journey, recipe, status).await)
+                Err(self.turned_away(journey, recipe, worn, status).await)
             }
             (outcome, _) => outcome.map_err(Refusal::Upstream),
         }
     }
 
-    async fn turned_away(&self, journey: &Journey<'_>, recipe: &Recipe, status: StatusCode) -> Refusal {
+    async fn turned_away(
+        &self,
+        journey: &Journey<'_>,
+        recipe: &Recipe,
+        worn: Option<&Worn>,
+        status: StatusCode,
+    ) -> Refusal {
         let connect =
             |again| self.connect_first(journey.routes, journey.caller, recipe, again, &journey.opens);
-        let Some(worn) = &journey.worn else {
+        let Some(worn) = worn else {
             return connect(false);
         };
         if status != StatusCode::UNAUTHORIZED {
             return Refusal::Upstream(UpstreamTrouble::Forbidden);
         }
-        let person = Person {
-            username: Some(journey.caller.account.username.to_string()),
-            ..Person::default()
-        };
+        let person = of(journey.caller);
         match self
             .parts
             .connections
@@ -219,6 +270,14 @@ impl Gateway {
             Checked::Good => Refusal::Upstream(UpstreamTrouble::Forbidden),
             Checked::Replaced | Checked::Unknown => Refusal::Upstream(UpstreamTrouble::Connection),
         }
+    }
+}
+
+/// For the record.
+fn of(caller: &Caller) -> Person {
+    Person {
+        username: Some(caller.account.username.to_string()),
+        ..Person::default()
     }
 }
 

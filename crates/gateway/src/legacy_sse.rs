@@ -42,7 +42,8 @@ impl Gateway {
         let request = forward::request(Method::GET, uri, headers, body::empty());
         let response = self.call(journey, request, false).await?;
         let (mut parts, mut incoming) = response.into_parts();
-        self.judge_status(journey, parts.status).await?;
+        self.judge_status(journey, journey.worn.as_ref(), parts.status)
+            .await?;
         let (mut first, mut rest) = (Bytes::new(), Bytes::new());
         let mut mailbox = None;
         if parts.status.is_success() {
@@ -84,7 +85,8 @@ impl Gateway {
         let request = forward::request(Method::POST, uri, headers, body::full(bytes));
         let response = self.call(journey, request, true).await?;
         let (mut parts, incoming) = response.into_parts();
-        self.judge_status(journey, parts.status).await?;
+        self.judge_status(journey, journey.worn.as_ref(), parts.status)
+            .await?;
         answer::clean(&mut parts, None);
         Ok(Passed {
             parts,

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use hyper::body::Incoming;
 use net::body;
 use protocol::mcp::elicitation;
 use tracing::debug;
 
 use crate::gateway::Gateway;
 use crate::journey::{Journey, Passed, PassedBody};
+use crate::listening::Seat;
 use crate::message::Read;
 use crate::refusal::Refusal;
 use crate::session::{self, Beginning, Session};
@@ -48,30 +50,24 @@ impl Gateway {
                     .as_ref()
                     .is_some_and(|read| elicitation::is_announced(&read.bytes)),
         };
-        let mut listening = None;
         let lingers = read.as_ref().is_some_and(|read| !read.modern && read.asks());
-        let response = if *journey.method == Method::GET {
-            let (response, seat) = self
-                .listen(
-                    journey,
-                    headers,
-                    session.as_ref().map(|session| session.id.as_str()),
-                )
-                .await?;
-            listening = seat;
-            response
-        } else {
-            let bytes = read.map(|read| read.bytes).unwrap_or_default();
-            let request = forward::request(
-                journey.method.clone(),
-                route.uri.clone(),
-                headers,
-                body::full(bytes),
-            );
-            self.call(journey, request, lingers).await?
-        };
+        let session_id = session.as_ref().map(|session| session.id.as_str());
+        let bytes = read.map(|read| read.bytes).unwrap_or_default();
+        // Only a person's own credential can be renewed; all other calls go out once.
+        let spare = journey.worn.is_some().then(|| (headers.clone(), bytes.clone()));
+        let sent = (session_id, lingers);
+        let (mut response, mut listening) = self.send(journey, headers, bytes, sent).await?;
+        let mut renewed = None;
+        if let Some((mut headers, bytes)) = spare
+            && let Some(worn) = self.wear_anew(journey, response.status()).await?
+        {
+            worn.put_on(&mut headers);
+            (response, listening) = self.send(journey, headers, bytes, sent).await?;
+            renewed = Some(worn);
+        }
         let (mut parts, incoming) = response.into_parts();
-        self.judge_status(journey, parts.status).await?;
+        let worn = renewed.as_ref().or(journey.worn.as_ref());
+        self.judge_status(journey, worn, parts.status).await?;
         let session = match parts
             .headers
             .get(&names::SESSION)
@@ -101,5 +97,21 @@ impl Gateway {
             mailbox: None,
             ids,
         })
+    }
+
+    /// Sends it once. Gives the place of a listening stream too.
+    async fn send(
+        self: &Arc<Self>,
+        journey: &Journey<'_>,
+        headers: HeaderMap,
+        bytes: Bytes,
+        (session, lingers): (Option<&str>, bool),
+    ) -> Result<(Response<Incoming>, Option<Seat>), Refusal> {
+        if *journey.method == Method::GET {
+            return self.listen(journey, headers, session).await;
+        }
+        let (method, uri) = (journey.method.clone(), journey.route.uri.clone());
+        let request = forward::request(method, uri, headers, body::full(bytes));
+        Ok((self.call(journey, request, lingers).await?, None))
     }
 }

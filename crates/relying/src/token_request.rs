@@ -109,7 +109,7 @@ fn token_request(metadata: &ProviderMetadata, relation: &Relation, arrival: &Arr
 }
 
 /// Both parts form-encoded, as RFC 6749 section 2.3.1 wants it.
-fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> {
+pub(crate) fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> {
     let form = |text: &str| params::encode([("", text)]).trim_start_matches('=').to_owned();
     let pair = format!("{}:{}", form(client_id), form(secret));
     let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair.as_bytes()))).ok()?;
@@ -136,7 +136,10 @@ pub(crate) async fn userinfo(
 }
 
 /// Sends it; an answer that is not JSON is `null`.
-async fn ask(client: &Operators, mut request: Request<Body>) -> Result<(StatusCode, Value), TokenError> {
+pub(crate) async fn ask(
+    client: &Operators,
+    mut request: Request<Body>,
+) -> Result<(StatusCode, Value), TokenError> {
     request
         .headers_mut()
         .insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -20,6 +20,8 @@ mod clean_up;
 mod clients;
 #[path = "../../store/engine/codes.rs"]
 mod codes;
+#[path = "../../store/engine/connecting.rs"]
+mod connecting;
 #[path = "../../store/engine/connections.rs"]
 mod connections;
 #[path = "../../store/engine/consents.rs"]

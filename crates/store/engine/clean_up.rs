@@ -65,6 +65,7 @@ impl CleanUp for Engine {
         );
         delete!("sign_ins", "DELETE FROM sign_ins WHERE expires_at <= $1", now);
         delete!("ceremonies", "DELETE FROM ceremonies WHERE expires_at <= $1", now);
+        delete!("connecting", "DELETE FROM connecting WHERE expires_at <= $1", now);
         delete!(
             "browsers",
             "DELETE FROM browsers WHERE last_seen_at <= $1",

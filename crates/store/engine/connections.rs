@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::id::Id as _;
 use model::{AccountId, Change, EventId, ServerName, Timestamp};
-use store::{Connection, ConnectionUse, Connections, LastUse, NewConnection, Result};
+use store::{Connection, ConnectionUse, Connections, LastUse, NewConnection, Renewed, Result};
 use uuid::Uuid;
 
 use crate::db::Engine;
@@ -18,6 +18,8 @@ struct Row {
     version: Uuid,
     upstream_id: String,
     upstream_name: Option<String>,
+    expires_at: Option<i64>,
+    renew_at: Option<i64>,
     created_at: i64,
     ended_at: Option<i64>,
     ended_because: Option<String>,
@@ -38,6 +40,8 @@ impl Row {
             version: id(self.version),
             upstream_id: self.upstream_id,
             upstream_name: self.upstream_name,
+            expires_at: self.expires_at.map(Timestamp::from_millis),
+            renew_at: self.renew_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             ended: ended.map(|at| (at, self.ended_because.unwrap_or_default())),
             last_use: self.last_used_at.map(|at| LastUse {
@@ -56,7 +60,7 @@ impl Connections for Engine {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT account_id AS "account_id: Uuid", connector, kind, sealed, version AS "version: Uuid", upstream_id,
-                      upstream_name, created_at, ended_at, ended_because, last_used_at, last_client, last_server, last_tool
+                      upstream_name, expires_at, renew_at, created_at, ended_at, ended_because, last_used_at, last_client, last_server, last_tool
                FROM connections WHERE account_id = $1 AND connector = $2"#,
             account.uuid(),
             connector.as_str()
@@ -71,7 +75,7 @@ impl Connections for Engine {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT account_id AS "account_id: Uuid", connector, kind, sealed, version AS "version: Uuid", upstream_id,
-                      upstream_name, created_at, ended_at, ended_because, last_used_at, last_client, last_server, last_tool
+                      upstream_name, expires_at, renew_at, created_at, ended_at, ended_because, last_used_at, last_client, last_server, last_tool
                FROM connections WHERE account_id = $1 ORDER BY connector"#,
             account.uuid()
         )
@@ -85,7 +89,7 @@ impl Connections for Engine {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT account_id AS "account_id: Uuid", connector, kind, sealed, version AS "version: Uuid", upstream_id,
-                      upstream_name, created_at, ended_at, ended_because, last_used_at, last_client, last_server, last_tool
+                      upstream_name, expires_at, renew_at, created_at, ended_at, ended_because, last_used_at, last_client, last_server, last_tool
                FROM connections ORDER BY connector, account_id"#
         )
         .fetch_all(&mut *self.read().await?)
@@ -97,12 +101,14 @@ impl Connections for Engine {
     async fn connect(&self, connection: &NewConnection, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
         let made = sqlx::query!(
-            "INSERT INTO connections (account_id, connector, kind, sealed, version, upstream_id, upstream_name, created_at)
-             SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM accounts WHERE id = $1 AND status = 'active'
+            "INSERT INTO connections (account_id, connector, kind, sealed, version, upstream_id, upstream_name, created_at,
+                                      expires_at, renew_at)
+             SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM accounts WHERE id = $1 AND status = 'active'
              ON CONFLICT (account_id, connector) DO UPDATE
              SET kind = excluded.kind, sealed = excluded.sealed, version = excluded.version,
                  upstream_id = excluded.upstream_id, upstream_name = excluded.upstream_name,
-                 created_at = excluded.created_at, ended_at = NULL, ended_because = NULL",
+                 created_at = excluded.created_at, expires_at = excluded.expires_at, renew_at = excluded.renew_at,
+                 ended_at = NULL, ended_because = NULL, renewing = NULL, renewing_until = NULL",
             connection.account.uuid(),
             connection.connector.as_str(),
             connection.kind.as_str(),
@@ -110,7 +116,9 @@ impl Connections for Engine {
             connection.version.uuid(),
             connection.upstream_id,
             connection.upstream_name,
-            now.as_millis()
+            now.as_millis(),
+            connection.expires_at.map(Timestamp::as_millis),
+            connection.renew_at.map(Timestamp::as_millis)
         )
         .execute(tx.conn())
         .await
@@ -153,6 +161,84 @@ impl Connections for Engine {
         tx.change(changed(account, connector), now).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn claim_renewal(
+        &self,
+        account: AccountId,
+        connector: &ServerName,
+        version: EventId,
+        holder: EventId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let claimed = sqlx::query!(
+            "UPDATE connections SET renewing = $4, renewing_until = $5
+             WHERE account_id = $1 AND connector = $2 AND version = $3 AND ended_at IS NULL
+                   AND (renewing_until IS NULL OR renewing_until <= $6)",
+            account.uuid(),
+            connector.as_str(),
+            version.uuid(),
+            holder.uuid(),
+            until.as_millis(),
+            now.as_millis()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        tx.commit().await?;
+        Ok(claimed.rows_affected() == 1)
+    }
+
+    async fn finish_renewal(&self, renewed: &Renewed, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let finished = sqlx::query!(
+            "UPDATE connections SET sealed = $5, version = $6, expires_at = $7, renew_at = $8, renewing = NULL,
+                    renewing_until = NULL
+             WHERE account_id = $1 AND connector = $2 AND version = $3 AND renewing = $4 AND ended_at IS NULL",
+            renewed.account.uuid(),
+            renewed.connector.as_str(),
+            renewed.before.uuid(),
+            renewed.holder.uuid(),
+            renewed.sealed,
+            renewed.version.uuid(),
+            renewed.expires_at.map(Timestamp::as_millis),
+            renewed.renew_at.map(Timestamp::as_millis)
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        if finished.rows_affected() == 0 {
+            tx.give_up().await?;
+            return Ok(false);
+        }
+        tx.change(changed(renewed.account, &renewed.connector), now)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn give_up_renewal(
+        &self,
+        account: AccountId,
+        connector: &ServerName,
+        version: EventId,
+        holder: EventId,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query!(
+            "UPDATE connections SET renewing = NULL, renewing_until = NULL
+             WHERE account_id = $1 AND connector = $2 AND version = $3 AND renewing = $4",
+            account.uuid(),
+            connector.as_str(),
+            version.uuid(),
+            holder.uuid()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        tx.commit().await
     }
 
     async fn disconnect(&self, account: AccountId, connector: &ServerName, now: Timestamp) -> Result<bool> {

@@ -10,6 +10,8 @@ use crate::error::Result;
 pub enum ConnectionKind {
     /// Its owner typed a personal access token or key.
     Token,
+    /// Its owner allowed it at the provider.
+    OAuth,
 }
 
 impl ConnectionKind {
@@ -17,6 +19,7 @@ impl ConnectionKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::OAuth => "oauth",
         }
     }
 }
@@ -27,6 +30,7 @@ impl std::str::FromStr for ConnectionKind {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text {
             "token" => Ok(Self::Token),
+            "oauth" => Ok(Self::OAuth),
             other => Err(format!("{other} is no kind of connection")),
         }
     }
@@ -49,6 +53,10 @@ pub struct Connection {
     pub upstream_id: String,
     /// Who the person is there, for people.
     pub upstream_name: Option<String>,
+    /// When the credential runs out, if anybody said.
+    pub expires_at: Option<Timestamp>,
+    /// When it is to be renewed.
+    pub renew_at: Option<Timestamp>,
     /// Since when.
     pub created_at: Timestamp,
     /// Since when, and why, it does not count any more.
@@ -87,6 +95,31 @@ pub struct NewConnection {
     pub upstream_id: String,
     /// Who the person is there, for people.
     pub upstream_name: Option<String>,
+    /// When the credential runs out, if anybody said.
+    pub expires_at: Option<Timestamp>,
+    /// When it is to be renewed.
+    pub renew_at: Option<Timestamp>,
+}
+
+/// A credential that takes the place of another one in its connection.
+#[derive(Clone, Debug)]
+pub struct Renewed {
+    /// Whose.
+    pub account: AccountId,
+    /// Of which provider.
+    pub connector: ServerName,
+    /// The version of the one before.
+    pub before: EventId,
+    /// Who holds the lease.
+    pub holder: EventId,
+    /// The credential in its envelope.
+    pub sealed: Vec<u8>,
+    /// Of this credential alone.
+    pub version: EventId,
+    /// When it runs out, if anybody said.
+    pub expires_at: Option<Timestamp>,
+    /// When it is to be renewed.
+    pub renew_at: Option<Timestamp>,
 }
 
 /// A use of a connection.
@@ -120,6 +153,26 @@ pub trait Connections {
         because: &str,
         now: Timestamp,
     ) -> Result<bool>;
+    /// Takes the lease to renew a credential: only if it is the one in there, counts, and nobody else holds the lease.
+    async fn claim_renewal(
+        &self,
+        account: AccountId,
+        connector: &ServerName,
+        version: EventId,
+        holder: EventId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool>;
+    /// Puts a renewed credential in: only for whoever holds the lease, in the place of the one that it was taken for.
+    async fn finish_renewal(&self, renewed: &Renewed, now: Timestamp) -> Result<bool>;
+    /// Gives the lease back.
+    async fn give_up_renewal(
+        &self,
+        account: AccountId,
+        connector: &ServerName,
+        version: EventId,
+        holder: EventId,
+    ) -> Result<()>;
     /// Removes a connection.
     async fn disconnect(&self, account: AccountId, connector: &ServerName, now: Timestamp) -> Result<bool>;
     /// Puts an envelope under another master key in the place of the one before.

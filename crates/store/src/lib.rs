@@ -20,6 +20,7 @@ pub mod changes;
 pub mod clean_up;
 pub mod clients;
 pub mod codes;
+pub mod connecting;
 pub mod connections;
 pub mod consents;
 pub mod error;
@@ -53,7 +54,10 @@ pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};
 pub use clients::{Client, ClientSource, Clients, NewClient};
 pub use codes::{Code, Codes, NewGrant, Redemption};
-pub use connections::{Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection};
+pub use connecting::{Connecting, NewConnecting};
+pub use connections::{
+    Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection, Renewed,
+};
 pub use consents::{Consent, Consents};
 pub use error::{Result, StoreError};
 pub use factors::{AllFactors, Factors};
@@ -88,6 +92,7 @@ pub trait Store:
     + CleanUp
     + Clients
     + Codes
+    + Connecting
     + Connections
     + Consents
     + Grants

@@ -5,17 +5,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::{Person, Recorder, What};
 use keys::{Purpose, Sealed, Sealer};
-use model::{AccountId, Change, EventId, ExposeSecret as _, SecretString, ServerName, World};
+use model::{AccountId, Change, EventId, ExposeSecret as _, SecretString, ServerName, Timestamp, World};
 use quick_cache::sync::Cache;
+use relying::oauth_client::ClientError;
 use store::{
     AccountView, Connection, ConnectionKind, ConnectionUse, LastUse, NewConnection, Store, StoreError,
 };
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tracing::warn;
 
 use crate::connector::{Connector, Connectors, Match};
@@ -33,20 +35,32 @@ const REFUSED: &str = "refused";
 /// What is known of one person at one provider.
 #[derive(Debug)]
 pub struct Held {
-    account: AccountId,
-    connector: ServerName,
+    pub(crate) account: AccountId,
+    pub(crate) connector: ServerName,
     sealed: Sealed,
     /// Changes with the credential.
     pub version: EventId,
     /// Who they are there, for people.
     pub upstream: String,
     name: Option<String>,
+    expires_at: Option<Timestamp>,
+    renew_at: Option<Timestamp>,
     /// Why it does not count any more, if it does not.
     pub ended: Option<String>,
 }
 
 impl Held {
-    fn of(connection: Connection) -> Self {
+    /// Whether it should be renewed before it is used.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.renew_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it has run out.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    pub(crate) fn of(connection: Connection) -> Self {
         Self {
             account: connection.account,
             connector: connection.connector,
@@ -57,6 +71,8 @@ impl Held {
                 .clone()
                 .unwrap_or_else(|| connection.upstream_id.clone()),
             name: connection.upstream_name,
+            expires_at: connection.expires_at,
+            renew_at: connection.renew_at,
             ended: connection.ended.map(|(_, because)| because),
         }
     }
@@ -86,6 +102,9 @@ pub enum ConnectError {
     /// It is somebody else's (proof of identity).
     #[error("it belongs to {0} there, which is not who you are here")]
     SomebodyElse(String),
+    /// The provider does not take the code, or cannot be asked.
+    #[error(transparent)]
+    Provider(#[from] ClientError),
     /// The account is not active any more.
     #[error("the account is not active")]
     Inactive,
@@ -107,13 +126,13 @@ pub enum Checked {
     Unknown,
 }
 
-type Key = (AccountId, ServerName);
+pub(crate) type Key = (AccountId, ServerName);
 
 /// All connections.
 #[derive(Debug)]
 pub struct Connections {
-    world: World,
-    store: Arc<dyn Store>,
+    pub(crate) world: World,
+    pub(crate) store: Arc<dyn Store>,
     sealer: Sealer,
     recorder: Recorder,
     connectors: ArcSwap<Connectors>,
@@ -121,6 +140,10 @@ pub struct Connections {
     /// Counts changes, so that what was read before a change is not kept after it.
     epoch: AtomicU64,
     uses: mpsc::UnboundedSender<ConnectionUse>,
+    /// Who is being renewed at this moment.
+    pub(crate) flights: papaya::HashMap<Key, Arc<Mutex<()>>>,
+    /// Until when a provider is not asked again.
+    pub(crate) trouble: Cache<Key, Duration>,
 }
 
 fn purpose(owner: &str) -> Purpose<'_> {
@@ -154,6 +177,8 @@ impl Connections {
             held: Cache::new(CAPACITY),
             epoch: AtomicU64::new(0),
             uses,
+            flights: papaya::HashMap::new(),
+            trouble: Cache::new(CAPACITY),
         });
         let follower = Arc::downgrade(&this);
         store.listen(Arc::new(move |change| {
@@ -201,18 +226,32 @@ impl Connections {
     /// Opens the envelope, for one request. `None` if it does not open: sealed under a master key that is gone, or moved
     /// here from another place.
     pub fn open(&self, held: &Held) -> Option<Credential> {
+        let mut secrets = self.secrets(held)?;
+        let token = SecretString::from(std::mem::take(&mut secrets.token));
+        Some(Credential::new(token, held.name.clone()))
+    }
+
+    pub(crate) fn secrets(&self, held: &Held) -> Option<Secrets> {
         let owner = owner(held.account, &held.connector, held.version);
         match self.sealer.open(&purpose(&owner), &held.sealed) {
-            Ok(opened) => {
-                let mut secrets = Secrets::read(opened.expose_secret())?;
-                let token = SecretString::from(std::mem::take(&mut secrets.token));
-                Some(Credential::new(token, held.name.clone()))
-            }
+            Ok(opened) => Secrets::read(opened.expose_secret()),
             Err(error) => {
                 warn!(%error, account = %held.account, connector = %held.connector, "a connection does not open");
                 None
             }
         }
+    }
+
+    pub(crate) fn seal(
+        &self,
+        account: AccountId,
+        connector: &ServerName,
+        version: EventId,
+        secrets: &Secrets,
+    ) -> Vec<u8> {
+        let bound = owner(account, connector, version);
+        let sealed = self.sealer.seal(&purpose(&bound), &secrets.write());
+        sealed.as_bytes().to_vec()
     }
 
     /// Notes that it was used; written behind the call.
@@ -241,18 +280,22 @@ impl Connections {
         }
         let connected = self.check_and_keep(owner, connector, token).await;
         if let Err(error) = &connected {
-            let (reason, there) = match error {
-                ConnectError::SomebodyElse(there) => ("identity_mismatch".to_owned(), Some(there.clone())),
-                other => (other.to_string(), None),
-            };
-            let what = What::ConnectionRefused {
-                account: owner.account.id,
-                connector: connector.name.clone(),
-                reason,
-            };
-            self.record(what, owner.person, there);
+            self.record_refusal(owner, connector, error);
         }
         connected
+    }
+
+    pub(crate) fn record_refusal(&self, owner: Owner<'_>, connector: &Connector, error: &ConnectError) {
+        let (reason, there) = match error {
+            ConnectError::SomebodyElse(there) => ("identity_mismatch".to_owned(), Some(there.clone())),
+            other => (other.to_string(), None),
+        };
+        let what = What::ConnectionRefused {
+            account: owner.account.id,
+            connector: connector.name.clone(),
+            reason,
+        };
+        self.record(what, owner.person, there);
     }
 
     async fn check_and_keep(
@@ -271,14 +314,15 @@ impl Connections {
         self.prove(owner.account, connector, &who).await?;
         let secrets = Secrets {
             token: text.to_owned(),
+            refresh_token: None,
         };
-        self.keep(owner, connector, ConnectionKind::Token, &secrets, &who)
+        self.keep(owner, connector, (ConnectionKind::Token, None), &secrets, &who)
             .await?;
         Ok(who)
     }
 
     /// Proof of identity: a credential of somebody else would make this person act as them.
-    async fn prove(
+    pub(crate) async fn prove(
         &self,
         account: &AccountView,
         connector: &Connector,
@@ -308,28 +352,26 @@ impl Connections {
         }
     }
 
-    async fn keep(
+    /// Seals it and writes it down. `ends` is when it runs out, and when it is to be renewed.
+    pub(crate) async fn keep(
         &self,
         by: Owner<'_>,
         connector: &Connector,
-        kind: ConnectionKind,
+        (kind, ends): (ConnectionKind, Option<(Timestamp, Timestamp)>),
         secrets: &Secrets,
         who: &UpstreamAccount,
     ) -> Result<(), ConnectError> {
         let (account, version) = (by.account.id, self.world.new_id::<EventId>());
-        let bound = owner(account, &connector.name, version);
         let connection = NewConnection {
             account,
             connector: connector.name.clone(),
             kind,
-            sealed: self
-                .sealer
-                .seal(&purpose(&bound), &secrets.write())
-                .as_bytes()
-                .to_vec(),
+            sealed: self.seal(account, &connector.name, version, secrets),
             version,
             upstream_id: who.id.clone(),
             upstream_name: who.name.clone(),
+            expires_at: ends.map(|(expires_at, _)| expires_at),
+            renew_at: ends.map(|(_, renew_at)| renew_at),
         };
         if !self.store.connect(&connection, self.world.now()).await? {
             return Err(ConnectError::Inactive);
@@ -380,29 +422,49 @@ impl Connections {
         }
     }
 
-    /// Removes a connection, for its owner. `false` if there is none.
-    pub async fn disconnect(&self, by: Owner<'_>, connector: &ServerName) -> Result<bool, StoreError> {
+    /// Removes a connection, for its owner; at the provider too, where that is possible. `None` if there is none, else
+    /// whether the provider revoked it.
+    pub async fn disconnect(
+        &self,
+        by: Owner<'_>,
+        connector: &ServerName,
+    ) -> Result<Option<bool>, StoreError> {
         let account = by.account.id;
         let Some(known) = self.store.connection(account, connector).await? else {
-            return Ok(false);
+            return Ok(None);
         };
+        let held = Held::of(known);
         if !self
             .store
             .disconnect(account, connector, self.world.now())
             .await?
         {
-            return Ok(false);
+            return Ok(None);
         }
         let what = What::ConnectionRemoved {
             account,
             connector: connector.clone(),
         };
-        self.record(
-            what,
-            by.person,
-            Some(known.upstream_name.unwrap_or(known.upstream_id)),
-        );
-        Ok(true)
+        self.record(what, by.person, Some(held.upstream.clone()));
+        Ok(Some(self.revoke(&held).await))
+    }
+
+    /// The refresh token first: with it the provider ends what came of it (RFC 7009 section 2.1).
+    async fn revoke(&self, held: &Held) -> bool {
+        let connectors = self.connectors();
+        let connector = connectors.find(held.connector.as_str());
+        let oauth = connector.and_then(|connector| connector.oauth.as_ref());
+        let (Some(oauth), Some(secrets)) = (oauth, self.secrets(held)) else {
+            return false;
+        };
+        let token = secrets.refresh_token.as_ref().unwrap_or(&secrets.token);
+        match oauth.client.revoke(token, self.world.now()).await {
+            Ok(revoked) => revoked,
+            Err(error) => {
+                warn!(%error, connector = %held.connector, "a connection was not revoked at its provider");
+                false
+            }
+        }
     }
 
     /// What a link carries that asks a person to connect.
@@ -420,7 +482,7 @@ impl Connections {
         link::check(&self.sealer, ticket, account, connector, self.world.now())
     }
 
-    fn record(&self, what: What, person: &Person, upstream: Option<String>) {
+    pub(crate) fn record(&self, what: What, person: &Person, upstream: Option<String>) {
         let person = Person {
             upstream_account: upstream,
             ..person.clone()

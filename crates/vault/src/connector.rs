@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::ServerName;
 use net::{Egress, Operators};
+use relying::OAuthClient;
 use url::Url;
 
 use crate::who_am_i::WhoAmI;
@@ -18,6 +19,8 @@ pub struct Connector {
     pub title: String,
     /// Whether its people may type a token of their own, and what they are told about it.
     pub personal_token: Option<PersonalToken>,
+    /// Whether its people may connect in the browser.
+    pub oauth: Option<OAuth>,
     /// How it is asked whose a credential is.
     pub who_am_i: WhoAmI,
     /// What has to be the same there and here.
@@ -26,6 +29,13 @@ pub struct Connector {
     pub client: Operators,
     /// What that way was made from, so that a new configuration can take it over.
     pub egress: Egress,
+}
+
+/// Connecting in the browser.
+#[derive(Debug)]
+pub struct OAuth {
+    /// This door as a client there.
+    pub client: OAuthClient,
 }
 
 /// What people are told who type a token.

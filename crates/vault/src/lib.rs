@@ -10,17 +10,21 @@
 pub mod connections;
 pub mod connector;
 pub mod credential;
+pub mod journey;
 pub mod link;
 pub mod recipe;
+pub mod renewal;
 pub mod shared;
 pub mod template;
 pub mod who_am_i;
 
 pub use connections::{Checked, ConnectError, Connections, Held, Owner};
-pub use connector::{Connector, Connectors, Match, PersonalToken};
+pub use connector::{Connector, Connectors, Match, OAuth, PersonalToken};
 pub use credential::Credential;
+pub use journey::{Back, LeaveError, Leaving};
 pub use link::LinkError;
 pub use recipe::Recipe;
+pub use renewal::Renewal;
 pub use shared::{SharedCredential, SharedError};
 pub use template::{Prepared, Template, TemplateError};
 pub use who_am_i::{Pointer, UpstreamAccount, WhoAmI, WhoError};

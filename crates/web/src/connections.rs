@@ -164,11 +164,15 @@ pub async fn disconnect(State(web): State<Arc<Web>>, from: From, locale: Locale,
         person: &person(&from, Some(signed_in)),
     };
     match web.parts.connections.disconnect(owner, &name).await {
-        Ok(true) => {
-            let notice = locale.t1("connections-removed", "provider", title);
+        Ok(Some(revoked)) => {
+            let notice = if revoked {
+                locale.t1("connections-revoked", "provider", title)
+            } else {
+                locale.t1("connections-removed", "provider", title)
+            };
             page(&web, locale, signed_in, Some(notice)).await
         }
-        Ok(false) => see_other("/connections"),
+        Ok(None) => see_other("/connections"),
         Err(error) => page::unavailable(&web, locale, &error),
     }
 }

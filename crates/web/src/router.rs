@@ -260,6 +260,11 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             connecting::PAGE,
             get(connecting::show).post(connecting::submit.layer(csrf.clone())),
         )
+        .route(connecting::LEAVE, post(connecting::leave.layer(csrf.clone())))
+        .route(
+            &format!("{}/{{connector}}", connecting::CALLBACK),
+            get(connecting::callback),
+        )
         .route("/connections", get(connections::show))
         .route(
             "/connections/disconnect",

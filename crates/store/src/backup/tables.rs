@@ -296,6 +296,8 @@ pub const TABLES: [Table; 25] = [
             ("last_client", Text),
             ("last_server", Text),
             ("last_tool", Text),
+            ("expires_at", Integer),
+            ("renew_at", Integer),
         ],
     },
 ];

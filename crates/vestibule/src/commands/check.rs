@@ -143,7 +143,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
     files::master_keys(loaded, environment, sealed, findings);
     upstreams::upstreams(&snapshot, world, findings).await;
     providers(&snapshot, world, findings).await;
-    upstreams::connectors(&snapshot, findings).await;
+    upstreams::connectors(&snapshot, world, findings).await;
 }
 
 /// What is allowed and yet most likely not meant.

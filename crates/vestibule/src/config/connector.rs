@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::sign_in::Authentication;
+
 /// A provider at which people have accounts. Servers that name it in `credential.connector` are called with what the
 /// caller linked there.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
@@ -18,6 +20,10 @@ pub struct Connector {
     /// Let people type a personal access token or key of theirs, once, into a form that shows it to nobody.
     #[serde(default)]
     pub personal_token: Option<PersonalToken>,
+    /// Let people connect in the browser, by OAuth: this door is a client there, with the redirect URI
+    /// `PUBLIC_URL/connect/callback/NAME`.
+    #[serde(default)]
+    pub oauth: Option<OAuth>,
     /// How the provider is asked whose a credential is, before it is kept.
     pub who_am_i: WhoAmI,
     /// What of the answer has to be what the account here says, so that nobody connects what is somebody else's.
@@ -44,6 +50,53 @@ pub struct PersonalToken {
     /// Where they make one.
     #[schemars(with = "Option<String>")]
     pub help_url: Option<Url>,
+}
+
+/// This door as an OAuth client of the provider. Either `issuer`, from which everything else is found, or the endpoints.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    /// What the provider calls this door.
+    pub client_id: String,
+    /// A file with the client's secret.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    /// How the door proves itself at the token endpoint: `basic`, `post`, or `none`. `basic` if there is a secret.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// What is asked for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What stands between them.
+    #[serde(default = "usual_separator")]
+    pub scope_separator: String,
+    /// Its identifier, byte for byte what its metadata says (RFC 8414, OpenID Connect Discovery).
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Where browsers go.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub authorization_endpoint: Option<Url>,
+    /// Where codes and refresh tokens are redeemed.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub token_endpoint: Option<Url>,
+    /// Where tokens are revoked (RFC 7009), when somebody disconnects.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub revocation_endpoint: Option<Url>,
+    /// Bind codes to a verifier (RFC 7636). Say `false` only for a provider that refuses it.
+    #[serde(default = "yes")]
+    pub pkce: bool,
+    /// Further parameters of the authorization request, such as `access_type: offline` at Google.
+    #[serde(default)]
+    pub authorization_parameters: BTreeMap<String, String>,
+    /// The resource that tokens are for (RFC 8707), at providers that take one.
+    #[serde(default)]
+    pub resource: Option<String>,
+    /// Where in the answer of the token endpoint the tokens are: a JSON pointer such as `/authed_user` at Slack.
+    #[serde(default)]
+    pub tokens_at: String,
 }
 
 /// The question whose a credential is.
@@ -91,6 +144,14 @@ pub enum Match {
     Email,
     /// The id there is the `sub` at a sign-in provider.
     LinkedSubject,
+}
+
+fn usual_separator() -> String {
+    " ".to_owned()
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn usual_headers() -> BTreeMap<String, String> {

@@ -3,6 +3,8 @@
 mod attacks;
 mod ending;
 mod eras;
+mod oauth;
+mod renewing;
 
 use serde_json::{Value, json};
 

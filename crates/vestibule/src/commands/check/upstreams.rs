@@ -75,9 +75,14 @@ async fn upstream(route: &Route, world: &World, findings: &mut Findings) {
 }
 
 /// Asks each connector's provider who nobody is: it must answer, and must not know.
-pub(super) async fn connectors(snapshot: &Snapshot, findings: &mut Findings) {
+pub(super) async fn connectors(snapshot: &Snapshot, world: &World, findings: &mut Findings) {
     for (name, connector) in &snapshot.connectors.by_name {
         let key = format!("connectors.{name}");
+        if let Some(oauth) = &connector.oauth
+            && let Err(error) = oauth.client.endpoints(world.now()).await
+        {
+            findings.problem(format!("{key}.oauth"), error);
+        }
         let nobody = Credential::new("vestibule-check".to_owned().into(), Some("nobody".to_owned()));
         let url = &connector.who_am_i.url;
         match connector.who_am_i.ask(&connector.client, &nobody).await {

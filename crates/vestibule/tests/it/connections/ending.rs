@@ -193,6 +193,8 @@ async fn only_the_credential_that_was_refused_ends() {
             version: door.world.new_id(),
             upstream_id: "1".to_owned(),
             upstream_name: None,
+            expires_at: None,
+            renew_at: None,
         };
         door.operate(&["user", "disable", "ana"]).await.unwrap();
         assert!(!store.connect(&connection, now).await.unwrap(), "{engine}");

@@ -1,12 +1,32 @@
-//! A provider at which people have accounts and tokens of their own: it says whose a token is.
+//! A provider at which people have accounts and tokens of their own: it says whose a token is, and gives tokens out by
+//! OAuth, in the ways that real providers have.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use data_encoding::BASE64URL_NOPAD;
+use protocol::Params;
 use serde_json::{Value, json};
 
 use super::Plan;
+use super::app::query_of;
 use super::foreign::Listener;
+
+/// What the provider does with a refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Refreshing {
+    /// A new one each time; the old one, and the access token of it, end.
+    #[default]
+    Rotates,
+    /// The same one is good for ever.
+    Keeps,
+    /// A new one each time, and the answer is lost once; the old one is good a little longer.
+    LosesWithLeeway,
+    /// The same, and the old one is worth nothing.
+    Loses,
+    /// It gives none.
+    None,
+}
 
 /// The provider.
 pub(crate) struct Accounts {
@@ -17,12 +37,28 @@ pub(crate) struct Accounts {
 
 #[derive(Default)]
 struct State {
+    url: String,
     /// Who has which token.
     tokens: HashMap<String, Value>,
     /// What is answered to everybody, if it is out of order.
     says: Option<(u16, String)>,
     /// How often it was asked whose a token is.
     asked: usize,
+    refreshing: Refreshing,
+    /// Challenge, redirect URI and owner of each code.
+    codes: HashMap<String, (String, String, String)>,
+    /// Owner and access token of each refresh token.
+    refresh_tokens: HashMap<String, (String, String)>,
+    /// Bodies of requests to the token endpoint.
+    token_requests: Vec<String>,
+    revoked: Vec<String>,
+    count: usize,
+    lost: bool,
+}
+
+fn person(login: &str) -> Value {
+    let id = login.bytes().map(u64::from).sum::<u64>();
+    json!({ "id": id, "login": login, "email": format!("{login}@example.com") })
 }
 
 impl Accounts {
@@ -30,11 +66,13 @@ impl Accounts {
         let state = Arc::new(Mutex::new(State::default()));
         let seen = Arc::clone(&state);
         let listener = Listener::start(Arc::new(move |request: &str| {
-            Some(answer(&mut seen.lock().unwrap(), request))
-        }));
-        let listener = listener.await;
+            answer(&mut seen.lock().unwrap(), request)
+        }))
+        .await;
+        let url = format!("http://{}", listener.address);
+        state.lock().unwrap().url.clone_from(&url);
         Self {
-            url: format!("http://{}", listener.address),
+            url,
             state,
             _listener: listener,
         }
@@ -42,9 +80,11 @@ impl Accounts {
 
     /// Gives somebody a token.
     pub(crate) fn give(&self, token: &str, login: &str) {
-        let id = login.bytes().map(u64::from).sum::<u64>();
-        let who = json!({ "id": id, "login": login, "email": format!("{login}@example.com") });
-        self.state.lock().unwrap().tokens.insert(token.to_owned(), who);
+        self.state
+            .lock()
+            .unwrap()
+            .tokens
+            .insert(token.to_owned(), person(login));
     }
 
     /// Takes it back.
@@ -52,9 +92,19 @@ impl Accounts {
         self.state.lock().unwrap().tokens.remove(token);
     }
 
+    /// Ends all refresh tokens.
+    pub(crate) fn end_refresh_tokens(&self) {
+        self.state.lock().unwrap().refresh_tokens.clear();
+    }
+
     /// From now on it answers this; nothing: as it should.
     pub(crate) fn says(&self, says: Option<(u16, &str)>) {
         self.state.lock().unwrap().says = says.map(|(status, text)| (status, text.to_owned()));
+    }
+
+    pub(crate) fn refreshes(&self, how: Refreshing) {
+        let mut state = self.state.lock().unwrap();
+        (state.refreshing, state.lost) = (how, false);
     }
 
     /// How often it was asked whose a token is.
@@ -62,8 +112,52 @@ impl Accounts {
         self.state.lock().unwrap().asked
     }
 
+    /// Bodies of requests to the token endpoint since the last time.
+    pub(crate) fn token_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().token_requests)
+    }
+
+    /// What was revoked.
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.state.lock().unwrap().revoked.clone()
+    }
+
+    /// What somebody allows whom the door sent there; gives where the browser goes then.
+    pub(crate) fn approve(&self, away: &str, door: &str, login: &str) -> String {
+        assert!(away.starts_with(&format!("{}/authorize?", self.url)), "{away}");
+        let query = query_of(away);
+        let text = |name: &str| query[name].as_str().unwrap_or_default().to_owned();
+        let mut state = self.state.lock().unwrap();
+        state.count += 1;
+        let code = format!("code-{}", state.count);
+        let kept = (text("code_challenge"), text("redirect_uri"), login.to_owned());
+        state.codes.insert(code.clone(), kept);
+        let back = protocol::params::encode([("code", code.as_str()), ("state", &text("state"))]);
+        let redirect_uri = text("redirect_uri");
+        format!("{}?{back}", redirect_uri.strip_prefix(door).unwrap())
+    }
+
     /// A door with the server `own`, to which everybody's own credential is shown.
     pub(crate) fn plan(&self) -> Plan {
+        self.plan_with("")
+    }
+
+    /// The same, where people connect in the browser too.
+    pub(crate) fn oauth_plan(&self) -> Plan {
+        let Self { url, .. } = self;
+        let plan = self.plan_with(&format!(
+            "oauth: {{ client_id: door, client_secret_file: forge-secret, scopes: [read, write], authorization_endpoint: \"{url}/authorize\", token_endpoint: \"{url}/token\", revocation_endpoint: \"{url}/revoke\" }}"
+        ));
+        let files = vec![("forge-secret", "the secret of the door".to_owned())];
+        Plan { files, ..plan }
+    }
+
+    /// The same, with the endpoints from the provider's metadata.
+    pub(crate) fn discovered_plan(&self) -> Plan {
+        self.plan_with(&format!("oauth: {{ client_id: door, issuer: \"{}\" }}", self.url))
+    }
+
+    fn plan_with(&self, oauth: &str) -> Plan {
         Plan {
             config: format!(
                 "
@@ -73,6 +167,7 @@ connectors:
     personal_token: {{ hint: the right to read repositories, help_url: \"https://forge.example/tokens\" }}
     who_am_i: {{ url: \"{}/api/user\", id: /id, name: /login, email: /email }}
     identity: {{ match: username }}
+    {oauth}
 ",
                 self.url
             ),
@@ -90,21 +185,92 @@ connectors:
     }
 }
 
-fn answer(state: &mut State, request: &str) -> (u16, String) {
-    if !request.starts_with("GET /api/user ") {
-        return (404, "{}".to_owned());
+fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
+    let body = request.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    if request.starts_with("GET /api/user ") {
+        state.asked += 1;
     }
-    state.asked += 1;
+    if request.starts_with("POST /token ") {
+        state.token_requests.push(body.to_owned());
+    }
     if let Some(says) = &state.says {
-        return says.clone();
+        return Some(says.clone());
+    }
+    if request.starts_with("GET /.well-known/openid-configuration ") {
+        let url = &state.url;
+        let document = json!({
+            "issuer": url, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
+            "authorization_response_iss_parameter_supported": true,
+        });
+        return Some((200, document.to_string()));
+    }
+    if request.starts_with("POST /token ") {
+        return token(state, body);
+    }
+    if request.starts_with("POST /revoke ") {
+        let params = Params::parse(body.as_bytes()).unwrap();
+        state
+            .revoked
+            .push(params.one("token").unwrap().unwrap().to_owned());
+        return Some((200, String::new()));
+    }
+    if !request.starts_with("GET /api/user ") {
+        return Some((404, "{}".to_owned()));
     }
     let bearer = request.lines().find_map(|line| {
         let (name, value) = line.split_once(": ")?;
         name.eq_ignore_ascii_case("authorization")
             .then(|| value.trim().strip_prefix("Bearer "))?
     });
-    match bearer.and_then(|token| state.tokens.get(token)) {
+    Some(match bearer.and_then(|token| state.tokens.get(token)) {
         Some(who) => (200, who.to_string()),
         None => (401, "{}".to_owned()),
+    })
+}
+
+fn token(state: &mut State, body: &str) -> Option<(u16, String)> {
+    let params = Params::parse(body.as_bytes()).unwrap();
+    let one = |name: &str| params.one(name).unwrap().unwrap_or_default();
+    let refused = Some((400, json!({ "error": "invalid_grant" }).to_string()));
+    let login = match one("grant_type") {
+        "authorization_code" => {
+            let Some((challenge, redirect_uri, login)) = state.codes.remove(one("code")) else {
+                return refused;
+            };
+            let made = BASE64URL_NOPAD.encode(&keys::sha256(one("code_verifier").as_bytes()));
+            if challenge != made || redirect_uri != one("redirect_uri") {
+                return refused;
+            }
+            login
+        }
+        "refresh_token" => {
+            let Some((login, access)) = state.refresh_tokens.get(one("refresh_token")).cloned() else {
+                return refused;
+            };
+            match state.refreshing {
+                Refreshing::Rotates | Refreshing::Loses => {
+                    state.refresh_tokens.remove(one("refresh_token"));
+                    state.tokens.remove(&access);
+                }
+                Refreshing::Keeps | Refreshing::LosesWithLeeway | Refreshing::None => {}
+            }
+            let loses = [Refreshing::Loses, Refreshing::LosesWithLeeway].contains(&state.refreshing);
+            if loses && !std::mem::replace(&mut state.lost, true) {
+                return None;
+            }
+            login
+        }
+        _ => return Some((400, json!({ "error": "unsupported_grant_type" }).to_string())),
+    };
+    state.count += 1;
+    let access = format!("access-s3cret-{}", state.count);
+    state.tokens.insert(access.clone(), person(&login));
+    let mut answer = json!({ "access_token": access, "token_type": "bearer", "expires_in": 3600 });
+    let is_kept = state.refreshing == Refreshing::Keeps && one("grant_type") == "refresh_token";
+    if state.refreshing != Refreshing::None && !is_kept {
+        let refresh = format!("refresh-s3cret-{}", state.count);
+        state.refresh_tokens.insert(refresh.clone(), (login, access));
+        answer["refresh_token"] = json!(refresh);
     }
+    Some((200, answer.to_string()))
 }

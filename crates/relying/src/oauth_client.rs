@@ -1,0 +1,355 @@
+//! An OAuth client of the operator's at somebody else's authorization server: authorization code with PKCE, refresh,
+//! revocation (RFC 6749, RFC 7636, RFC 7009).
+//!
+//! Providers differ in how they refuse: a status of the 400s with `error`, 200 with `error` (GitHub), 200 with
+//! `ok: false` (Slack, CC-111). Only a refusal of the grant itself ends a connection; whatever else is wrong may pass.
+
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use model::{ExposeSecret, SecretString, Timestamp};
+use net::{Body, Operators, body};
+use protocol::params;
+use serde_json::Value;
+use thiserror::Error;
+use url::Url;
+
+use crate::discovery;
+use crate::metadata::ClientAuthentication;
+use crate::token_request::{ask, credentials};
+
+/// So long metadata is taken without asking again.
+const FRESH: Duration = Duration::from_hours(1);
+/// What providers call a code or a refresh token that does not count.
+const OF_THE_GRANT: [&str; 6] = [
+    "invalid_grant",
+    "bad_refresh_token",
+    "invalid_refresh_token",
+    "bad_verification_code",
+    "invalid_code",
+    "token_revoked",
+];
+
+/// Where the provider's endpoints are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Named one by one.
+    Named(Box<Endpoints>),
+    /// As the metadata of this issuer says (RFC 8414, OpenID Connect Discovery).
+    Issuer(String),
+}
+
+/// The endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Where browsers go.
+    pub authorization: Url,
+    /// Where codes and refresh tokens are redeemed.
+    pub token: Url,
+    /// Where tokens are revoked, if anywhere (RFC 7009).
+    pub revocation: Option<Url>,
+    /// Who answers, if every answer has to say so (RFC 9207).
+    pub names_issuer: bool,
+}
+
+/// What the operator says of a provider.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// What the provider calls us.
+    pub client_id: String,
+    /// What we prove ourselves with.
+    pub secret: Option<SecretString>,
+    /// How.
+    pub authentication: ClientAuthentication,
+    /// What is asked for, as the provider wants it written.
+    pub scope: String,
+    /// Whether codes are bound to a verifier (RFC 7636).
+    pub pkce: bool,
+    /// Further parameters of the authorization request.
+    pub parameters: Vec<(String, String)>,
+    /// The resource that tokens are for (RFC 8707), where the provider takes one.
+    pub resource: Option<String>,
+    /// Where in an answer the tokens are: a JSON pointer, empty for the answer itself.
+    pub tokens_at: String,
+}
+
+/// What the token endpoint gave.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The access token.
+    pub access_token: SecretString,
+    /// The refresh token, if there is one or a new one.
+    pub refresh_token: Option<SecretString>,
+    /// How long the access token lives.
+    pub lives: Option<Duration>,
+}
+
+/// Why there are no tokens.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum ClientError {
+    /// The code or the refresh token does not count.
+    #[error("the provider does not take it: {0}")]
+    Refused(String),
+    /// Something that passes, or that the operator has to mend.
+    #[error("the provider cannot be asked: {0}")]
+    Unavailable(String),
+    /// The answer names another issuer, or none where it must: a mix-up (RFC 9207 section 2.4).
+    #[error("the answer is of another issuer")]
+    Issuer,
+}
+
+/// A client at one provider.
+#[derive(Debug)]
+pub struct OAuthClient {
+    /// What the operator says.
+    pub registration: Registration,
+    place: Place,
+    client: Operators,
+    found: ArcSwapOption<(Endpoints, Timestamp)>,
+}
+
+impl OAuthClient {
+    /// Asks nobody yet.
+    pub fn new(registration: Registration, place: Place, client: Operators) -> Self {
+        Self {
+            registration,
+            place,
+            client,
+            found: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The endpoints, named or found.
+    pub async fn endpoints(&self, now: Timestamp) -> Result<Endpoints, ClientError> {
+        let issuer = match &self.place {
+            Place::Named(endpoints) => return Ok(Endpoints::clone(endpoints)),
+            Place::Issuer(issuer) => issuer,
+        };
+        if let Some(found) = &*self.found.load()
+            && now.since(found.1) < FRESH
+        {
+            return Ok(found.0.clone());
+        }
+        let document = discovery::document(&self.client, issuer).await;
+        let document = document.map_err(|error| ClientError::Unavailable(error.to_string()))?;
+        let endpoint = |member: &str| discovery::endpoint(&document, member, issuer);
+        let missing = |member: &str| ClientError::Unavailable(format!("its metadata names no {member}"));
+        let endpoints = Endpoints {
+            authorization: endpoint("authorization_endpoint")
+                .ok_or_else(|| missing("authorization_endpoint"))?,
+            token: endpoint("token_endpoint").ok_or_else(|| missing("token_endpoint"))?,
+            revocation: endpoint("revocation_endpoint"),
+            names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
+        };
+        self.found
+            .store(Some(std::sync::Arc::new((endpoints.clone(), now))));
+        Ok(endpoints)
+    }
+
+    /// Where the browser goes.
+    pub async fn authorization_url(
+        &self,
+        redirect_uri: &str,
+        state: &str,
+        code_challenge: &str,
+        now: Timestamp,
+    ) -> Result<Url, ClientError> {
+        let mut url = self.endpoints(now).await?.authorization;
+        let registration = &self.registration;
+        {
+            let mut query = url.query_pairs_mut();
+            query.extend_pairs([
+                ("response_type", "code"),
+                ("client_id", &registration.client_id),
+                ("redirect_uri", redirect_uri),
+                ("state", state),
+            ]);
+            if !registration.scope.is_empty() {
+                query.append_pair("scope", &registration.scope);
+            }
+            if registration.pkce {
+                query.append_pair("code_challenge", code_challenge);
+                query.append_pair("code_challenge_method", "S256");
+            }
+            if let Some(resource) = &registration.resource {
+                query.append_pair("resource", resource);
+            }
+            query.extend_pairs(&registration.parameters);
+        }
+        Ok(url)
+    }
+
+    /// Checks whose answer it is, before anything else of it is looked at.
+    pub async fn check_issuer(&self, iss: Option<&str>, now: Timestamp) -> Result<(), ClientError> {
+        let Place::Issuer(issuer) = &self.place else {
+            // Nothing is known to compare it with; each provider has an address of its own to come back to.
+            return Ok(());
+        };
+        match iss {
+            Some(iss) if iss == issuer => Ok(()),
+            Some(_) => Err(ClientError::Issuer),
+            None if self.endpoints(now).await?.names_issuer => Err(ClientError::Issuer),
+            None => Ok(()),
+        }
+    }
+
+    /// Redeems a code.
+    pub async fn redeem(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: &str,
+        now: Timestamp,
+    ) -> Result<Tokens, ClientError> {
+        let mut fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
+        ];
+        if self.registration.pkce {
+            fields.push(("code_verifier", code_verifier));
+        }
+        if let Some(resource) = &self.registration.resource {
+            fields.push(("resource", resource));
+        }
+        let token = self.endpoints(now).await?.token;
+        self.tokens(&token, fields).await
+    }
+
+    /// Redeems a refresh token.
+    pub async fn refresh(&self, refresh_token: &str, now: Timestamp) -> Result<Tokens, ClientError> {
+        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        if let Some(resource) = &self.registration.resource {
+            fields.push(("resource", resource));
+        }
+        let token = self.endpoints(now).await?.token;
+        self.tokens(&token, fields).await
+    }
+
+    /// Revokes a token. Gives whether the provider has an endpoint for that and took it.
+    pub async fn revoke(&self, token: &str, now: Timestamp) -> Result<bool, ClientError> {
+        let Some(url) = self.endpoints(now).await?.revocation else {
+            return Ok(false);
+        };
+        let request = self.request(&url, vec![("token", token)]);
+        let (status, _) = ask(&self.client, request)
+            .await
+            .map_err(|error| ClientError::Unavailable(error.to_string()))?;
+        if status.is_success() {
+            Ok(true)
+        } else {
+            Err(ClientError::Unavailable(format!("it answered {status}")))
+        }
+    }
+
+    async fn tokens<'a>(&'a self, url: &Url, fields: Vec<(&'a str, &'a str)>) -> Result<Tokens, ClientError> {
+        let (status, answer) = ask(&self.client, self.request(url, fields))
+            .await
+            .map_err(|error| ClientError::Unavailable(error.to_string()))?;
+        read(status, &answer, &self.registration.tokens_at)
+    }
+
+    fn request<'a>(&'a self, url: &Url, mut fields: Vec<(&'a str, &'a str)>) -> Request<Body> {
+        let registration = &self.registration;
+        let secret = registration.secret.as_ref().map(ExposeSecret::expose_secret);
+        let mut basic = None;
+        match (registration.authentication, secret) {
+            (ClientAuthentication::Basic, Some(secret)) => {
+                basic = credentials(&registration.client_id, secret);
+            }
+            (ClientAuthentication::Post, Some(secret)) => {
+                fields.push(("client_id", &registration.client_id));
+                fields.push(("client_secret", secret));
+            }
+            _ => fields.push(("client_id", &registration.client_id)),
+        }
+        let mut request = Request::new(body::full(params::encode(fields)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.as_str().parse().unwrap_or_default();
+        let headers = request.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("vestibule"));
+        if let Some(basic) = basic {
+            headers.insert(header::AUTHORIZATION, basic);
+        }
+        request
+    }
+}
+
+/// Makes sense of an answer. Errors hold the provider's word for it and nothing else.
+fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, ClientError> {
+    let error = answer["error"].as_str().filter(|error| !error.is_empty());
+    if let Some(error) = error {
+        let word: String = error.chars().take(80).collect();
+        return Err(if OF_THE_GRANT.contains(&error) {
+            ClientError::Refused(word)
+        } else {
+            ClientError::Unavailable(format!("it answered {word}"))
+        });
+    }
+    if !status.is_success() {
+        return Err(ClientError::Unavailable(format!("it answered {status}")));
+    }
+    let tokens = answer.pointer(tokens_at).unwrap_or(&Value::Null);
+    let text = |member: &str| {
+        let text = tokens[member].as_str().filter(|text| !text.is_empty());
+        text.map(|text| SecretString::from(text.to_owned()))
+    };
+    let lives = match &tokens["expires_in"] {
+        Value::Number(seconds) => seconds.as_u64(),
+        // Some write numbers as texts.
+        Value::String(seconds) => seconds.parse().ok(),
+        _ => None,
+    };
+    Ok(Tokens {
+        access_token: text("access_token")
+            .ok_or_else(|| ClientError::Unavailable("it answered without a token".to_owned()))?,
+        refresh_token: text("refresh_token"),
+        lives: lives.filter(|seconds| *seconds > 0).map(Duration::from_secs),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// CC-111: each provider's way to refuse is understood, and only a refusal of the grant ends anything.
+    #[test]
+    fn refusals_are_told_from_trouble() {
+        let of = |status: u16, answer: Value| {
+            let read = read(StatusCode::from_u16(status).unwrap(), &answer, "");
+            match read.map(|_| ()) {
+                Ok(()) => "tokens",
+                Err(ClientError::Refused(_)) => "refused",
+                Err(_) => "trouble",
+            }
+        };
+        assert_eq!(of(400, json!({ "error": "invalid_grant" })), "refused");
+        assert_eq!(of(200, json!({ "error": "bad_refresh_token" })), "refused");
+        assert_eq!(
+            of(200, json!({ "ok": false, "error": "invalid_refresh_token" })),
+            "refused"
+        );
+        assert_eq!(of(401, json!({ "error": "invalid_client" })), "trouble");
+        assert_eq!(of(500, json!(null)), "trouble");
+        assert_eq!(of(400, json!(null)), "trouble");
+        assert_eq!(of(200, json!({ "token_type": "bearer" })), "trouble");
+        assert_eq!(
+            of(200, json!({ "access_token": "a", "expires_in": "3600" })),
+            "tokens"
+        );
+    }
+
+    #[test]
+    fn tokens_are_found_where_the_provider_puts_them() {
+        let answer = json!({ "ok": true, "access_token": "bot", "authed_user": { "access_token": "user", "expires_in": 43200 } });
+        let tokens = read(StatusCode::OK, &answer, "/authed_user").unwrap();
+        assert_eq!(tokens.access_token.expose_secret(), "user");
+        assert_eq!(tokens.lives, Some(Duration::from_hours(12)));
+    }
+}
