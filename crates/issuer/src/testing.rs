@@ -226,7 +226,7 @@ impl House {
             expires_at: self.world.now() + Duration::from_hours(1000),
             user_agent: "test".to_owned(),
             address: "203.0.113.5".to_owned(),
-            company: None,
+            proved: store::Proved::default(),
         };
         assert!(self.store.add_session(&session, self.world.now()).await.unwrap());
         self.sessions.find(cookie.expose()).await.unwrap().unwrap()

@@ -131,7 +131,7 @@ impl Rooms {
         self.sign_in.with_password(attempt).await.unwrap().0
     }
 
-    async fn next_step(&self) {
+    fn next_step(&self) {
         self.clock.advance(Duration::from_secs(30));
     }
 }
@@ -147,9 +147,9 @@ async fn a_code_counts_once() {
         let (factors, id) = (&rooms.factors, waiting.ceremony.as_str());
         let used = factors.with_code(id, Typed::Totp(&confirming), &at("form")).await;
         assert!(matches!(used, Err(FactorError::Wrong)), "{engine}");
-        rooms.next_step().await;
+        rooms.next_step();
         let earlier = shown(&secret, &rooms.world);
-        rooms.next_step().await;
+        rooms.next_step();
         let code = shown(&secret, &rooms.world);
         let spaced = format!(" {} {} ", &code[..3], &code[3..]);
         let proof = factors
@@ -179,7 +179,7 @@ async fn of_sixty_four_at_once_one_counts() {
     for database in databases().await {
         let (rooms, engine) = (rooms(&database).await, database.engine);
         let secret = rooms.set_up().await;
-        rooms.next_step().await;
+        rooms.next_step();
         let codes = rooms
             .factors
             .new_recovery_codes(rooms.account, Person::default())
@@ -187,22 +187,20 @@ async fn of_sixty_four_at_once_one_counts() {
             .unwrap();
         for (code, is_recovery) in [(shown(&secret, &rooms.world), false), (codes[3].clone(), true)] {
             let waiting = rooms.first("form").await;
-            let tries = (0..64).map(|_| {
+            let mut tries = tokio::task::JoinSet::new();
+            for _ in 0..64 {
                 let (factors, code, id) = (rooms.factors.clone(), code.clone(), waiting.ceremony.clone());
-                tokio::task::spawn(async move {
+                tries.spawn(async move {
                     let typed = if is_recovery {
                         Typed::Recovery(&code)
                     } else {
                         Typed::Totp(&code)
                     };
                     factors.with_code(&id, typed, &at("form")).await.is_ok()
-                })
-            });
-            let mut tries: Vec<_> = tries.collect();
-            let mut count = 0;
-            while let Some(one) = tries.pop() {
-                count += usize::from(one.await.unwrap());
+                });
             }
+            let tries = tries.join_all().await;
+            let count = tries.into_iter().filter(|right| *right).count();
             assert_eq!(count, 1, "{engine}, recovery {is_recovery}");
             // What the sixty-three others counted is not left behind for long.
             rooms.clock.advance(Duration::from_hours(24));
@@ -256,7 +254,7 @@ async fn what_waits_is_of_one_browser_and_ends() {
     for database in databases().await {
         let (rooms, engine) = (rooms(&database).await, database.engine);
         let secret = rooms.set_up().await;
-        rooms.next_step().await;
+        rooms.next_step();
         let code = shown(&secret, &rooms.world);
         let try_in = async |id: &str, form: &str| {
             let typed = Typed::Totp(&code);
@@ -337,7 +335,7 @@ async fn a_secret_is_sealed_for_its_account_and_sealed_again() {
             sealer: Sealer::new(only_newer, rooms.world.clone()),
             ..rooms.factors.clone()
         };
-        rooms.next_step().await;
+        rooms.next_step();
         let code = shown(&secret, &rooms.world);
         assert!(factors.use_totp(rooms.account, &code).await.unwrap(), "{engine}");
         assert!(!factors.use_totp(rooms.account, &code).await.unwrap(), "{engine}");
