@@ -20,7 +20,7 @@ use crate::journey::Journey;
 use crate::message::Read;
 use crate::record::Record;
 use crate::refusal::{Refusal, UpstreamTrouble};
-use crate::route::Routes;
+use crate::route::{Routes, Transport};
 use crate::session::Session;
 
 /// What the caller's request wears: their own credential, for this one request.
@@ -152,6 +152,9 @@ impl Gateway {
         let held = if held.is_due(now) {
             match connections.renew(&recipe.connector, &held, &of(caller)).await {
                 Renewal::Renewed(held) => held,
+                Renewal::Ended | Renewal::Unavailable if held.is_over(now) && goes_without(read) => {
+                    return Ok(None);
+                }
                 Renewal::Ended => return Err(self.connect_first(routes, caller, recipe, true, opens)),
                 // Nothing to renew it with: when it is over, its owner has to connect again.
                 Renewal::Fixed if held.is_over(now) => {
@@ -163,7 +166,12 @@ impl Gateway {
         } else {
             held
         };
-        let worn = self.open(recipe, held)?;
+        let Some(worn) = self.open(recipe, held)? else {
+            if goes_without(read) {
+                return Ok(None);
+            }
+            return Err(self.connect_first(routes, caller, recipe, true, opens));
+        };
         if let Some(exchange) = record.exchange_mut() {
             exchange.upstream_account = Some(worn.held.upstream.clone());
             if !goes_without(read) {
@@ -173,14 +181,17 @@ impl Gateway {
         Ok(Some(worn))
     }
 
-    fn open(&self, recipe: &Recipe, held: Arc<Held>) -> Result<Worn, Refusal> {
+    /// None if it does not open any more.
+    fn open(&self, recipe: &Recipe, held: Arc<Held>) -> Result<Option<Worn>, Refusal> {
         let unusable = || Refusal::Upstream(UpstreamTrouble::Connection);
-        let credential = self.parts.connections.open(&held).ok_or_else(unusable)?;
+        let Some(credential) = self.parts.connections.open(&recipe.connector, &held) else {
+            return Ok(None);
+        };
         let headers = recipe.headers(&credential).map_err(|error| {
             warn!(%error, connector = %recipe.connector.name, "a person's credential cannot be shown");
             unusable()
         })?;
-        Ok(Worn { held, headers })
+        Ok(Some(Worn { held, headers }))
     }
 
     /// An upstream refused a credential that can be renewed: once more with the next one (CC-105). None if it cannot.
@@ -201,11 +212,12 @@ impl Gateway {
             .renew(&recipe.connector, &worn.held, &person)
             .await
         {
-            Renewal::Renewed(held) => self.open(recipe, held).map(Some),
+            Renewal::Renewed(held) => self.open(recipe, held),
             Renewal::Ended => {
                 Err(self.connect_first(journey.routes, journey.caller, recipe, true, &journey.opens))
             }
-            Renewal::Fixed | Renewal::Unavailable => Ok(None),
+            Renewal::Unavailable => Err(Refusal::Upstream(UpstreamTrouble::Connection)),
+            Renewal::Fixed => Ok(None),
         }
     }
 
@@ -260,6 +272,20 @@ impl Gateway {
             return Refusal::Upstream(UpstreamTrouble::Forbidden);
         }
         let person = of(journey.caller);
+        // The legacy transport sends nothing twice: the next call goes with the new credential.
+        if journey.route.transport == Transport::Sse {
+            let renewed = self
+                .parts
+                .connections
+                .renew(&recipe.connector, &worn.held, &person);
+            match renewed.await {
+                Renewal::Renewed(_) | Renewal::Unavailable => {
+                    return Refusal::Upstream(UpstreamTrouble::Connection);
+                }
+                Renewal::Ended => return connect(true),
+                Renewal::Fixed => {}
+            }
+        }
         match self
             .parts
             .connections

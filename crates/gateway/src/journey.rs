@@ -215,7 +215,8 @@ impl Gateway {
             told.clear();
         }
         record.told = told;
-        let wanted = last_known::wanted(read.as_ref());
+        // What one person's credential showed is nothing for another.
+        let wanted = last_known::wanted(read.as_ref()).filter(|_| route.recipe.is_none());
         let opens = Opens::of(read.as_ref(), session.as_ref().ok().and_then(Option::as_ref));
         let worn = self
             .wear(routes, &caller, (read.as_ref(), &opens), record)
@@ -249,8 +250,7 @@ impl Gateway {
             Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
             Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
             Leg::Endpoint => match self.streamable(&journey, read, session?).await {
-                // Whoever has to connect first sees what there is, and is told when they call.
-                Err(refusal @ (Refusal::Upstream(UpstreamTrouble::Unreachable) | Refusal::Connect(_))) => {
+                Err(refusal @ Refusal::Upstream(UpstreamTrouble::Unreachable)) => {
                     let copy = wanted.and_then(|list| self.last_known(list, record));
                     return copy.ok_or(refusal);
                 }

@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, header};
 use memchr::memmem;
 use protocol::mcp::list::List;
 use serde_json::value::RawValue;
-use tracing::debug;
+use tracing::warn;
 
 use crate::answer;
 use crate::filter::Filter;
@@ -45,7 +45,7 @@ impl Gateway {
         let (member, entries) = (list.member(), entries.join(","));
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"{member}":[{entries}]{result}}}}}"#);
         let whole = Filter::of(self, exchange)?.whole(text.into()).ok()?;
-        debug!(server = %exchange.route.name(), list = list.method(), "a list is answered from what the server had");
+        warn!(server = %exchange.route.name(), list = list.method(), "the server cannot be reached; its list is answered from what it had");
         record.reason = Some("last_known".to_owned());
         let (mut parts, ()) = Response::new(()).into_parts();
         let media_type = HeaderValue::from_static("application/json");

@@ -120,8 +120,15 @@ impl Factors {
         state: String,
         at: &At<'_>,
     ) -> Result<String, FactorError> {
-        let network = network_of(at.address).to_string();
-        self.begun.take(&network).map_err(FactorError::Slowed)?;
+        // Without the cookie of a form nobody could finish it.
+        if at.form.is_empty() {
+            return Err(FactorError::Gone);
+        }
+        // Strangers' rows are counted; who has proved a factor does not wait for strangers.
+        if account.is_none() {
+            let network = network_of(at.address).to_string();
+            self.begun.take(&network).map_err(FactorError::Slowed)?;
+        }
         let id = BASE64URL_NOPAD.encode(&self.world.random::<32>());
         let ceremony = NewCeremony {
             id: sha256(id.as_bytes()),

@@ -26,6 +26,9 @@ use crate::sign_in::Proof;
 
 const SIGN_IN: &str = "passkey sign-in";
 const ADDING: &str = "passkey adding";
+/// A passkey stands in for a password of ours. Who has none comes in by the company, whose word about them is asked each
+/// time, and which takes them out.
+const ONLY_THE_COMPANY: &str = "the account has no password here";
 /// Most passkeys of one account.
 const MOST: u32 = 20;
 /// The longest name of one.
@@ -107,15 +110,23 @@ impl Factors {
         let account = self.active(id).await.inspect_err(|error| {
             self.refused(Some(id), &error.to_string(), at.person(None));
         })?;
-        let person = || at.person(Some(account.username.to_string()));
-        let counters = guessing::counters(&*self.store, at, &account.username, Some(id)).await?;
-        if let Err(wait) = guessing::count(&*self.store, &self.world, &counters).await? {
-            self.refused(Some(id), "slowed down", person());
-            return Err(FactorError::Slowed(wait));
+        let checked = match account.password_hash {
+            Some(_) => self.check(&webauthn, &answer, state, passkey).await,
+            None => Err(FactorError::Passkey(ONLY_THE_COMPANY.to_owned())),
+        };
+        if let Err(error) = checked {
+            self.refused(
+                Some(id),
+                &error.to_string(),
+                at.person(Some(account.username.to_string())),
+            );
+            // Only what fails: nobody guesses a signature, and strangers' guesses at a password are no reason to wait.
+            let counters = guessing::counters(&*self.store, at, &account.username, Some(id)).await?;
+            return match guessing::count(&*self.store, &self.world, &counters).await? {
+                Ok(()) => Err(error),
+                Err(wait) => Err(FactorError::Slowed(wait)),
+            };
         }
-        let checked = self.check(&webauthn, &answer, state, passkey).await;
-        checked.inspect_err(|error| self.refused(Some(id), &error.to_string(), person()))?;
-        guessing::forgive(&*self.store, &counters).await?;
         Ok(Proof {
             account: id,
             username: account.username,
@@ -188,6 +199,9 @@ impl Factors {
         at: &At<'_>,
     ) -> Result<Asked, FactorError> {
         let account = self.active(account).await?;
+        if account.password_hash.is_none() {
+            return Err(FactorError::Passkey(ONLY_THE_COMPANY.to_owned()));
+        }
         let known = self.store.passkeys_of(account.id).await?;
         if known.len() >= MOST as usize {
             return Err(FactorError::Full);
@@ -208,11 +222,11 @@ impl Factors {
         Ok(Asked { ceremony, options })
     }
 
-    /// Adds the passkey that the browser answered with.
+    /// Adds the passkey that the browser answered with; the owner's other sessions end.
     pub async fn add_passkey(
         &self,
         door: RelyingParty<'_>,
-        account: AccountId,
+        (account, session): (AccountId, SessionId),
         answered: Answered<'_>,
         name: &str,
         at: &At<'_>,
@@ -239,7 +253,7 @@ impl Factors {
             last_used_at: None,
             uses: 0,
         };
-        if !self.store.add_passkey(&passkey, MOST).await? {
+        if !self.store.add_passkey(&passkey, MOST, session).await? {
             return Err(FactorError::Full);
         }
         self.changed(account, "passkey", "added", person);

@@ -170,6 +170,10 @@ impl Factors {
         }
         self.take(PURPOSE, ceremony, at.form).await?;
         guessing::forgive(&*self.store, &counters).await?;
+        if kept.method == "password" {
+            // The right password was counted too, and not forgiven then.
+            guessing::forgive(&*self.store, &counters).await?;
+        }
         if name == "recovery_code" {
             self.changed(id, "recovery_codes", "used", person());
         }

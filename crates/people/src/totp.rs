@@ -10,6 +10,7 @@ use keys::seal::{Purpose, Sealed};
 use model::{AccountId, ExposeSecret as _, SessionId, Timestamp};
 use store::{Store, TotpSecret};
 use totp_rs::{Builder, Secret, Totp};
+use tracing::warn;
 
 use crate::factors::{FactorError, Factors};
 
@@ -73,10 +74,10 @@ impl Factors {
             .map_err(|_| FactorError::Gone)
     }
 
-    /// Keeps a secret whose first code is right. That code has counted then.
+    /// Keeps a secret whose first code is right. That code has counted then; the owner's other sessions end.
     pub async fn confirm_totp(
         &self,
-        account: AccountId,
+        (account, session): (AccountId, SessionId),
         ticket: &str,
         owner: &str,
         code: &str,
@@ -93,7 +94,7 @@ impl Factors {
             created_at: now,
             last_used_at: None,
         };
-        if !self.store.add_totp(&kept).await? {
+        if !self.store.add_totp(&kept, session).await? {
             return Err(FactorError::Full);
         }
         self.changed(account, "totp", "added", person);
@@ -135,7 +136,12 @@ pub async fn reseal(store: &dyn Store, sealer: &Sealer) -> Result<usize, FactorE
     let mut count = 0;
     for kept in store.totp_secrets().await? {
         let sealed = Sealed::from_bytes(kept.sealed.clone());
-        let resealed = sealer.reseal(&purpose(&kept.account.to_string()), &sealed)?;
+        // One that nobody can open is its owner's to set up anew, and no reason not to start.
+        let resealed = sealer.reseal(&purpose(&kept.account.to_string()), &sealed);
+        let resealed = resealed.unwrap_or_else(|error| {
+            warn!(%error, account = %kept.account, "the secret of an authenticator app does not open");
+            None
+        });
         if let Some(resealed) = resealed
             && store
                 .reseal_totp(kept.account, &kept.sealed, resealed.as_bytes())

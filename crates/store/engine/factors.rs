@@ -26,7 +26,6 @@ pub(crate) async fn lost_one(
     .execute(tx.conn())
     .await
     .map_err(failed)?;
-    crate::ceremonies::forget(tx, account).await?;
     crate::sessions::end_all(tx, account, keep, now).await
 }
 

@@ -11,7 +11,7 @@ use crate::rows::{failed, id};
 
 #[async_trait]
 impl Passkeys for Engine {
-    async fn add_passkey(&self, passkey: &Passkey, most: u32) -> Result<bool> {
+    async fn add_passkey(&self, passkey: &Passkey, most: u32, session: SessionId) -> Result<bool> {
         let mut tx = self.begin().await?;
         // One after the other, or two at once would both be the last.
         tx.serialize().await?;
@@ -35,6 +35,7 @@ impl Passkeys for Engine {
             tx.give_up().await?;
             return Ok(false);
         }
+        crate::sessions::end_all(&mut tx, passkey.account, Some(session), passkey.created_at).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -71,7 +71,7 @@ pub(crate) async fn end_of_provider(
     tell(tx, ended, now).await
 }
 
-/// Ends all sessions of an account within a transaction, except one.
+/// Ends all sessions of an account within a transaction, except one, and whatever was to become one.
 pub(crate) async fn end_all(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -89,6 +89,7 @@ pub(crate) async fn end_all(
     .fetch_all(tx.conn())
     .await
     .map_err(failed)?;
+    crate::ceremonies::forget(tx, account).await?;
     tell(tx, ended, now).await
 }
 

@@ -31,7 +31,7 @@ impl From<Row> for TotpSecret {
 
 #[async_trait]
 impl TotpSecrets for Engine {
-    async fn add_totp(&self, secret: &TotpSecret) -> Result<bool> {
+    async fn add_totp(&self, secret: &TotpSecret, session: SessionId) -> Result<bool> {
         let mut tx = self.begin().await?;
         let added = sqlx::query!(
             "INSERT INTO totp_secrets (account_id, sealed, last_step, created_at)
@@ -45,8 +45,13 @@ impl TotpSecrets for Engine {
         .execute(tx.conn())
         .await
         .map_err(failed)?;
+        if added.rows_affected() == 0 {
+            tx.give_up().await?;
+            return Ok(false);
+        }
+        crate::sessions::end_all(&mut tx, secret.account, Some(session), secret.created_at).await?;
         tx.commit().await?;
-        Ok(added.rows_affected() == 1)
+        Ok(true)
     }
 
     async fn totp_of(&self, account: AccountId) -> Result<Option<TotpSecret>> {

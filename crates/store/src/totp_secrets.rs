@@ -23,8 +23,9 @@ pub struct TotpSecret {
 /// The `totp_secrets` table.
 #[async_trait]
 pub trait TotpSecrets {
-    /// Keeps the secret of an active account that has none. `false` if it has one.
-    async fn add_totp(&self, secret: &TotpSecret) -> Result<bool>;
+    /// Keeps the secret of an active account that has none. `false` if it has one. The account's other sessions end: they
+    /// began without it.
+    async fn add_totp(&self, secret: &TotpSecret, session: SessionId) -> Result<bool>;
     /// The secret of an account.
     async fn totp_of(&self, account: AccountId) -> Result<Option<TotpSecret>>;
     /// Takes the code of a time step, once, and none of before it: `false` if it was taken, or a later one, or the secret is

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use audit::{Person, Recorder, What};
 use keys::{Purpose, Sealed, Sealer};
 use model::{AccountId, Change, EventId, ExposeSecret as _, SecretString, ServerName, Timestamp, World};
+use net::Tasks;
 use quick_cache::sync::Cache;
 use relying::oauth_client::ClientError;
 use store::{
@@ -27,6 +28,8 @@ use crate::who_am_i::{UpstreamAccount, WhoError};
 
 /// Most connections that are remembered; the least used go first.
 const CAPACITY: usize = 100_000;
+/// Most uses that wait to be written.
+const USES: usize = 16_384;
 /// The longest token that is taken.
 const LONGEST_TOKEN: usize = 8 << 10;
 /// Why a connection does not count any more: the provider does not take it.
@@ -38,6 +41,7 @@ pub struct Held {
     pub(crate) account: AccountId,
     pub(crate) connector: ServerName,
     sealed: Sealed,
+    kind: ConnectionKind,
     /// Changes with the credential.
     pub version: EventId,
     /// Who they are there, for people.
@@ -65,6 +69,7 @@ impl Held {
             account: connection.account,
             connector: connection.connector,
             sealed: Sealed::from_bytes(connection.sealed),
+            kind: connection.kind,
             version: connection.version,
             upstream: connection
                 .upstream_name
@@ -133,13 +138,14 @@ pub(crate) type Key = (AccountId, ServerName);
 pub struct Connections {
     pub(crate) world: World,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) tasks: Tasks,
     sealer: Sealer,
     recorder: Recorder,
     connectors: ArcSwap<Connectors>,
     held: Cache<Key, Option<Arc<Held>>>,
     /// Counts changes, so that what was read before a change is not kept after it.
     epoch: AtomicU64,
-    uses: mpsc::UnboundedSender<ConnectionUse>,
+    uses: mpsc::Sender<ConnectionUse>,
     /// Who is being renewed at this moment.
     pub(crate) flights: papaya::HashMap<Key, Arc<Mutex<()>>>,
     /// Until when a provider is not asked again.
@@ -162,15 +168,16 @@ impl Connections {
     /// Nothing in memory yet. Gives the uses too, to be written behind the calls.
     pub fn new(
         world: World,
-        store: &Arc<dyn Store>,
+        (store, tasks): (&Arc<dyn Store>, Tasks),
         sealer: Sealer,
         recorder: Recorder,
         connectors: Connectors,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<ConnectionUse>) {
-        let (uses, written) = mpsc::unbounded_channel();
+    ) -> (Arc<Self>, mpsc::Receiver<ConnectionUse>) {
+        let (uses, written) = mpsc::channel(USES);
         let this = Arc::new(Self {
             world,
             store: Arc::clone(store),
+            tasks,
             sealer,
             recorder,
             connectors: ArcSwap::from_pointee(connectors),
@@ -223,18 +230,20 @@ impl Connections {
         Ok(held)
     }
 
-    /// Opens the envelope, for one request. `None` if it does not open: sealed under a master key that is gone, or moved
-    /// here from another place.
-    pub fn open(&self, held: &Held) -> Option<Credential> {
-        let mut secrets = self.secrets(held)?;
+    /// Opens the envelope, for one request. `None` if it does not open: sealed under a master key that is gone, moved
+    /// here from another row, or of what the connector was before its configuration changed.
+    pub fn open(&self, connector: &Connector, held: &Held) -> Option<Credential> {
+        let mut secrets = self.secrets(connector, held)?;
         let token = SecretString::from(std::mem::take(&mut secrets.token));
         Some(Credential::new(token, held.name.clone()))
     }
 
-    pub(crate) fn secrets(&self, held: &Held) -> Option<Secrets> {
+    pub(crate) fn secrets(&self, connector: &Connector, held: &Held) -> Option<Secrets> {
         let owner = owner(held.account, &held.connector, held.version);
         match self.sealer.open(&purpose(&owner), &held.sealed) {
-            Ok(opened) => Secrets::read(opened.expose_secret()),
+            Ok(opened) => {
+                Secrets::read(opened.expose_secret()).filter(|secrets| secrets.place == connector.place)
+            }
             Err(error) => {
                 warn!(%error, account = %held.account, connector = %held.connector, "a connection does not open");
                 None
@@ -254,9 +263,9 @@ impl Connections {
         sealed.as_bytes().to_vec()
     }
 
-    /// Notes that it was used; written behind the call.
+    /// Notes that it was used; written behind the call, and not at all while very much waits to be written.
     pub fn used(&self, held: &Held, client: Option<String>, server: &ServerName, tool: Option<String>) {
-        let _ = self.uses.send(ConnectionUse {
+        let _ = self.uses.try_send(ConnectionUse {
             account: held.account,
             connector: held.connector.clone(),
             last: LastUse {
@@ -315,6 +324,7 @@ impl Connections {
         let secrets = Secrets {
             token: text.to_owned(),
             refresh_token: None,
+            place: connector.place.clone(),
         };
         self.keep(owner, connector, (ConnectionKind::Token, None), &secrets, &who)
             .await?;
@@ -335,7 +345,7 @@ impl Connections {
                 .as_ref()
                 .is_some_and(|name| name.eq_ignore_ascii_case(account.username.as_str())),
             Match::Email => match (&who.email, &account.email) {
-                (Some(there), Some((here, _))) => there.eq_ignore_ascii_case(here),
+                (Some(there), Some((here, true))) => there.eq_ignore_ascii_case(here),
                 _ => false,
             },
             Match::Subject(issuer) => {
@@ -386,14 +396,18 @@ impl Connections {
     }
 
     /// An upstream refused a credential: asks the provider what it thinks of it, and ends the connection if it does not
-    /// take it either. Only if that credential is still the one in there.
+    /// take it either. Only if that credential is still the one in there, and nothing is there to renew it with: of one that
+    /// can be renewed, the provider's answer to that decides.
     pub async fn doubt(&self, connector: &Connector, held: &Held, person: &Person) -> Checked {
-        let Some(credential) = self.open(held) else {
+        let Some(secrets) = self.secrets(connector, held) else {
             return Checked::Unknown;
         };
+        let can_be_renewed = connector.oauth.is_some() && secrets.refresh_token.is_some();
+        let credential = Credential::new(secrets.token.clone().into(), held.name.clone());
         match connector.who_am_i.ask(&connector.client, &credential).await {
             Ok(_) => return Checked::Good,
-            Err(WhoError::Refused) => {}
+            Err(WhoError::Refused) if !can_be_renewed => {}
+            Err(WhoError::Refused) => return Checked::Unknown,
             Err(error) => {
                 warn!(%error, connector = %connector.name, "a refused credential cannot be checked");
                 return Checked::Unknown;
@@ -453,8 +467,10 @@ impl Connections {
     async fn revoke(&self, held: &Held) -> bool {
         let connectors = self.connectors();
         let connector = connectors.find(held.connector.as_str());
-        let oauth = connector.and_then(|connector| connector.oauth.as_ref());
-        let (Some(oauth), Some(secrets)) = (oauth, self.secrets(held)) else {
+        let Some(connector) = connector.filter(|_| held.kind == ConnectionKind::OAuth) else {
+            return false;
+        };
+        let (Some(oauth), Some(secrets)) = (&connector.oauth, self.secrets(connector, held)) else {
             return false;
         };
         let token = secrets.refresh_token.as_ref().unwrap_or(&secrets.token);

@@ -25,6 +25,9 @@ pub struct Connector {
     pub who_am_i: WhoAmI,
     /// What has to be the same there and here.
     pub identity: Match,
+    /// A digest of where the provider is, as what the door is known there, and what is compared. A credential is of one
+    /// place: a connector that comes to mean another provider under the same name never sees it.
+    pub place: String,
     /// The way there.
     pub client: Operators,
     /// What that way was made from, so that a new configuration can take it over.

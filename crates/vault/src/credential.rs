@@ -56,6 +56,9 @@ pub(crate) struct Secrets {
     pub(crate) token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<String>,
+    /// [`Connector::place`](crate::Connector) of when it was given: to another place it is not shown.
+    #[serde(default)]
+    pub(crate) place: String,
 }
 
 impl Secrets {

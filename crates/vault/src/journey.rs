@@ -136,6 +136,7 @@ impl Connections {
         let who = connector.who_am_i.ask(&connector.client, &credential).await?;
         self.prove(owner.account, connector, &who).await?;
         let secrets = Secrets {
+            place: connector.place.clone(),
             token: tokens.access_token.expose_secret().to_owned(),
             refresh_token: tokens
                 .refresh_token

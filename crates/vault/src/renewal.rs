@@ -17,7 +17,7 @@ use audit::{Person, What};
 use model::{EventId, ExposeSecret as _, Timestamp};
 use relying::oauth_client::{ClientError, OAuthClient, Tokens};
 use store::{Renewed, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tracing::warn;
 
 use crate::connections::{Connections, Held, Key};
@@ -25,7 +25,13 @@ use crate::connector::Connector;
 use crate::credential::Secrets;
 
 /// How long a lease is held at most: longer than a provider may take.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(90);
+/// How long the provider may take in all, discovery included.
+const ASKING: Duration = Duration::from_secs(40);
+/// How often, and how far apart, the write is tried while the lease is held: what a provider that rotates has answered is
+/// nowhere else.
+const WRITES: u32 = 8;
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// How long a call waits for somebody else's renewal.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it looks.
@@ -57,8 +63,24 @@ pub(crate) fn renew_at(now: Timestamp, lives: Duration) -> Timestamp {
 }
 
 impl Connections {
-    /// Renews a credential, if it is still the one in its row.
-    pub async fn renew(&self, connector: &Connector, held: &Held, person: &Person) -> Renewal {
+    /// Renews a credential, if it is still the one in its row. It goes on if whoever asked hangs up: what a provider that
+    /// rotates has answered must be written down.
+    pub async fn renew(
+        self: &Arc<Self>,
+        connector: &Arc<Connector>,
+        held: &Arc<Held>,
+        person: &Person,
+    ) -> Renewal {
+        let (this, connector, held) = (Arc::clone(self), Arc::clone(connector), Arc::clone(held));
+        let (answer, renewal) = oneshot::channel();
+        let person = person.clone();
+        self.tasks.spawn("connection renewal", async move {
+            let _ = answer.send(this.renew_alone(&connector, &held, &person).await);
+        });
+        renewal.await.unwrap_or(Renewal::Unavailable)
+    }
+
+    async fn renew_alone(&self, connector: &Connector, held: &Held, person: &Person) -> Renewal {
         let Some(oauth) = &connector.oauth else {
             return Renewal::Fixed;
         };
@@ -77,7 +99,7 @@ impl Connections {
         );
         let renewal = match tokio::time::timeout(PATIENCE, flight.lock()).await {
             Ok(_turn) => self
-                .in_turn(&oauth.client, held, person)
+                .in_turn((connector, &oauth.client), held, person)
                 .await
                 .unwrap_or_else(|error| {
                     warn!(%error, connector = %connector.name, "a connection cannot be renewed");
@@ -95,7 +117,7 @@ impl Connections {
 
     async fn in_turn(
         &self,
-        oauth: &OAuthClient,
+        (connector, oauth): (&Connector, &OAuthClient),
         held: &Held,
         person: &Person,
     ) -> Result<Renewal, StoreError> {
@@ -114,10 +136,13 @@ impl Connections {
                 Some(known) if known.version != held.version => return Ok(Renewal::Renewed(known)),
                 Some(_) => {}
             }
-            let Some(secrets) = self.secrets(held) else {
+            let Some(secrets) = self.secrets(connector, held) else {
                 return Ok(Renewal::Unavailable);
             };
             if secrets.refresh_token.is_none() {
+                if held.is_over(self.world.now()) {
+                    return self.end(held, person).await;
+                }
                 return Ok(Renewal::Fixed);
             }
             let (now, holder) = (self.world.now(), self.world.new_id::<EventId>());
@@ -159,24 +184,12 @@ impl Connections {
     ) -> Result<Renewal, StoreError> {
         let refresh_token = secrets.refresh_token.as_deref().unwrap_or_default();
         let (account, connector, version) = (held.account, &held.connector, held.version);
-        match oauth.refresh(refresh_token, self.world.now()).await {
+        let asked = oauth.refresh(refresh_token, self.world.now());
+        let answered = tokio::time::timeout(ASKING, asked).await;
+        let late = || ClientError::Unavailable("it did not answer in time".to_owned());
+        match answered.unwrap_or_else(|_| Err(late())) {
             Ok(tokens) => self.write(held, secrets, &tokens, holder).await,
-            Err(ClientError::Refused(_)) => {
-                let now = self.world.now();
-                if self
-                    .store
-                    .end_connection(account, connector, version, NOT_RENEWED, now)
-                    .await?
-                {
-                    let what = What::ConnectionEnded {
-                        account,
-                        connector: connector.clone(),
-                        reason: NOT_RENEWED.to_owned(),
-                    };
-                    self.record(what, person, Some(held.upstream.clone()));
-                }
-                Ok(Renewal::Ended)
-            }
+            Err(ClientError::Refused(_)) => self.end(held, person).await,
             Err(error) => {
                 warn!(%error, %connector, "a provider did not renew a connection");
                 let key = (account, connector.clone());
@@ -187,6 +200,25 @@ impl Connections {
                 Ok(Renewal::Unavailable)
             }
         }
+    }
+
+    /// Nothing renews it any more.
+    async fn end(&self, held: &Held, person: &Person) -> Result<Renewal, StoreError> {
+        let (account, connector) = (held.account, &held.connector);
+        let now = self.world.now();
+        if self
+            .store
+            .end_connection(account, connector, held.version, NOT_RENEWED, now)
+            .await?
+        {
+            let what = What::ConnectionEnded {
+                account,
+                connector: connector.clone(),
+                reason: NOT_RENEWED.to_owned(),
+            };
+            self.record(what, person, Some(held.upstream.clone()));
+        }
+        Ok(Renewal::Ended)
     }
 
     /// Durable before it is used.
@@ -206,6 +238,7 @@ impl Connections {
             token: tokens.access_token.expose_secret().to_owned(),
             // A provider that does not rotate gives none, and the one before stays good.
             refresh_token: new.or_else(|| before.refresh_token.clone()),
+            place: before.place.clone(),
         };
         let version = self.world.new_id::<EventId>();
         let renewed = Renewed {
@@ -218,11 +251,20 @@ impl Connections {
             expires_at: tokens.lives.map(|lives| now + lives),
             renew_at: tokens.lives.map(|lives| renew_at(now, lives)),
         };
-        if !self.store.finish_renewal(&renewed, now).await? {
+        let mut written = self.store.finish_renewal(&renewed, now).await;
+        for _ in 1..WRITES {
+            if written.is_ok() {
+                break;
+            }
+            tokio::time::sleep(WRITE_AGAIN).await;
+            written = self.store.finish_renewal(&renewed, now).await;
+        }
+        if !written? {
             // Taken away, or made anew by its owner, meanwhile: what the provider gave is nobody's.
             warn!(connector = %held.connector, "a connection changed while it was renewed");
         }
         Ok(match self.look(held).await? {
+            Some(known) if known.version == held.version => Renewal::Unavailable,
             Some(known) if known.ended.is_none() => Renewal::Renewed(known),
             _ => Renewal::Ended,
         })

@@ -88,6 +88,9 @@ pub enum WhoError {
     /// The provider does not take the credential.
     #[error("the provider does not take it")]
     Refused,
+    /// The provider does not answer this question for it, or not now: it may be a limit.
+    #[error("the provider does not say whose it is (403)")]
+    Forbidden,
     /// The provider cannot be asked at this moment.
     #[error("the provider cannot be asked: {0}")]
     Unavailable(String),
@@ -125,7 +128,8 @@ impl WhoAmI {
             .unwrap_or_else(|_| Err(WhoError::Unavailable("it did not answer in time".to_owned())))?;
         match status {
             StatusCode::OK => self.read(&serde_json::from_slice(&bytes).unwrap_or_default()),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(WhoError::Refused),
+            StatusCode::UNAUTHORIZED => Err(WhoError::Refused),
+            StatusCode::FORBIDDEN => Err(WhoError::Forbidden),
             status => Err(WhoError::Unavailable(format!("it answered {status}"))),
         }
     }

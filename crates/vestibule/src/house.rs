@@ -196,7 +196,7 @@ pub struct House {
     /// What people linked at providers.
     pub connections: Arc<Connections>,
     /// Their uses, to be written behind the calls; taken once.
-    pub(crate) connection_uses: Mutex<Option<mpsc::UnboundedReceiver<ConnectionUse>>>,
+    pub(crate) connection_uses: Mutex<Option<mpsc::Receiver<ConnectionUse>>>,
     /// What servers say they have.
     pub catalogue: Arc<Catalogue>,
     /// Who collects spans of calls.
@@ -308,7 +308,7 @@ impl House {
         );
         let (connections, connection_uses) = Connections::new(
             world.clone(),
-            store,
+            (store, tasks.clone()),
             foundation.sealer.clone(),
             foundation.recorder.clone(),
             snapshot.connectors,

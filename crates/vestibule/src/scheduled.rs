@@ -215,7 +215,10 @@ fn write_connection_uses(house: &Arc<House>) {
                 last.insert((used.account, used.connector.clone()), used);
                 next = uses.try_recv().ok();
             }
-            let last: Vec<_> = last.into_values().collect();
+            let mut last: Vec<_> = last.into_iter().collect();
+            // Two replicas that write the same rows do it in the same order.
+            last.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let last: Vec<_> = last.into_iter().map(|(_, used)| used).collect();
             if last.is_empty() {
                 continue;
             }

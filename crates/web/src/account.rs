@@ -93,8 +93,8 @@ pub(crate) async fn page(
     let read = async {
         let known = web.parts.store.account(account.id).await?;
         let links = company_links::links(web, signed_in).await?;
-        let security = security::security(web, signed_in).await?;
         let has_password = known.is_some_and(|known| known.password_hash.is_some());
+        let security = security::security(web, signed_in, has_password).await?;
         Ok::<_, store::StoreError>((has_password, links, security))
     };
     let (has_password, links, security) = match read.await {

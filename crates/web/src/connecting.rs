@@ -289,7 +289,9 @@ fn problem(locale: Locale, provider: &str, error: &ConnectError) -> (StatusCode,
     let said = |key: &str| locale.t1(key, "provider", provider);
     match error {
         ConnectError::NotAToken => (StatusCode::BAD_REQUEST, said("connecting-not-a-token")),
-        ConnectError::Who(WhoError::Refused) => (StatusCode::BAD_REQUEST, said("connecting-refused")),
+        ConnectError::Who(WhoError::Refused | WhoError::Forbidden) => {
+            (StatusCode::BAD_REQUEST, said("connecting-refused"))
+        }
         ConnectError::SomebodyElse(name) => {
             let text = locale.t2("connecting-somebody-else", "name", name, "provider", provider);
             (StatusCode::FORBIDDEN, text)

@@ -32,9 +32,9 @@ pub(crate) fn door(site: &Site) -> RelyingParty<'_> {
     }
 }
 
-/// Whether browsers can make passkeys for this door.
+/// Whether passkeys sign in here: they stand in for passwords, and browsers can make some for this door.
 pub(crate) fn can_have_passkeys(web: &Web) -> bool {
-    door(&web.site()).can_have_passkeys()
+    web.parts.company.ways().passwords && door(&web.site()).can_have_passkeys()
 }
 
 /// `POST /sign-in/passkey/begin`.
@@ -42,6 +42,9 @@ pub async fn begin(State(web): State<Arc<Web>>, from: From, browser: Browser, Fo
     let cookie = browser.cookie(&web, Cookie::Form).unwrap_or_default();
     if !form_token::fits(&cookie, form.one("token").ok().flatten().unwrap_or_default()) {
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if !can_have_passkeys(&web) {
+        return StatusCode::CONFLICT.into_response();
     }
     let at = at(&from, &cookie, None);
     match web.parts.factors.ask_for_passkey(door(&web.site()), &at).await {
@@ -96,11 +99,12 @@ pub async fn submit(
         credential: field("credential"),
     };
     let before = browser.signed_in(&web).await;
-    let proved = web
-        .parts
-        .factors
-        .with_passkey(door(&web.site()), answered, &at)
-        .await;
+    let proved = if can_have_passkeys(&web) {
+        let factors = &web.parts.factors;
+        factors.with_passkey(door(&web.site()), answered, &at).await
+    } else {
+        Err(FactorError::Passkey("passwords are off".to_owned()))
+    };
     let error = match proved {
         Ok(proof) => {
             let onward = (then.onward, then.query);

@@ -46,7 +46,11 @@ pub(crate) struct Shown {
 }
 
 /// What an account has.
-pub(crate) async fn security(web: &Web, signed_in: &SignedIn) -> Result<Security, StoreError> {
+pub(crate) async fn security(
+    web: &Web,
+    signed_in: &SignedIn,
+    has_password: bool,
+) -> Result<Security, StoreError> {
     let (store, account) = (&web.parts.store, signed_in.account.id);
     let has = store.factors_of(account).await?;
     let passkeys = store
@@ -62,7 +66,7 @@ pub(crate) async fn security(web: &Web, signed_in: &SignedIn) -> Result<Security
     let totp = store.totp_of(account).await?;
     Ok(Security {
         passkeys: passkeys.collect(),
-        can_add: can_have_passkeys(web),
+        can_add: has_password && can_have_passkeys(web),
         totp: totp.map(|totp| moment(totp.created_at)),
         codes: has.recovery_codes,
         any: has.any(),
@@ -112,7 +116,7 @@ pub async fn add_passkey(
         .factors
         .add_passkey(
             door(&web.site()),
-            account,
+            (account, signed_in.session.id),
             answered,
             form.field("name"),
             &at,

@@ -98,7 +98,13 @@ pub async fn confirm(
     let factors = &web.parts.factors;
     let person = person(&from, Some(signed_in));
     let confirmed = factors
-        .confirm_totp(account.id, ticket, &owner, form.field("code"), person)
+        .confirm_totp(
+            (account.id, signed_in.session.id),
+            ticket,
+            &owner,
+            form.field("code"),
+            person,
+        )
         .await;
     if let Err(FactorError::Wrong) = confirmed
         && let Ok(same) = factors.same_totp(ticket, &owner, &web.site().title, account.username.as_str())

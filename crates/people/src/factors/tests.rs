@@ -103,7 +103,7 @@ impl Rooms {
         let confirmed = self
             .factors
             .confirm_totp(
-                self.account,
+                (self.account, self.world.new_id()),
                 &enrolment.ticket,
                 "session",
                 &code,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use http::HeaderName;
 use model::ServerName;
 use net::{Egress, Operators};
@@ -107,6 +108,7 @@ fn connector(
             help_url: token.help_url.clone(),
         }),
         oauth,
+        place: place(wanted, &identity),
         who_am_i,
         identity,
         client,
@@ -208,6 +210,14 @@ fn oauth(
             client: OAuthClient::new(registration, place, client.clone()),
         }
     })
+}
+
+/// [`Connector::place`].
+fn place(wanted: &connector::Connector, identity: &Match) -> String {
+    let oauth = wanted.oauth.as_ref();
+    let oauth = oauth.map(|oauth| (&oauth.client_id, &oauth.issuer, &oauth.token_endpoint));
+    let place = format!("{}\n{identity:?}\n{oauth:?}", wanted.who_am_i.url);
+    HEXLOWER.encode(&keys::sha256(place.as_bytes()))
 }
 
 fn who_am_i(

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use issuer::key_ring::KeyRingError;
 use keys::{Algorithm, Sealed};
 use model::Timestamp;
+use model::id::Id as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Store;
@@ -78,12 +79,18 @@ pub async fn reset(store: &dyn Store, now: Timestamp) -> Result<Answer, Failure>
     }
     // Blocks that it signed stay as they are; whoever verifies them needs its public half.
     store.remove_audit_key().await?;
-    let count = keys.len();
+    // Nobody can open these any more, and whoever needs one to sign in could not.
+    let apps = store.totp_secrets().await?;
+    for app in &apps {
+        let nobody = model::SessionId::from_uuid(uuid::Uuid::nil());
+        store.remove_totp(app.account, nobody, now).await?;
+    }
+    let (count, apps) = (keys.len(), apps.len());
     Ok(Answer::done(
         format!(
-            "{count} signing keys are gone; the next start makes new ones; access tokens count no longer, and clients refresh"
+            "{count} signing keys are gone; the next start makes new ones; access tokens count no longer, and clients refresh; {apps} authenticator apps have to be set up again, and connections made again"
         ),
-        json!({ "removed": count }),
+        json!({ "removed": count, "authenticator_apps": apps }),
     ))
 }
 

@@ -83,10 +83,10 @@ pub(super) async fn connectors(snapshot: &Snapshot, world: &World, findings: &mu
         {
             findings.problem(format!("{key}.oauth"), error);
         }
-        let nobody = Credential::new("vestibule-check".to_owned().into(), Some("nobody".to_owned()));
+        let nobody = Credential::new("vestibule-check".to_owned().into(), None);
         let url = &connector.who_am_i.url;
         match connector.who_am_i.ask(&connector.client, &nobody).await {
-            Err(WhoError::Refused) => findings.good(key, format_args!("{url} answers")),
+            Err(WhoError::Refused | WhoError::Forbidden) => findings.good(key, format_args!("{url} answers")),
             Err(error) => findings.problem(key, format_args!("{url}: {error}")),
             Ok(_) => findings.problem(
                 key,
