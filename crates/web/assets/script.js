@@ -60,10 +60,10 @@ function send(form, ceremony, credential) {
 let offer;
 async function offerPasskeys(form) {
   if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
-  const begun = await challenge(form);
-  if (!begun) return;
   offer = new AbortController();
   const { signal } = offer;
+  const begun = await challenge(form).catch(() => undefined);
+  if (!begun || signal.aborted) return;
   // A challenge is good for five minutes.
   setTimeout(() => { if (!signal.aborted) { offer.abort(); offerPasskeys(form); } }, 240_000);
   try {

@@ -186,7 +186,7 @@ async fn an_envelope_that_is_moved_does_not_open() {
             .await;
         let (text, is_error) = said(&reply);
         assert!(
-            is_error && text.contains("cannot be used at this moment"),
+            is_error && text.contains("Connect it again at"),
             "{engine}: {text}"
         );
         assert!(door.upstream.take_requests().is_empty(), "{engine}");

@@ -230,3 +230,31 @@ async fn a_new_master_key_seals_connections_again() {
         assert!(!is_error, "{engine}: {said}");
     }
 }
+
+/// A connector that comes to mean another provider under the same name never sees what was connected before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_is_of_one_place() {
+    let (accounts, others) = (Accounts::start().await, Accounts::start().await);
+    accounts.give(ANAS, "ana");
+    for mut door in Door::each(accounts.plan()).await {
+        connect(&door, "ana", ANAS).await;
+        let token = door.token_for("own").await;
+        assert!(!said(&call_own(&door, &token).await).1);
+        door.upstream.take_requests();
+        door.reconfigure(|text| text.replace(&accounts.url, &others.url))
+            .await;
+        let (text, is_error) = said(&call_own(&door, &token).await);
+        assert!(
+            is_error && text.contains("Connect it again at"),
+            "{}: {text}",
+            door.engine()
+        );
+        assert!(door.upstream.take_requests().is_empty());
+        assert_eq!(others.asked(), 0);
+        door.reconfigure(ToOwned::to_owned).await;
+        assert!(
+            !said(&call_own(&door, &token).await).1,
+            "where it is from, it counts"
+        );
+    }
+}

@@ -97,7 +97,7 @@ async fn whatever_a_provider_does() {
             let ended = door.audit("connection_ended").await;
             assert_eq!(
                 ended.len(),
-                usize::from(how == Refreshing::Loses),
+                usize::from([Refreshing::Loses, Refreshing::None].contains(&how)),
                 "{how:?} on {engine}: {ended:?}"
             );
         }
@@ -221,6 +221,17 @@ async fn a_credential_that_the_upstream_refuses_is_renewed_once() {
     .await;
     connect(&door, &accounts, "ana").await;
     let token = door.token_for("own").await;
+    accounts.token_requests();
+    // A provider in trouble is no reason to end what can be renewed.
+    accounts.says(Some((500, "{}")));
+    let (text, is_error) = said(&call_own(&door, &token).await);
+    assert!(
+        is_error && text.contains("cannot be used at this moment"),
+        "{text}"
+    );
+    assert!(door.audit("connection_ended").await.is_empty());
+    accounts.says(None);
+    door.advance(Duration::from_secs(6));
     accounts.token_requests();
     let reply = call_own(&door, &token).await;
     assert!(!said(&reply).1, "{reply:?}");
