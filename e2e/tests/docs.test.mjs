@@ -182,7 +182,7 @@ test('lists in the documents are those of the code', () => {
   assert.ok(restart.length > 5);
   assert.deepEqual(restart.filter((key) => !changing.includes(`\`${key}\``)), [], 'keys without a line');
 
-  const files = ['authorize', 'company_trouble', 'consent', 'invitation', 'page', 'step_up'];
+  const files = ['authorize', 'company_trouble', 'connecting', 'consent', 'invitation', 'page', 'step_up'];
   const pages = files.map((name) => source(`crates/web/src/${name}.rs`)).join('\n');
   const shown = document('docs/connecting-clients.md').text.split('## Error pages')[1].split('\n## ')[0];
   const documented = [...shown.matchAll(/^\| `(\w+)` \| \d{3}/gm)].map(([, slug]) => slug);
