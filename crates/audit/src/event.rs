@@ -117,6 +117,8 @@ pub enum What {
         session: SessionId,
         method: String,
     },
+    /// Somebody gave the right password of an account that has a second factor, which is asked for.
+    SecondFactorAsked { account: AccountId },
     /// Somebody could not sign in.
     SignInRefused {
         account: Option<AccountId>,

@@ -91,6 +91,7 @@ fn class(what: &What) -> (i64, i64) {
     match what {
         What::SignedIn { .. } | What::SignInRefused { .. } => (3002, 1),
         What::SignedOut { .. } => (3002, 2),
+        What::SecondFactorAsked { .. } => (3002, 99),
         What::Call { method, .. } => match method.as_deref() {
             Some("resources/read" | "prompts/get" | "tools/list" | "resources/list" | "prompts/list") => {
                 (6003, 2)

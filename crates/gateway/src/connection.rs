@@ -7,6 +7,7 @@ use std::sync::Arc;
 use audit::Person;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use issuer::Resource;
 use model::EventId;
 use protocol::mcp::elicitation;
 use tracing::warn;
@@ -127,7 +128,8 @@ impl Gateway {
         (read, opens): (Option<&Read>, &Opens),
         record: &mut Record,
     ) -> Result<Option<Worn>, Refusal> {
-        let Some(route) = record.exchange().map(|exchange| Arc::clone(&exchange.route)) else {
+        let route = record.exchange().map(|exchange| &exchange.route);
+        let Some(route) = route.filter(|route| route.recipe.is_some()).cloned() else {
             return Ok(None);
         };
         let Some(recipe) = &route.recipe else {
@@ -151,7 +153,10 @@ impl Gateway {
         let now = self.now();
         let held = if held.is_due(now) {
             match connections.renew(&recipe.connector, &held, &of(caller)).await {
-                Renewal::Renewed(held) => held,
+                Renewal::Renewed(held) => {
+                    self.counts_still(caller, &route.resource).await?;
+                    held
+                }
                 Renewal::Ended | Renewal::Unavailable if held.is_over(now) && goes_without(read) => {
                     return Ok(None);
                 }
@@ -181,6 +186,15 @@ impl Gateway {
         Ok(Some(worn))
     }
 
+    /// A renewal may take long: what was taken back meanwhile is not sent.
+    async fn counts_still(&self, caller: &Caller, resource: &Resource) -> Result<(), Refusal> {
+        if self.still_counts(caller, resource).await {
+            Ok(())
+        } else {
+            Err(Refusal::BadToken("the token does not count any more"))
+        }
+    }
+
     /// None if it does not open any more.
     fn open(&self, recipe: &Recipe, held: Arc<Held>) -> Result<Option<Worn>, Refusal> {
         let unusable = || Refusal::Upstream(UpstreamTrouble::Connection);
@@ -206,13 +220,13 @@ impl Gateway {
             return Ok(None);
         };
         let person = of(journey.caller);
-        match self
-            .parts
-            .connections
-            .renew(&recipe.connector, &worn.held, &person)
-            .await
-        {
-            Renewal::Renewed(held) => self.open(recipe, held),
+        let connections = &self.parts.connections;
+        let renewal = connections.renew_refused(&recipe.connector, &worn.held, &person);
+        match renewal.await {
+            Renewal::Renewed(held) => {
+                self.counts_still(journey.caller, &journey.route.resource).await?;
+                self.open(recipe, held)
+            }
             Renewal::Ended => {
                 Err(self.connect_first(journey.routes, journey.caller, recipe, true, &journey.opens))
             }
@@ -277,7 +291,7 @@ impl Gateway {
             let renewed = self
                 .parts
                 .connections
-                .renew(&recipe.connector, &worn.held, &person);
+                .renew_refused(&recipe.connector, &worn.held, &person);
             match renewed.await {
                 Renewal::Renewed(_) | Renewal::Unavailable => {
                     return Refusal::Upstream(UpstreamTrouble::Connection);

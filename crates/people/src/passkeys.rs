@@ -57,6 +57,8 @@ pub struct Asked {
 pub struct Answered<'a> {
     /// The ceremony's id.
     pub ceremony: &'a str,
+    /// That of somebody whose second factor is waited for; empty if the passkey is all.
+    pub first: &'a str,
     /// The credential as JSON.
     pub credential: &'a str,
 }
@@ -99,6 +101,7 @@ impl Factors {
         answered: Answered<'_>,
         at: &At<'_>,
     ) -> Result<Proof, FactorError> {
+        let awaited = self.awaited(answered.first, at).await?;
         let kept = self.take(SIGN_IN, answered.ceremony, at.form).await?;
         let state: DiscoverableAuthentication = serde_json::from_str(&kept.state).map_err(unreadable)?;
         let webauthn = door.webauthn()?;
@@ -111,6 +114,10 @@ impl Factors {
             self.refused(Some(id), &error.to_string(), at.person(None));
         })?;
         let checked = match account.password_hash {
+            // The page has said who signs in.
+            Some(_) if awaited.is_some_and(|awaited| awaited != id) => Err(FactorError::Passkey(
+                "somebody else's second factor is waited for".to_owned(),
+            )),
             Some(_) => self.check(&webauthn, &answer, state, passkey).await,
             None => Err(FactorError::Passkey(ONLY_THE_COMPANY.to_owned())),
         };
@@ -127,6 +134,7 @@ impl Factors {
                 Err(wait) => Err(FactorError::Slowed(wait)),
             };
         }
+        self.came(answered.first, at).await?;
         Ok(Proof {
             account: id,
             username: account.username,

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use audit::What;
 use model::{AccountId, AccountStatus, Assurance, Timestamp, Username};
 use serde::{Deserialize, Serialize};
 use store::{Account, Factors as Has, Proved, StoreError};
@@ -127,6 +128,12 @@ impl Factors {
         }
         let state = serde_json::to_string(&Kept::of(&proof)).map_err(unreadable)?;
         let ceremony = self.begin(PURPOSE, Some(proof.account), state, at).await?;
+        // Whoever stops here had the password all the same.
+        let what = What::SecondFactorAsked {
+            account: proof.account,
+        };
+        self.recorder
+            .record(what, at.person(Some(proof.username.to_string())));
         Ok(Step::Second(Waiting {
             ceremony,
             username: proof.username,
@@ -178,6 +185,22 @@ impl Factors {
             self.changed(id, "recovery_codes", "used", person());
         }
         Ok(kept.with(account, name))
+    }
+
+    /// Whose second factor a passkey is to be; anybody's, if none is waited for.
+    pub(crate) async fn awaited(&self, first: &str, at: &At<'_>) -> Result<Option<AccountId>, FactorError> {
+        if first.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.first_of(first, at).await?.0.id))
+    }
+
+    /// Nothing is waited for any more.
+    pub(crate) async fn came(&self, first: &str, at: &At<'_>) -> Result<(), FactorError> {
+        if first.is_empty() {
+            return Ok(());
+        }
+        self.take(PURPOSE, first, at.form).await.map(drop)
     }
 
     /// Whose first factor is kept, and what is kept of it. It stays.

@@ -50,6 +50,8 @@ impl AllFactors for Engine {
 
     async fn reset_factors(&self, account: AccountId, now: Timestamp) -> Result<Option<Factors>> {
         let mut tx = self.begin().await?;
+        // Changes of an account's factors come one after the other: each looks at what the others left.
+        tx.serialize().await?;
         let passkeys = sqlx::query!("DELETE FROM passkeys WHERE account_id = $1", account.uuid())
             .execute(tx.conn())
             .await

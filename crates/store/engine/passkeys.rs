@@ -19,6 +19,7 @@ impl Passkeys for Engine {
             "INSERT INTO passkeys (id, account_id, credential, passkey, name, created_at)
              SELECT $1, id, $3, $4, $5, $6 FROM accounts
              WHERE id = $2 AND status = 'active' AND (SELECT COUNT(*) FROM passkeys WHERE account_id = $2) < $7
+                   AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $8 AND account_id = $2 AND ended_at IS NULL)
              ON CONFLICT (credential) DO NOTHING",
             passkey.id.uuid(),
             passkey.account.uuid(),
@@ -26,7 +27,8 @@ impl Passkeys for Engine {
             passkey.passkey,
             passkey.name,
             passkey.created_at.as_millis(),
-            i64::from(most)
+            i64::from(most),
+            session.uuid()
         )
         .execute(tx.conn())
         .await
@@ -101,6 +103,8 @@ impl Passkeys for Engine {
         now: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // Changes of an account's factors come one after the other: each looks at what the others left.
+        tx.serialize().await?;
         let removed = sqlx::query!(
             "DELETE FROM passkeys WHERE id = $1 AND account_id = $2",
             id.uuid(),

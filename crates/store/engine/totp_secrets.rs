@@ -33,14 +33,18 @@ impl From<Row> for TotpSecret {
 impl TotpSecrets for Engine {
     async fn add_totp(&self, secret: &TotpSecret, session: SessionId) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // Changes of an account's factors come one after the other: each looks at what the others left.
+        tx.serialize().await?;
         let added = sqlx::query!(
             "INSERT INTO totp_secrets (account_id, sealed, last_step, created_at)
              SELECT id, $2, $3, $4 FROM accounts WHERE id = $1 AND status = 'active'
+                    AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = $5 AND account_id = $1 AND ended_at IS NULL)
              ON CONFLICT (account_id) DO NOTHING",
             secret.account.uuid(),
             secret.sealed,
             secret.last_step,
-            secret.created_at.as_millis()
+            secret.created_at.as_millis(),
+            session.uuid()
         )
         .execute(tx.conn())
         .await
@@ -92,6 +96,8 @@ impl TotpSecrets for Engine {
 
     async fn remove_totp(&self, account: AccountId, session: SessionId, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // Changes of an account's factors come one after the other: each looks at what the others left.
+        tx.serialize().await?;
         let removed = sqlx::query!("DELETE FROM totp_secrets WHERE account_id = $1", account.uuid())
             .execute(tx.conn())
             .await

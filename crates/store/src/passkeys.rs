@@ -30,7 +30,7 @@ pub struct Passkey {
 #[async_trait]
 pub trait Passkeys {
     /// Adds a passkey to an active account that has fewer than `most`. `false` if it has as many, or the credential is
-    /// known. The account's other sessions end: they began without it.
+    /// known, or the session that adds it has ended. The account's other sessions end: they began without it.
     async fn add_passkey(&self, passkey: &Passkey, most: u32, session: SessionId) -> Result<bool>;
     /// The passkeys of an account, oldest first.
     async fn passkeys_of(&self, account: AccountId) -> Result<Vec<Passkey>>;

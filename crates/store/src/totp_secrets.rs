@@ -23,8 +23,8 @@ pub struct TotpSecret {
 /// The `totp_secrets` table.
 #[async_trait]
 pub trait TotpSecrets {
-    /// Keeps the secret of an active account that has none. `false` if it has one. The account's other sessions end: they
-    /// began without it.
+    /// Keeps the secret of an active account that has none. `false` if it has one, or the session that adds it has
+    /// ended. The account's other sessions end: they began without it.
     async fn add_totp(&self, secret: &TotpSecret, session: SessionId) -> Result<bool>;
     /// The secret of an account.
     async fn totp_of(&self, account: AccountId) -> Result<Option<TotpSecret>>;

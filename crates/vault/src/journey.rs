@@ -13,9 +13,10 @@ use relying::oauth_client::ClientError;
 use store::{ConnectionKind, NewConnecting, StoreError};
 use thiserror::Error;
 
-use crate::connections::{ConnectError, Connections, Owner};
+use crate::connections::Connections;
 use crate::connector::Connector;
 use crate::credential::{Credential, Secrets};
+use crate::linking::{ConnectError, Owner};
 use crate::renewal::renew_at;
 use crate::who_am_i::UpstreamAccount;
 

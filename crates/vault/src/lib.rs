@@ -10,19 +10,23 @@
 pub mod connections;
 pub mod connector;
 pub mod credential;
+pub mod ending;
 pub mod journey;
 pub mod link;
+pub mod linking;
 pub mod recipe;
 pub mod renewal;
 pub mod shared;
 pub mod template;
 pub mod who_am_i;
 
-pub use connections::{Checked, ConnectError, Connections, Held, Owner};
+pub use connections::{Connections, Held};
 pub use connector::{Connector, Connectors, Match, OAuth, PersonalToken};
 pub use credential::Credential;
+pub use ending::Checked;
 pub use journey::{Back, LeaveError, Leaving};
 pub use link::LinkError;
+pub use linking::{ConnectError, Owner};
 pub use recipe::Recipe;
 pub use renewal::Renewal;
 pub use shared::{SharedCredential, SharedError};

@@ -13,7 +13,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::{Person, What};
+use audit::Person;
+use model::id::Id as _;
 use model::{EventId, ExposeSecret as _, Timestamp};
 use relying::oauth_client::{ClientError, OAuthClient, Tokens};
 use store::{Renewed, StoreError};
@@ -38,6 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 /// A provider that could not be asked is not asked again sooner for the same connection.
 const AGAIN: Duration = Duration::from_secs(5);
+/// A credential that is as young as this is not renewed because an upstream refuses it: one that refuses everything would
+/// otherwise make each call a question to the provider.
+const YOUNG: Duration = Duration::from_secs(30);
 /// A token is renewed so long before its end, or when a tenth of its life is left.
 const AHEAD: Duration = Duration::from_mins(1);
 /// Why a connection does not count any more: its refresh token was not taken.
@@ -56,6 +60,19 @@ pub enum Renewal {
     Unavailable,
 }
 
+/// When a credential was made: its version says so (RFC 9562 section 5.7).
+fn made_at(held: &Held) -> Timestamp {
+    let (seconds, nanoseconds) = held
+        .version
+        .uuid()
+        .get_timestamp()
+        .map_or((0, 0), |made| made.to_unix());
+    let millis = seconds
+        .saturating_mul(1000)
+        .saturating_add(u64::from(nanoseconds) / 1_000_000);
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
 /// When a token that lives so long from now is to be renewed.
 pub(crate) fn renew_at(now: Timestamp, lives: Duration) -> Timestamp {
     let ahead = AHEAD.max(lives / 10).min(lives / 2);
@@ -63,6 +80,19 @@ pub(crate) fn renew_at(now: Timestamp, lives: Duration) -> Timestamp {
 }
 
 impl Connections {
+    /// Renews a credential that an upstream refused, if it is not brand-new.
+    pub async fn renew_refused(
+        self: &Arc<Self>,
+        connector: &Arc<Connector>,
+        held: &Arc<Held>,
+        person: &Person,
+    ) -> Renewal {
+        if self.world.now() < made_at(held) + YOUNG {
+            return Renewal::Fixed;
+        }
+        self.renew(connector, held, person).await
+    }
+
     /// Renews a credential, if it is still the one in its row. It goes on if whoever asked hangs up: what a provider that
     /// rotates has answered must be written down.
     pub async fn renew(
@@ -141,7 +171,8 @@ impl Connections {
             };
             if secrets.refresh_token.is_none() {
                 if held.is_over(self.world.now()) {
-                    return self.end(held, person).await;
+                    self.end(held, NOT_RENEWED, person).await?;
+                    return Ok(Renewal::Ended);
                 }
                 return Ok(Renewal::Fixed);
             }
@@ -158,7 +189,7 @@ impl Connections {
                 )
                 .await?;
             if claimed {
-                return self.ask(oauth, held, &secrets, holder, person).await;
+                return self.ask((connector, oauth), held, &secrets, holder, person).await;
             }
             if started.elapsed() > PATIENCE {
                 return Ok(Renewal::Unavailable);
@@ -176,57 +207,41 @@ impl Connections {
     /// With the lease.
     async fn ask(
         &self,
-        oauth: &OAuthClient,
+        (connector, oauth): (&Connector, &OAuthClient),
         held: &Held,
         secrets: &Secrets,
         holder: EventId,
         person: &Person,
     ) -> Result<Renewal, StoreError> {
         let refresh_token = secrets.refresh_token.as_deref().unwrap_or_default();
-        let (account, connector, version) = (held.account, &held.connector, held.version);
         let asked = oauth.refresh(refresh_token, self.world.now());
         let answered = tokio::time::timeout(ASKING, asked).await;
         let late = || ClientError::Unavailable("it did not answer in time".to_owned());
         match answered.unwrap_or_else(|_| Err(late())) {
-            Ok(tokens) => self.write(held, secrets, &tokens, holder).await,
-            Err(ClientError::Refused(_)) => self.end(held, person).await,
+            Ok(tokens) => self.write(connector, held, (secrets, &tokens), holder).await,
+            Err(ClientError::Refused(_)) => {
+                self.end(held, NOT_RENEWED, person).await?;
+                Ok(Renewal::Ended)
+            }
             Err(error) => {
-                warn!(%error, %connector, "a provider did not renew a connection");
-                let key = (account, connector.clone());
+                let (account, name) = (held.account, &held.connector);
+                warn!(%error, connector = %name, "a provider did not renew a connection");
+                let key = (account, name.clone());
                 self.trouble.insert(key, self.world.elapsed() + AGAIN);
                 self.store
-                    .give_up_renewal(account, connector, version, holder)
+                    .give_up_renewal(account, name, held.version, holder)
                     .await?;
                 Ok(Renewal::Unavailable)
             }
         }
     }
 
-    /// Nothing renews it any more.
-    async fn end(&self, held: &Held, person: &Person) -> Result<Renewal, StoreError> {
-        let (account, connector) = (held.account, &held.connector);
-        let now = self.world.now();
-        if self
-            .store
-            .end_connection(account, connector, held.version, NOT_RENEWED, now)
-            .await?
-        {
-            let what = What::ConnectionEnded {
-                account,
-                connector: connector.clone(),
-                reason: NOT_RENEWED.to_owned(),
-            };
-            self.record(what, person, Some(held.upstream.clone()));
-        }
-        Ok(Renewal::Ended)
-    }
-
     /// Durable before it is used.
     async fn write(
         &self,
+        connector: &Connector,
         held: &Held,
-        before: &Secrets,
-        tokens: &Tokens,
+        (before, tokens): (&Secrets, &Tokens),
         holder: EventId,
     ) -> Result<Renewal, StoreError> {
         let now = self.world.now();
@@ -266,7 +281,12 @@ impl Connections {
         Ok(match self.look(held).await? {
             Some(known) if known.version == held.version => Renewal::Unavailable,
             Some(known) if known.ended.is_none() => Renewal::Renewed(known),
-            _ => Renewal::Ended,
+            Some(_) => Renewal::Ended,
+            // Its owner disconnected meanwhile, and revoked what there was.
+            None => {
+                self.revoke_secrets(connector, &secrets).await;
+                Renewal::Ended
+            }
         })
     }
 }

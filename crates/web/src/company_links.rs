@@ -14,11 +14,11 @@ use crate::account::{self, Notice};
 use crate::authorize::person;
 use crate::company_sign_in::{self, Going};
 use crate::company_trouble::failed;
-use crate::fresh::{is_fresh, prove_again};
+use crate::fresh::FreshForm;
 use crate::locale::Locale;
 use crate::onward::Onward;
 use crate::page;
-use crate::request::{Browser, From, OwnForm};
+use crate::request::{Browser, From};
 use crate::return_to_client::see_other;
 use crate::router::Web;
 
@@ -62,11 +62,8 @@ pub async fn link(
     from: From,
     locale: Locale,
     browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
-    if !is_fresh(&web, &form.signed_in) {
-        return prove_again(&web, locale, &browser, &form.signed_in);
-    }
     let going = Going {
         provider: &name,
         query: "",
@@ -121,13 +118,9 @@ pub async fn unlink(
     Path(name): Path<String>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let ways = web.parts.company.ways();
     let Some(provider) = ways.provider(&name) else {
         return page::stale_form(&web, locale);

@@ -96,6 +96,7 @@ pub async fn submit(
     let at = at(&from, &cookie, known.as_deref());
     let answered = Answered {
         ceremony: field("ceremony"),
+        first: field("first"),
         credential: field("credential"),
     };
     let before = browser.signed_in(&web).await;

@@ -9,10 +9,10 @@ use data_encoding::BASE64;
 use http::StatusCode;
 
 use crate::authorize::person;
-use crate::fresh::{is_fresh, prove_again};
+use crate::fresh::FreshForm;
 use crate::locale::Locale;
 use crate::page::{Page, render};
-use crate::request::{Browser, From, OwnForm};
+use crate::request::From;
 use crate::router::Web;
 use crate::security::done;
 
@@ -31,13 +31,9 @@ pub async fn make(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let person = person(&from, Some(signed_in));
     let made = web
         .parts

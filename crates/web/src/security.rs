@@ -14,11 +14,11 @@ use store::StoreError;
 
 use crate::account::{self, Notice};
 use crate::authorize::person;
-use crate::fresh::{is_fresh, prove_again};
+use crate::fresh::FreshForm;
 use crate::locale::Locale;
 use crate::page::{self, moment};
 use crate::passkey_sign_in::{can_have_passkeys, door, not_begun};
-use crate::request::{Browser, From, OwnForm};
+use crate::request::{From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
 use crate::second_factor::at;
@@ -74,11 +74,8 @@ pub(crate) async fn security(
 }
 
 /// `POST /account/passkeys/begin`: the options for a new passkey.
-pub async fn begin_passkey(State(web): State<Arc<Web>>, from: From, form: OwnForm) -> Response {
+pub async fn begin_passkey(State(web): State<Arc<Web>>, from: From, FreshForm(form): FreshForm) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return not_begun(&FactorError::Inactive);
-    }
     let at = at(&from, signed_in.cookie.expose(), None);
     let account = signed_in.account.id;
     let asked = web
@@ -97,16 +94,13 @@ pub async fn add_passkey(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let at = at(&from, signed_in.cookie.expose(), None);
     let answered = Answered {
         ceremony: form.field("ceremony"),
+        first: "",
         credential: form.field("credential"),
     };
     let account = signed_in.account.id;
@@ -153,13 +147,9 @@ pub async fn remove_passkey(
     Path(id): Path<String>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let Ok(id) = id.parse::<PasskeyId>() else {
         return page::stale_form(&web, locale);
     };

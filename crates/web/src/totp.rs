@@ -13,10 +13,10 @@ use qrcode::render::svg;
 
 use crate::authorize::person;
 use crate::form_token;
-use crate::fresh::{is_fresh, prove_again};
+use crate::fresh::FreshForm;
 use crate::locale::Locale;
 use crate::page::{Page, render};
-use crate::request::{Browser, From, OwnForm};
+use crate::request::From;
 use crate::router::Web;
 use crate::security::done;
 
@@ -70,11 +70,8 @@ fn page(
 }
 
 /// `POST /account/totp/begin`.
-pub async fn begin(State(web): State<Arc<Web>>, locale: Locale, browser: Browser, form: OwnForm) -> Response {
+pub async fn begin(State(web): State<Arc<Web>>, locale: Locale, FreshForm(form): FreshForm) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let owner = signed_in.session.id.to_string();
     let username = signed_in.account.username.as_str();
     let enrolment = web.parts.factors.new_totp(&owner, &web.site().title, username);
@@ -86,13 +83,9 @@ pub async fn confirm(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let owner = signed_in.session.id.to_string();
     let (ticket, account) = (form.field("ticket"), &signed_in.account);
     let factors = &web.parts.factors;
@@ -120,13 +113,9 @@ pub async fn remove(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    browser: Browser,
-    form: OwnForm,
+    FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return prove_again(&web, locale, &browser, signed_in);
-    }
     let person = person(&from, Some(signed_in));
     let (account, session) = (signed_in.account.id, signed_in.session.id);
     let removed = web.parts.factors.remove_totp(account, session, person).await;

@@ -9,8 +9,9 @@ use audit::Recorder;
 use data_encoding::BASE32_NOPAD;
 use keys::{MasterKey, MasterKeys};
 use model::id::Id as _;
-use model::{Assurance, SessionId};
+use model::{Assurance, SessionId, TokenKind};
 use net::Tasks;
+use store::NewSession;
 use testkit::{Database, TestClock, databases};
 use totp_rs::{Builder, Secret};
 use uuid::Uuid;
@@ -28,6 +29,7 @@ struct Rooms {
     factors: Factors,
     sign_in: SignIn,
     account: AccountId,
+    session: SessionId,
 }
 
 fn at(form: &str) -> At<'_> {
@@ -63,7 +65,22 @@ async fn rooms(database: &Database) -> Rooms {
         .add_with_password(ana, GOOD.to_owned().into())
         .await
         .unwrap();
+    let session = NewSession {
+        id: world.new_id(),
+        digest: keys::digest_of(&world.new_token(TokenKind::Session)),
+        replaces: None,
+        browser: keys::digest_of(&world.new_token(TokenKind::Browser)),
+        account,
+        authenticated_at: world.now(),
+        fresh_for: None,
+        expires_at: world.now() + Duration::from_hours(1000),
+        user_agent: "test".to_owned(),
+        address: "203.0.113.5".to_owned(),
+        proved: store::Proved::default(),
+    };
+    assert!(store.add_session(&session, world.now()).await.unwrap());
     Rooms {
+        session: session.id,
         factors: Factors::new(
             world.clone(),
             Arc::clone(&store),
@@ -103,7 +120,7 @@ impl Rooms {
         let confirmed = self
             .factors
             .confirm_totp(
-                (self.account, self.world.new_id()),
+                (self.account, self.session),
                 &enrolment.ticket,
                 "session",
                 &code,

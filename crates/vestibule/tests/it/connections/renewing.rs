@@ -223,6 +223,7 @@ async fn a_credential_that_the_upstream_refuses_is_renewed_once() {
     let token = door.token_for("own").await;
     accounts.token_requests();
     // A provider in trouble is no reason to end what can be renewed.
+    door.advance(Duration::from_secs(31));
     accounts.says(Some((500, "{}")));
     let (text, is_error) = said(&call_own(&door, &token).await);
     assert!(
@@ -236,9 +237,16 @@ async fn a_credential_that_the_upstream_refuses_is_renewed_once() {
     let reply = call_own(&door, &token).await;
     assert!(!said(&reply).1, "{reply:?}");
     assert_eq!(accounts.token_requests().len(), 1);
-    // The next one is refused for good.
+    // The next one is refused for good; a brand-new one is not renewed at all.
     connect(&door, &accounts, "ana").await;
     accounts.token_requests();
+    let (text, is_error) = said(&call_own(&door, &token).await);
+    assert!(
+        is_error && text.contains("refused this to your account"),
+        "{text}"
+    );
+    assert!(accounts.token_requests().is_empty());
+    door.advance(Duration::from_secs(31));
     let (text, is_error) = said(&call_own(&door, &token).await);
     assert!(
         is_error && text.contains("refused this to your account"),

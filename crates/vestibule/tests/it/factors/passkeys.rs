@@ -251,3 +251,35 @@ async fn a_passkey_is_added_where_it_was_asked_for() {
         browser.page
     );
 }
+
+/// The page for the second factor says whose it waits for: another person's passkey is none, and what is waited for is on
+/// record. A session that has ended adds nothing, and adding ends the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_factor_is_of_who_gave_the_first() {
+    for door in Door::each(named()).await {
+        let engine = door.engine();
+        let mut anas = enrolled(&door, "ana").await;
+        let mut early = door.browser();
+        early.sign_in("ben").await;
+        let mut bens = enrolled(&door, "ben").await;
+        assert!(!is_in(&mut early).await, "{engine}: began without the factor");
+
+        let mut browser = door.browser();
+        password(&mut browser, "ana").await;
+        let page = browser.page.clone();
+        assert_eq!(door.audit("second_factor_asked").await.len(), 1, "{engine}");
+        assert_eq!(
+            browser.use_passkey(&mut bens).await.status,
+            403,
+            "{engine}: ben's"
+        );
+        assert!(!is_in(&mut browser.clone()).await, "{engine}");
+        browser.page = page;
+        assert_eq!(
+            browser.use_passkey(&mut anas).await.status,
+            303,
+            "{engine}: {}",
+            browser.page
+        );
+    }
+}

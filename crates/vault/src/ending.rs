@@ -1,0 +1,134 @@
+//! The end of a connection: doubted because an upstream refused it, or taken away by its owner, at the provider too where
+//! that is possible (RFC 7009).
+
+use audit::{Person, What};
+use model::ServerName;
+use store::{ConnectionKind, StoreError};
+use tracing::warn;
+
+use crate::connections::{Connections, Held};
+use crate::connector::Connector;
+use crate::credential::{Credential, Secrets};
+use crate::linking::Owner;
+use crate::who_am_i::WhoError;
+
+/// Why a connection does not count any more: the provider does not take it.
+const REFUSED: &str = "refused";
+
+/// What became of a credential that an upstream refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The provider does not take it either: it does not count any more.
+    Ended,
+    /// Another one is in its place by now.
+    Replaced,
+    /// The provider takes it: the server itself refuses its owner.
+    Good,
+    /// Nobody can say at this moment.
+    Unknown,
+}
+
+impl Connections {
+    /// An upstream refused a credential: asks the provider what it thinks of it, and ends the connection if it does not
+    /// take it either. Only if that credential is still the one in there, and nothing is there to renew it with: of one that
+    /// can be renewed, the provider's answer to that decides.
+    pub async fn doubt(&self, connector: &Connector, held: &Held, person: &Person) -> Checked {
+        let Some(secrets) = self.secrets(connector, held) else {
+            return Checked::Unknown;
+        };
+        let can_be_renewed = connector.oauth.is_some() && secrets.refresh_token.is_some();
+        let credential = Credential::new(secrets.token.clone().into(), held.name.clone());
+        match connector.who_am_i.ask(&connector.client, &credential).await {
+            Ok(_) => return Checked::Good,
+            Err(WhoError::Refused) if !can_be_renewed => {}
+            Err(WhoError::Refused) => return Checked::Unknown,
+            Err(error) => {
+                warn!(%error, connector = %connector.name, "a refused credential cannot be checked");
+                return Checked::Unknown;
+            }
+        }
+        match self.end(held, REFUSED, person).await {
+            Ok(true) => Checked::Ended,
+            Ok(false) => Checked::Replaced,
+            Err(error) => {
+                warn!(%error, connector = %connector.name, "a connection cannot be ended");
+                Checked::Unknown
+            }
+        }
+    }
+
+    /// Ends a connection, if this is still the credential in there. `false` if it is not, or has ended.
+    pub(crate) async fn end(&self, held: &Held, reason: &str, person: &Person) -> Result<bool, StoreError> {
+        let (account, connector) = (held.account, &held.connector);
+        let now = self.world.now();
+        let ended = self
+            .store
+            .end_connection(account, connector, held.version, reason, now)
+            .await?;
+        if ended {
+            let what = What::ConnectionEnded {
+                account,
+                connector: connector.clone(),
+                reason: reason.to_owned(),
+            };
+            self.record(what, person, Some(held.upstream.clone()));
+        }
+        Ok(ended)
+    }
+
+    /// Removes a connection, for its owner; at the provider too, where that is possible. `None` if there is none, else
+    /// whether the provider revoked it.
+    pub async fn disconnect(
+        &self,
+        by: Owner<'_>,
+        connector: &ServerName,
+    ) -> Result<Option<bool>, StoreError> {
+        let account = by.account.id;
+        let Some(known) = self.store.connection(account, connector).await? else {
+            return Ok(None);
+        };
+        let held = Held::of(known);
+        if !self
+            .store
+            .disconnect(account, connector, self.world.now())
+            .await?
+        {
+            return Ok(None);
+        }
+        let what = What::ConnectionRemoved {
+            account,
+            connector: connector.clone(),
+        };
+        self.record(what, by.person, Some(held.upstream.clone()));
+        Ok(Some(self.revoke(&held).await))
+    }
+
+    async fn revoke(&self, held: &Held) -> bool {
+        let connectors = self.connectors();
+        let connector = connectors.find(held.connector.as_str());
+        // A token that its owner typed is not one of this door's as a client.
+        let Some(connector) = connector.filter(|_| held.kind == ConnectionKind::OAuth) else {
+            return false;
+        };
+        match self.secrets(connector, held) {
+            Some(secrets) => self.revoke_secrets(connector, &secrets).await,
+            None => false,
+        }
+    }
+
+    /// Whether the provider revoked it. The refresh token first: with it the provider ends what came of it (RFC 7009
+    /// section 2.1).
+    pub(crate) async fn revoke_secrets(&self, connector: &Connector, secrets: &Secrets) -> bool {
+        let Some(oauth) = &connector.oauth else {
+            return false;
+        };
+        let token = secrets.refresh_token.as_ref().unwrap_or(&secrets.token);
+        match oauth.client.revoke(token, self.world.now()).await {
+            Ok(revoked) => revoked,
+            Err(error) => {
+                warn!(%error, connector = %connector.name, "a credential was not revoked at its provider");
+                false
+            }
+        }
+    }
+}
