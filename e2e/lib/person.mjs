@@ -62,7 +62,7 @@ export class Person {
   }
 
   async submit(door, page, decision) {
-    const form = page.match(/<form[^>]*action="\/(?:sign-in|consent|logout)[\s\S]*?<\/form>/)?.[0];
+    const form = page.match(/<form[^>]*action="\/(?:sign-in|consent|logout|connect\/later)[\s\S]*?<\/form>/)?.[0];
     assert.ok(form, page);
     const action = new URL(attribute(form.match(/<form[^>]*>/)[0], 'action'), door);
     const body = new URLSearchParams();

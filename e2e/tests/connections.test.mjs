@@ -125,6 +125,39 @@ for (const [name, sdk] of Object.entries(SDKS)) {
   });
 }
 
+for (const [name, sdk] of Object.entries(SDKS)) {
+  test(`${name}: one trip from the consent to the provider's account to the program (CC-106)`, async () => {
+    const listener = createServer((request, response) => response.end('back'));
+    await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    const auth = new MemoryProvider({ client_name: `Trip with ${name}` });
+    auth.redirectUrl = `http://127.0.0.1:${listener.address().port}/callback`;
+    const transport = new sdk.Transport(new URL(door.endpoint), { authProvider: auth });
+    await assert.rejects(new sdk.Client({ name: 'e2e', version: '1' }).connect(transport));
+    const person = await context(browser, EYES[name]);
+    const page = await person.newPage();
+    await page.goto(String(auth.opened.at(-1)));
+    await page.fill('#username', 'ana');
+    await page.fill('#password', PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('button[value=approve]');
+    await look(page, `${name}-trip-consent`);
+    await page.click('button[value=approve]');
+    await page.waitForSelector('form[action="/connect/later"]');
+    await look(page, `${name}-trip-form`);
+    await page.fill('#credential', ANAS);
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.href.startsWith(auth.redirectUrl));
+    await transport.finishAuth(sdk.code(new URL(page.url())));
+    const client = new sdk.Client({ name: 'e2e', version: '1' });
+    await client.connect(new sdk.Transport(new URL(door.endpoint), { authProvider: auth }));
+    assert.ok(!(await call(client)).isError);
+    await client.close();
+    await person.close();
+    listener.close();
+    await door.cli('connection', 'remove', 'ana', 'forge');
+  });
+}
+
 test('a client of the session era that opens addresses is asked to', async () => {
   const client = await connected(SDKS['SDK 1'], 'Opens addresses', { elicitation: { url: {} } });
   await assert.rejects(call(client), (error) => {

@@ -82,15 +82,23 @@ pub enum Decided {
 
 /// The request as the transaction keeps it; nothing of it is read from the browser again (OS-35).
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+pub(crate) struct Kept {
     redirect_uri: RedirectUri,
     state: Option<String>,
     challenge: CodeChallenge,
-    targets: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
     scopes: Scopes,
     nonce: Option<String>,
     auth_time: Timestamp,
     document_digest: Option<[u8; 32]>,
+}
+
+impl Kept {
+    /// What a transaction is about.
+    pub(crate) fn of(transaction: &Transaction) -> Result<Self, StoreError> {
+        serde_json::from_str(&transaction.request)
+            .map_err(|error| StoreError::corrupt("transactions.request", error))
+    }
 }
 
 impl AuthorizationServer {
@@ -235,8 +243,7 @@ impl AuthorizationServer {
         let Some(transaction) = self.store.transaction(id, signed_in.session.id).await? else {
             return Ok(Decided::Gone);
         };
-        let kept: Kept = serde_json::from_str(&transaction.request)
-            .map_err(|error| StoreError::corrupt("transactions.request", error))?;
+        let kept = Kept::of(&transaction)?;
         let resolved = self
             .resolve_client(transaction.client.as_str(), Some(signed_in.account.id))
             .await?;

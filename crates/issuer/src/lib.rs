@@ -10,6 +10,7 @@
 //! grant still stand" is asked in one place for all of them. [`standing`] is what has been taken back;
 //! [`verify`] checks our own access tokens and [`service_tokens`] our service tokens, and both ask it on every hit.
 
+pub mod approved;
 pub mod authorize;
 pub mod client_authentication;
 pub mod client_names;
@@ -35,6 +36,7 @@ mod testing;
 pub mod userinfo;
 pub mod verify;
 
+pub use approved::Approved;
 pub use authorize::{Outcome, Refused, Return};
 pub use client_names::{ClientName, ClientNames};
 pub use clients::{ClientFace, Vouching};

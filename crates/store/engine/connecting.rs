@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use model::id::Id as _;
-use model::{ServerName, SessionId, Timestamp};
-use store::{Connecting, NewConnecting, Result};
+use model::{ServerName, Timestamp};
+use store::{Connecting, NewConnecting, Result, TakenConnecting};
 use uuid::Uuid;
 
 use crate::db::Engine;
@@ -14,11 +14,13 @@ impl Connecting for Engine {
     async fn begin_connecting(&self, connecting: &NewConnecting) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query!(
-            "INSERT INTO connecting (state, browser, connector, session_id, expires_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO connecting (state, browser, connector, session_id, approved, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
             connecting.state.as_slice(),
             connecting.browser.as_slice(),
             connecting.connector.as_str(),
             connecting.session.uuid(),
+            connecting.approved.as_deref(),
             connecting.expires_at.as_millis()
         )
         .execute(tx.conn())
@@ -33,11 +35,11 @@ impl Connecting for Engine {
         browser: &[u8; 32],
         connector: &ServerName,
         now: Timestamp,
-    ) -> Result<Option<SessionId>> {
+    ) -> Result<Option<TakenConnecting>> {
         let mut tx = self.begin().await?;
-        let taken = sqlx::query_scalar!(
+        let taken = sqlx::query!(
             r#"DELETE FROM connecting WHERE state = $1 AND browser = $2 AND connector = $3 AND expires_at > $4
-               RETURNING session_id AS "session_id!: Uuid""#,
+               RETURNING session_id AS "session_id!: Uuid", approved"#,
             state.as_slice(),
             browser.as_slice(),
             connector.as_str(),
@@ -51,6 +53,9 @@ impl Connecting for Engine {
             return Ok(None);
         }
         tx.commit().await?;
-        Ok(taken.map(id))
+        Ok(taken.map(|row| TakenConnecting {
+            session: id(row.session_id),
+            approved: row.approved,
+        }))
     }
 }

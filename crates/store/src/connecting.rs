@@ -16,8 +16,19 @@ pub struct NewConnecting {
     pub connector: ServerName,
     /// Whose session it is begun in.
     pub session: SessionId,
+    /// The approval that waits for it, sealed, if one does.
+    pub approved: Option<String>,
     /// Until when the browser may come back.
     pub expires_at: Timestamp,
+}
+
+/// Somebody who is back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenConnecting {
+    /// Whose session it was begun in.
+    pub session: SessionId,
+    /// The approval that waits for it.
+    pub approved: Option<String>,
 }
 
 /// The `connecting` table.
@@ -25,13 +36,13 @@ pub struct NewConnecting {
 pub trait Connecting {
     /// Keeps who leaves.
     async fn begin_connecting(&self, connecting: &NewConnecting) -> Result<()>;
-    /// Takes who comes back: once, in the browser that began it, from the provider it left for, in time. Gives the session
-    /// in which it was begun; `None` otherwise, and what another browser shows stays for the right one.
+    /// Takes who comes back: once, in the browser that began it, from the provider it left for, in time.
+    /// `None` otherwise, and what another browser shows stays for the right one.
     async fn take_connecting(
         &self,
         state: &[u8; 32],
         browser: &[u8; 32],
         connector: &ServerName,
         now: Timestamp,
-    ) -> Result<Option<SessionId>>;
+    ) -> Result<Option<TakenConnecting>>;
 }

@@ -54,7 +54,7 @@ pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};
 pub use clients::{Client, ClientSource, Clients, NewClient};
 pub use codes::{Code, Codes, NewGrant, Redemption};
-pub use connecting::{Connecting, NewConnecting};
+pub use connecting::{Connecting, NewConnecting, TakenConnecting};
 pub use connections::{
     Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection, Renewed,
 };

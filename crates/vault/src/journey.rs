@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
 use model::{ExposeSecret as _, SessionId};
 use relying::oauth_client::ClientError;
-use store::{ConnectionKind, NewConnecting, StoreError};
+use store::{ConnectionKind, NewConnecting, StoreError, TakenConnecting};
 use thiserror::Error;
 
 use crate::connections::Connections;
@@ -34,6 +34,8 @@ pub struct Leaving<'a> {
     pub session: SessionId,
     /// Where the provider sends it back to.
     pub redirect_uri: &'a str,
+    /// The approval that waits for it, sealed, if one does.
+    pub approved: Option<&'a str>,
 }
 
 /// What the browser is back with.
@@ -83,19 +85,20 @@ impl Connections {
                 browser: sha256(leaving.browser.as_bytes()),
                 connector: connector.name.clone(),
                 session: leaving.session,
+                approved: leaving.approved.map(str::to_owned),
                 expires_at: now + AWAY,
             })
             .await?;
         Ok(url.into())
     }
 
-    /// Takes who is back, once; gives the session in which it was begun. What cannot be of ours is not looked up.
+    /// Takes who is back, once. What cannot be of ours is not looked up.
     pub async fn take(
         &self,
         connector: &Connector,
         browser: &str,
         state: &str,
-    ) -> Result<Option<SessionId>, StoreError> {
+    ) -> Result<Option<TakenConnecting>, StoreError> {
         if browser.is_empty() || state.len() != STATE {
             return Ok(None);
         }

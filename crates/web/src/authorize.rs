@@ -67,7 +67,9 @@ pub async fn authorize(
             sign_in::page(&web, locale, &browser, StatusCode::OK, asked)
         }
         Ok(Outcome::Ask(question)) => match signed_in {
-            Some(signed_in) => consent::page(&web, locale, &question, &signed_in),
+            Some(signed_in) => consent::page(&web, locale, &question, &signed_in)
+                .await
+                .unwrap_or_else(|error| page::unavailable(&web, locale, &error)),
             None => see_other("/sign-in"),
         },
         Ok(Outcome::Return(back)) => go(&web, locale, &back),

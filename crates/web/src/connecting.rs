@@ -6,35 +6,28 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use audit::Person;
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use people::SignedIn;
 use protocol::Params;
 use relying::oauth_client::ClientError;
-use vault::{
-    Back, ConnectError, Connector, LeaveError, Leaving, LinkError, Owner, UpstreamAccount, WhoError,
-};
+use vault::{ConnectError, Connector, LinkError, Owner, UpstreamAccount, WhoError};
 
 use crate::authorize::person;
+use crate::connect_first;
 use crate::connections::offered;
-use crate::cookies::Cookie;
 use crate::form_token;
 use crate::locale::Locale;
 use crate::onward::Onward;
 use crate::page::{self, Message, Page, render};
 use crate::request::{Browser, From, OwnForm, RawQuery};
-use crate::return_to_client::see_other;
 use crate::router::Web;
 use crate::sign_in::{self, Asked};
 
 /// Where it is.
 pub(crate) const PAGE: &str = "/connect";
-/// Where its form goes that leads to the provider.
-pub(crate) const LEAVE: &str = "/connect/leave";
-/// Where browsers come back to; the connector's name follows, so that what one provider gave is never shown to another
-/// (mix-up, OS-46).
-pub(crate) const CALLBACK: &str = "/connect/callback";
 
 #[derive(Template)]
 #[template(path = "connecting.html")]
@@ -49,7 +42,30 @@ struct ConnectingPage {
     browser: bool,
     typed: Option<Typed>,
     error: Option<String>,
+    /// The approval that waits for it, sealed.
+    approved: Option<String>,
     token: String,
+}
+
+/// What is to be connected.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    /// The provider.
+    pub(crate) connector: &'a Connector,
+    /// The titles of the servers that need it.
+    pub(crate) servers: &'a [String],
+    /// The approval that waits for it, sealed.
+    pub(crate) approved: Option<&'a str>,
+}
+
+impl<'a> About<'a> {
+    pub(crate) fn new(connector: &'a Connector, servers: &'a [String], approved: Option<&'a str>) -> Self {
+        Self {
+            connector,
+            servers,
+            approved,
+        }
+    }
 }
 
 /// What is said about a token to type.
@@ -90,16 +106,20 @@ pub async fn show(
             return not_this_link(&web, locale, error);
         }
     }
-    page(&web, locale, &signed_in, (&connector, &servers), None).await
+    let about = About::new(&connector, &servers, None);
+    page(&web, locale, &signed_in, about, None).await
 }
 
-async fn page(
+pub(crate) async fn page(
     web: &Web,
     locale: Locale,
     signed_in: &SignedIn,
-    (connector, servers): (&Connector, &[String]),
+    about: About<'_>,
     error: Option<(StatusCode, String)>,
 ) -> Response {
+    let About {
+        connector, servers, ..
+    } = about;
     let account = signed_in.account.id;
     let known = match web.parts.connections.find(account, &connector.name).await {
         Ok(known) => known.filter(|known| known.ended.is_none()),
@@ -126,6 +146,7 @@ async fn page(
             help_url: token.help_url.as_ref().map(ToString::to_string),
         }),
         error,
+        approved: about.approved.map(str::to_owned),
         token: form_token::for_cookie(signed_in.cookie.expose()),
     };
     render(status, &template)
@@ -137,19 +158,21 @@ pub async fn submit(State(web): State<Arc<Web>>, from: From, locale: Locale, for
     let Some((connector, servers)) = offered(&web, signed_in, form.field("to")) else {
         return unknown(&web, locale);
     };
-    let about = (&*connector, servers.as_slice());
+    let approved = connect_first::waiting(&web, &form);
+    let about = About::new(&connector, &servers, approved);
     if web.token_checks.take(&signed_in.account.id).is_err() {
         let error = (StatusCode::TOO_MANY_REQUESTS, locale.t("connecting-slowed"));
         return page(&web, locale, signed_in, about, Some(error)).await;
     }
     let typed = form.field("credential").trim().to_owned().into();
+    let person = person(&from, Some(signed_in));
     let owner = Owner {
         account: &signed_in.account,
-        person: &person(&from, Some(signed_in)),
+        person: &person,
     };
     let connected = web.parts.connections.connect_with_token(owner, &connector, typed);
     match connected.await {
-        Ok(who) => done(&web, locale, &connector, &who),
+        Ok(who) => done(&web, locale, about, (signed_in, &person), &who).await,
         Err(ConnectError::Store(error)) => page::unavailable(&web, locale, &error),
         Err(error) => {
             let error = problem(locale, &connector.title, &error);
@@ -158,7 +181,18 @@ pub async fn submit(State(web): State<Arc<Web>>, from: From, locale: Locale, for
     }
 }
 
-fn done(web: &Web, locale: Locale, connector: &Connector, who: &UpstreamAccount) -> Response {
+/// Connected: back to the program that waits for it, or a page that says so.
+pub(crate) async fn done(
+    web: &Web,
+    locale: Locale,
+    about: About<'_>,
+    (signed_in, person): (&SignedIn, &Person),
+    who: &UpstreamAccount,
+) -> Response {
+    let connector = about.connector;
+    if let Some(approved) = about.approved {
+        return connect_first::go_on(web, locale, approved, (signed_in, person)).await;
+    }
     let message = Message {
         title: locale.t1("connecting-done-title", "provider", &connector.title),
         text: locale.t1("connecting-done-text", "name", who.shown()),
@@ -168,124 +202,8 @@ fn done(web: &Web, locale: Locale, connector: &Connector, who: &UpstreamAccount)
     page::message(web, locale, StatusCode::OK, message)
 }
 
-fn redirect_uri(web: &Web, connector: &Connector) -> String {
-    format!("{}{CALLBACK}/{}", web.site().origin, connector.name)
-}
-
-/// `POST /connect/leave`: to the provider.
-pub async fn leave(State(web): State<Arc<Web>>, locale: Locale, browser: Browser, form: OwnForm) -> Response {
-    let signed_in = &form.signed_in;
-    let Some((connector, servers)) = offered(&web, signed_in, form.field("to")) else {
-        return unknown(&web, locale);
-    };
-    let cookie = browser.form_cookie(&web);
-    let leaving = Leaving {
-        browser: &cookie.value,
-        session: signed_in.session.id,
-        redirect_uri: &redirect_uri(&web, &connector),
-    };
-    match web.parts.connections.leave(&connector, &leaving).await {
-        Ok(url) => {
-            let mut response = see_other(&url);
-            cookie.send(&web, response.headers_mut());
-            response
-        }
-        Err(LeaveError::Store(error)) => page::unavailable(&web, locale, &error),
-        Err(error) => {
-            tracing::warn!(%error, connector = %connector.name, "nobody can leave for a provider");
-            let text = locale.t1("connecting-unavailable", "provider", &connector.title);
-            let about = (&*connector, servers.as_slice());
-            page(
-                &web,
-                locale,
-                signed_in,
-                about,
-                Some((StatusCode::BAD_GATEWAY, text)),
-            )
-            .await
-        }
-    }
-}
-
-/// `GET /connect/callback/{connector}` (RFC 6749 section 4.1.2).
-pub async fn callback(
-    State(web): State<Arc<Web>>,
-    Path(name): Path<String>,
-    from: From,
-    locale: Locale,
-    browser: Browser,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let connectors = web.parts.connections.connectors();
-    let Some(connector) = connectors.find(&name) else {
-        return unknown(&web, locale);
-    };
-    let params = Params::parse(query.as_bytes()).unwrap_or_default();
-    let one = |name: &str| params.one(name).ok().flatten();
-    let state = one("state").unwrap_or_default();
-    let cookie = browser.cookie(&web, Cookie::Form).unwrap_or_default();
-    let session = match web.parts.connections.take(connector, &cookie, state).await {
-        Ok(session) => session,
-        Err(error) => return page::unavailable(&web, locale, &error),
-    };
-    // Whoever signed in meanwhile in this browser is not who wanted it.
-    let signed_in = browser.signed_in(&web).await;
-    let signed_in = signed_in.filter(|signed_in| Some(signed_in.session.id) == session);
-    let Some(signed_in) = signed_in else {
-        return gone(&web, locale);
-    };
-    let Some((connector, servers)) = offered(&web, &signed_in, &name) else {
-        return unknown(&web, locale);
-    };
-    let about = (&*connector, servers.as_slice());
-    let said = |key: &str| locale.t1(key, "provider", &connector.title);
-    if let Some(error) = one("error") {
-        let error: String = error.chars().take(80).collect();
-        tracing::info!(error, connector = %connector.name, "a provider sent somebody back with an error");
-        let text = said("connecting-gave-up");
-        return page(
-            &web,
-            locale,
-            &signed_in,
-            about,
-            Some((StatusCode::FORBIDDEN, text)),
-        )
-        .await;
-    }
-    let back = Back {
-        browser: &cookie,
-        redirect_uri: &redirect_uri(&web, &connector),
-        state,
-        code: one("code").unwrap_or_default(),
-        // What is there and cannot be read is of nobody.
-        iss: one("iss").or_else(|| params.has("iss").then_some("")),
-    };
-    let owner = Owner {
-        account: &signed_in.account,
-        person: &person(&from, Some(&signed_in)),
-    };
-    match web.parts.connections.arrive(owner, &connector, &back).await {
-        Ok(who) => done(&web, locale, &connector, &who),
-        Err(ConnectError::Store(error)) => page::unavailable(&web, locale, &error),
-        Err(error) => {
-            let error = problem(locale, &connector.title, &error);
-            page(&web, locale, &signed_in, about, Some(error)).await
-        }
-    }
-}
-
-fn gone(web: &Web, locale: Locale) -> Response {
-    let message = Message {
-        title: locale.t("connecting-lost-title"),
-        text: locale.t("connecting-lost-text"),
-        link: Some(("/connections".to_owned(), locale.t("connecting-done-link"))),
-        ..Message::default()
-    };
-    page::problem(web, locale, StatusCode::BAD_REQUEST, "connecting_gone", message)
-}
-
 /// What to tell somebody whose token was not taken.
-fn problem(locale: Locale, provider: &str, error: &ConnectError) -> (StatusCode, String) {
+pub(crate) fn problem(locale: Locale, provider: &str, error: &ConnectError) -> (StatusCode, String) {
     let said = |key: &str| locale.t1(key, "provider", provider);
     match error {
         ConnectError::NotAToken => (StatusCode::BAD_REQUEST, said("connecting-not-a-token")),
@@ -309,7 +227,7 @@ fn problem(locale: Locale, provider: &str, error: &ConnectError) -> (StatusCode,
     }
 }
 
-fn unknown(web: &Web, locale: Locale) -> Response {
+pub(crate) fn unknown(web: &Web, locale: Locale) -> Response {
     let message = Message {
         title: locale.t("connecting-unknown-title"),
         text: locale.t("connecting-unknown-text"),

@@ -21,9 +21,10 @@ use vault::Connections;
 
 use crate::onward::Onward;
 use crate::{
-    account, apps, assets, authorize, company_links, company_sign_in, connecting, connections, consent, cors,
-    fallback, home, introspection, invitation, logout, metadata, page, passkey_sign_in, recovery_codes,
-    registration, revocation, second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
+    account, apps, assets, authorize, company_links, company_sign_in, connect_first, connecting,
+    connecting_away, connections, consent, cors, fallback, home, introspection, invitation, logout, metadata,
+    page, passkey_sign_in, recovery_codes, registration, revocation, second_factor, security, sessions,
+    sign_in, step_up, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -260,10 +261,17 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             connecting::PAGE,
             get(connecting::show).post(connecting::submit.layer(csrf.clone())),
         )
-        .route(connecting::LEAVE, post(connecting::leave.layer(csrf.clone())))
         .route(
-            &format!("{}/{{connector}}", connecting::CALLBACK),
-            get(connecting::callback),
+            connecting_away::LEAVE,
+            post(connecting_away::leave.layer(csrf.clone())),
+        )
+        .route(
+            connect_first::LATER,
+            post(connect_first::later.layer(csrf.clone())),
+        )
+        .route(
+            &format!("{}/{{connector}}", connecting_away::CALLBACK),
+            get(connecting_away::callback),
         )
         .route("/connections", get(connections::show))
         .route(

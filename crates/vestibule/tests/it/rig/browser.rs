@@ -156,14 +156,16 @@ impl<'a> Browser<'a> {
         self.answer("deny").await.location().to_owned()
     }
 
-    /// From an authorization request to the way back to the client.
+    /// From an authorization request to the way back to the client, with nothing connected on the way.
     pub(crate) async fn approve(&mut self, target: &str, username: &str) -> String {
-        let reply = self.authorize(target, username).await;
-        let reply = if reply.status == 200 {
-            self.answer("approve").await
-        } else {
-            reply
-        };
+        let mut reply = self.authorize(target, username).await;
+        if reply.status == 200 {
+            reply = self.answer("approve").await;
+        }
+        if reply.status == 200 && self.page.contains("action=\"/connect/later\"") {
+            let form = self.form("/connect/later");
+            reply = self.submit(&form).await;
+        }
         assert_eq!(reply.status, 303, "{}", self.page);
         reply.location().to_owned()
     }
