@@ -124,8 +124,13 @@ pub enum What {
         account: Option<AccountId>,
         reason: String,
     },
-    /// Somebody signed out, or a session was ended.
-    SignedOut { account: AccountId, session: SessionId },
+    /// Somebody signed out, or a session was ended; by the provider that began it, if one is named.
+    SignedOut {
+        account: AccountId,
+        session: SessionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+    },
     /// A password was set or changed.
     PasswordSet { account: AccountId, by_invitation: bool },
     /// A factor beyond the password was added to an account, changed, used up or taken away by its owner.

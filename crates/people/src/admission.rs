@@ -58,6 +58,7 @@ impl Company {
                     .clone()
                     .filter(|acr| Assurance::of_acr(Some(acr)) == Assurance::OneFactor),
                 amr: profile.amr.clone(),
+                session: profile.sid.clone(),
             },
             there: Some(ProvedThere {
                 at: profile.auth_time,

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod admission;
 pub mod company;
+pub mod company_logout;
 pub mod directory;
 pub mod factors;
 pub mod guessing;

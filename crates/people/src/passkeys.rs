@@ -144,6 +144,7 @@ impl Factors {
                 provider: None,
                 acr: Assurance::Passkey.acr().map(str::to_owned),
                 amr: Some("pop user mfa".to_owned()),
+                session: None,
             },
             there: None,
         })

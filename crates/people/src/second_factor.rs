@@ -62,6 +62,8 @@ struct Kept {
     provider: Option<String>,
     acr: Option<String>,
     amr: Option<String>,
+    #[serde(default)]
+    session: Option<String>,
     /// Milliseconds.
     at: Option<i64>,
     /// Seconds.
@@ -76,6 +78,7 @@ impl Kept {
             provider: proof.proved.provider.clone(),
             acr: proof.proved.acr.clone(),
             amr: proof.proved.amr.clone(),
+            session: proof.proved.session.clone(),
             at: there.and_then(|there| there.at).map(Timestamp::as_millis),
             lifetime: there.map(|there| there.lifetime.as_secs()),
         }
@@ -98,6 +101,7 @@ impl Kept {
                 provider: self.provider,
                 acr: Assurance::TwoFactors.acr().map(str::to_owned),
                 amr: Some(amr),
+                session: self.session,
             },
             there,
         }

@@ -196,7 +196,12 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let ended = self.store.end_session(session, account, self.world.now()).await?;
         if ended {
-            self.recorder.record(What::SignedOut { account, session }, person);
+            let what = What::SignedOut {
+                account,
+                session,
+                provider: None,
+            };
+            self.recorder.record(what, person);
         }
         Ok(ended)
     }

@@ -133,6 +133,7 @@ impl SignIn {
                     provider: None,
                     acr: None,
                     amr: Some("pwd".to_owned()),
+                    session: None,
                 },
                 there: None,
             })),

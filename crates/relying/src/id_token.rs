@@ -19,11 +19,11 @@ use crate::key_set::{KeySet, KeyTrouble};
 
 /// What ID tokens may be signed with: asymmetric alone, so that no secret of ours, and no public key, can make one
 /// (OS-121).
-const ALGORITHMS: [&str; 6] = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
+pub(crate) const ALGORITHMS: [&str; 6] = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
 /// The longest token: two hundred groups with long names fit.
 const LONGEST: usize = 64 << 10;
 /// The longest `sub` (OpenID Connect Core section 2).
-const LONGEST_SUBJECT: usize = 255;
+pub(crate) const LONGEST_SUBJECT: usize = 255;
 
 /// What an ID token has to say.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod discovery;
 pub mod id_token;
 pub mod key_set;
+pub mod logout_token;
 pub mod metadata;
 pub mod oauth_client;
 pub mod profile;
@@ -18,6 +19,7 @@ pub mod trusted;
 
 pub use access::ForeignAccess;
 pub use claims::{ClaimNames, ClaimPath};
+pub use logout_token::{BadLogoutToken, LoggedOut};
 pub use metadata::{ClientAuthentication, ProviderMetadata};
 pub use oauth_client::OAuthClient;
 pub use profile::Profile;

@@ -26,6 +26,8 @@ pub struct ProviderMetadata {
     pub token_endpoint: Url,
     /// Where more is said of the person, if anywhere.
     pub userinfo_endpoint: Option<Url>,
+    /// Where browsers go to sign out there (OpenID Connect RP-Initiated Logout 1.0 section 2.1).
+    pub end_session_endpoint: Option<Url>,
     /// Whether every answer names its issuer (RFC 9207 section 3).
     pub names_issuer: bool,
     /// How a client with a secret proves itself if the configuration does not say.
@@ -53,6 +55,7 @@ impl ProviderMetadata {
             authorization_endpoint: endpoint("authorization_endpoint")?,
             token_endpoint: endpoint("token_endpoint")?,
             userinfo_endpoint: endpoint("userinfo_endpoint").ok(),
+            end_session_endpoint: endpoint("end_session_endpoint").ok(),
             names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
             with_secret: with_secret(&document["token_endpoint_auth_methods_supported"]),
         })

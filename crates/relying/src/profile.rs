@@ -4,6 +4,7 @@ use model::Timestamp;
 use serde_json::Value;
 
 use crate::claims::{ClaimNames, ClaimPath, time};
+use crate::logout_token::LONGEST_SID;
 
 /// Methods of one proof that are kept.
 const MOST_METHODS: usize = 20;
@@ -29,6 +30,8 @@ pub struct Profile {
     pub acr: Option<String>,
     /// The methods, separated by spaces.
     pub amr: Option<String>,
+    /// `sid`: the session there, by which the provider may say that it has ended.
+    pub sid: Option<String>,
 }
 
 impl Profile {
@@ -81,6 +84,10 @@ impl Profile {
             auth_time: time(claims, "auth_time"),
             acr: words(claims["acr"].as_str().unwrap_or_default().to_owned()),
             amr: words(methods.join(" ")),
+            sid: claims["sid"]
+                .as_str()
+                .filter(|sid| !sid.is_empty() && sid.len() <= LONGEST_SID)
+                .map(str::to_owned),
         }
     }
 }

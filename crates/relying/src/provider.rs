@@ -19,6 +19,7 @@ use crate::claims::ClaimNames;
 use crate::discovery;
 use crate::id_token::{BadIdToken, Expected, IdToken};
 use crate::key_set::{KeySet, Source};
+use crate::logout_token::{self, BadLogoutToken, LoggedOut};
 use crate::metadata::{ClientAuthentication, MetadataError, ProviderMetadata};
 use crate::profile::Profile;
 use crate::token_request::{self, TokenError};
@@ -248,6 +249,23 @@ impl OpenIdProvider {
             None if self.metadata(now).await?.names_issuer => Err(ProviderError::Issuer),
             None => Ok(()),
         }
+    }
+
+    /// Whose session at the provider has ended, by a token that the provider sends.
+    pub async fn logged_out(&self, token: &str, now: Timestamp) -> Result<LoggedOut, BadLogoutToken> {
+        let relation = &self.relation;
+        let ours = (relation.issuer.as_str(), relation.client_id.as_str());
+        logout_token::check(token, ours, &self.keys, relation.leeway, now).await
+    }
+
+    /// Where a browser signs out there, if the provider has such a page. Nothing is asked to come back: not every provider
+    /// knows the address.
+    pub async fn sign_out_url(&self, now: Timestamp) -> Option<Url> {
+        let metadata = self.metadata(now).await.ok()?;
+        let mut url = metadata.end_session_endpoint.clone()?;
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.relation.client_id);
+        Some(url)
     }
 
     /// Redeems the code and says who came.

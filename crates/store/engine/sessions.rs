@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::id::Id;
 use model::{AccountId, Change, SessionId, Timestamp, TokenDigest};
-use store::{NewSession, Proved, Result, Session, Sessions};
+use store::{EndedThere, NewSession, Proved, Result, Session, Sessions};
 use uuid::Uuid;
 
 use crate::db::{Engine, Tx};
@@ -22,6 +22,7 @@ struct Row {
     provider: Option<String>,
     acr: Option<String>,
     amr: Option<String>,
+    provider_session: Option<String>,
 }
 
 impl TryFrom<Row> for Session {
@@ -41,6 +42,7 @@ impl TryFrom<Row> for Session {
                 provider: row.provider,
                 acr: row.acr,
                 amr: row.amr,
+                session: row.provider_session,
             },
         })
     }
@@ -129,8 +131,8 @@ impl Sessions for Engine {
         }
         sqlx::query!(
             "INSERT INTO sessions (id, digest, account_id, created_at, authenticated_at, fresh_for, last_seen_at,
-                 expires_at, user_agent, address, provider, acr, amr)
-             VALUES ($1, $2, $3, $4, $9, $5, $4, $6, $7, $8, $10, $11, $12)",
+                 expires_at, user_agent, address, provider, acr, amr, provider_session)
+             VALUES ($1, $2, $3, $4, $9, $5, $4, $6, $7, $8, $10, $11, $12, $13)",
             session.id.uuid(),
             session.digest.as_bytes(),
             session.account.uuid(),
@@ -142,7 +144,8 @@ impl Sessions for Engine {
             session.authenticated_at.as_millis(),
             session.proved.provider,
             session.proved.acr,
-            session.proved.amr
+            session.proved.amr,
+            session.proved.session
         )
         .execute(tx.conn())
         .await
@@ -171,7 +174,7 @@ impl Sessions for Engine {
             Row,
             r#"SELECT sessions.id AS "id: Uuid", account_id AS "account_id: Uuid", sessions.created_at,
                       authenticated_at, fresh_for, last_seen_at, expires_at, user_agent, address, provider, acr,
-                      amr
+                      amr, provider_session
                FROM sessions JOIN accounts ON accounts.id = account_id
                WHERE digest = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3
                      AND accounts.status = 'active'"#,
@@ -207,7 +210,8 @@ impl Sessions for Engine {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", created_at, authenticated_at, fresh_for,
-                      last_seen_at, expires_at, user_agent, address, provider, acr, amr
+                      last_seen_at, expires_at, user_agent, address, provider, acr, amr,
+                      provider_session
                FROM sessions
                WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3
                ORDER BY last_seen_at DESC"#,
@@ -239,6 +243,48 @@ impl Sessions for Engine {
         tx.change(Change::SessionEnded { session: id }, now).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn end_sessions_of_provider(
+        &self,
+        there: &EndedThere<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, AccountId)>> {
+        if there.account.is_none() && there.session.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin().await?;
+        let rows = sqlx::query!(
+            r#"UPDATE sessions SET ended_at = $5
+               WHERE provider = $1 AND ($2 = '' OR provider_session = $2)
+                     AND (account_id = $3 OR $3 = $6) AND created_at <= $4 AND ended_at IS NULL
+               RETURNING id AS "id!: Uuid", account_id AS "account_id!: Uuid""#,
+            there.provider,
+            there.session.unwrap_or_default(),
+            there.account.map_or(Uuid::nil(), Id::uuid),
+            there.until.as_millis(),
+            now.as_millis(),
+            Uuid::nil()
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(failed)?;
+        if rows.is_empty() {
+            tx.give_up().await?;
+            return Ok(Vec::new());
+        }
+        let ended: Vec<(SessionId, AccountId)> = rows
+            .into_iter()
+            .map(|row| (id(row.id), id(row.account_id)))
+            .collect();
+        tell(
+            &mut tx,
+            ended.iter().map(|(session, _)| session.uuid()).collect(),
+            now,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     async fn knows_browser(&self, browser: &TokenDigest, account: AccountId) -> Result<bool> {

@@ -72,7 +72,7 @@ pub use passkeys::{Passkey, Passkeys};
 pub use recovery_codes::RecoveryCodes;
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
 pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};
-pub use sessions::{NewSession, Proved, Session, Sessions};
+pub use sessions::{EndedThere, NewSession, Proved, Session, Sessions};
 pub use sign_ins::{NewSignIn, SignIns, UnderWay};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use tasks::{Task, Tasks};

@@ -39,6 +39,21 @@ pub struct Proved {
     pub acr: Option<String>,
     /// The methods (RFC 8176), separated by spaces; none for a session of before they were kept.
     pub amr: Option<String>,
+    /// The session at the provider, if it has named one (`sid`, OpenID Connect Back-Channel Logout 1.0 section 2.1).
+    pub session: Option<String>,
+}
+
+/// Which sessions a provider has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedThere<'a> {
+    /// What the configuration calls the provider that began them.
+    pub provider: &'a str,
+    /// Whose; anybody's if the session is named.
+    pub account: Option<AccountId>,
+    /// Its name there; all of the account if none.
+    pub session: Option<&'a str>,
+    /// What began later is not meant.
+    pub until: Timestamp,
 }
 
 /// A session to be made.
@@ -91,6 +106,12 @@ pub trait Sessions {
     ) -> Result<Vec<Session>>;
     /// Ends a session of this account. `false` if there is no such live one.
     async fn end_session(&self, id: SessionId, account: AccountId, now: Timestamp) -> Result<bool>;
+    /// Ends those that a provider has ended; gives which, and whose. None if neither account nor session is named.
+    async fn end_sessions_of_provider(
+        &self,
+        ended: &EndedThere<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, AccountId)>>;
     /// Whether this browser signed in to this account before.
     async fn knows_browser(&self, browser: &TokenDigest, account: AccountId) -> Result<bool>;
 }

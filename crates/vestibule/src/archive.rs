@@ -26,8 +26,8 @@ use crate::house::Foundation;
 
 /// The format that is written, and the newest that is read. In the second, a refresh token is rotated when the next of
 /// its chain is there; whoever reads that as the first would take rotated ones for good. In the third are factors and
-/// connections, which whoever does not know the tables cannot put back.
-const FORMAT: u32 = 3;
+/// connections, and in the fourth the sessions of providers, which whoever does not know them cannot put back.
+const FORMAT: u32 = 4;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {

@@ -27,6 +27,7 @@ sign-in-busy = Many people are signing in at this moment. Wait a few seconds and
 sign-in-forgotten = Forgotten your password? Your administrator can give you a link to set a new one.
 signed-in-as = Signed in as
 signed-out-title = You are signed out
+signed-out-there = Sign out at { $provider } too
 signed-out-text = Programs that you have connected stay connected. To disconnect one, sign in and open “Apps”.
 
 sign-in-with = Sign in with { $provider }

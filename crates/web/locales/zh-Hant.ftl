@@ -26,6 +26,7 @@ sign-in-busy = 目前有許多人正在登入，請稍候幾秒再試。
 sign-in-forgotten = 忘記密碼了嗎？管理員可以給您一個設定新密碼的連結。
 signed-in-as = 登入身分
 signed-out-title = 您已登出
+signed-out-there = 也從 { $provider } 登出
 signed-out-text = 您已連結的程式仍保持連結。若要中斷，請登入並開啟「應用程式」。
 
 sign-in-with = 使用 { $provider } 登入

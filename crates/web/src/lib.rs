@@ -9,6 +9,7 @@ pub mod apps;
 pub mod assets;
 pub mod authorize;
 pub mod company_links;
+pub mod company_logout;
 pub mod company_sign_in;
 mod company_trouble;
 pub mod connect;

@@ -10,6 +10,7 @@ use people::SignedIn;
 use protocol::Params;
 
 use crate::authorize::person;
+use crate::company_logout;
 use crate::cookies::{self, Cookie};
 use crate::form_token;
 use crate::locale::Locale;
@@ -76,7 +77,7 @@ async fn ask(web: &Web, locale: Locale, browser: &Browser, params: &Params) -> R
         }
         None => request
             .back
-            .map_or_else(|| signed_out(web, locale), |back| see_other(&back)),
+            .map_or_else(|| signed_out(web, locale, None), |back| see_other(&back)),
     }
 }
 
@@ -96,9 +97,10 @@ async fn end(web: &Web, locale: Locale, from: &From, signed_in: &SignedIn, param
     };
     match ended.await {
         Ok(request) => {
-            let mut response = request
-                .back
-                .map_or_else(|| signed_out(web, locale), |back| see_other(&back));
+            let mut response = match request.back {
+                Some(back) => see_other(&back),
+                None => signed_out(web, locale, company_logout::there(web, locale, signed_in).await),
+            };
             cookies::clear(response.headers_mut(), Cookie::Session, &web.site().origin);
             response
         }
@@ -106,11 +108,12 @@ async fn end(web: &Web, locale: Locale, from: &From, signed_in: &SignedIn, param
     }
 }
 
-fn signed_out(web: &Web, locale: Locale) -> Response {
+/// Says so; `there` is the way to the sign-out of the provider at which the session began.
+pub(crate) fn signed_out(web: &Web, locale: Locale, there: Option<(String, String)>) -> Response {
     let message = Message {
         title: locale.t("signed-out-title"),
         text: locale.t("signed-out-text"),
-        link: Some(("/sign-in".to_owned(), locale.t("sign-in-title"))),
+        link: there.or_else(|| Some(("/sign-in".to_owned(), locale.t("sign-in-title")))),
         ..Message::default()
     };
     page::message(web, locale, StatusCode::OK, message)

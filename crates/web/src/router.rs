@@ -21,10 +21,10 @@ use vault::Connections;
 
 use crate::onward::Onward;
 use crate::{
-    account, apps, assets, authorize, company_links, company_sign_in, connect_first, connecting,
-    connecting_away, connections, consent, cors, fallback, home, introspection, invitation, logout, metadata,
-    page, passkey_sign_in, recovery_codes, registration, revocation, second_factor, security, sessions,
-    sign_in, step_up, token, totp, userinfo,
+    account, apps, assets, authorize, company_links, company_logout, company_sign_in, connect_first,
+    connecting, connecting_away, connections, consent, cors, fallback, home, introspection, invitation,
+    logout, metadata, page, passkey_sign_in, recovery_codes, registration, revocation, second_factor,
+    security, sessions, sign_in, step_up, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -183,6 +183,10 @@ fn machines() -> Router<Arc<Web>> {
         )
         .route(paths::REVOKE, open(post(revocation::revoke)))
         .route(paths::INTROSPECT, post(introspection::introspect))
+        .route(
+            &format!("{}/{{provider}}", company_logout::BACK_CHANNEL),
+            post(company_logout::back_channel),
+        )
         .route(
             paths::USERINFO,
             open(get(userinfo::userinfo).post(userinfo::userinfo)),

@@ -16,10 +16,12 @@ use people::sign_in::{Attempt, Proof};
 use people::{SignInError, SignedIn, Step, Ways};
 
 use crate::authorize::person;
+use crate::company_logout;
 use crate::company_sign_in::{self, Going};
 use crate::cookies::{self, Cookie};
 use crate::form_token;
 use crate::locale::Locale;
+use crate::logout;
 use crate::onward::{Onward, with_query};
 use crate::page::{self, Page, render};
 use crate::passkey_sign_in::{self, can_have_passkeys};
@@ -321,6 +323,7 @@ pub async fn sign_out(
     browser: Browser,
     Form(form): Form,
 ) -> Response {
+    let mut there = None;
     if let Some(signed_in) = browser.signed_in(&web).await {
         let token = form.one("token").ok().flatten().unwrap_or_default();
         if !form_token::fits(signed_in.cookie.expose(), token) {
@@ -335,8 +338,13 @@ pub async fn sign_out(
         {
             return page::unavailable(&web, locale, &error);
         }
+        there = company_logout::there(&web, locale, &signed_in).await;
     }
-    let mut response = see_other("/sign-in");
+    // The provider would let the next one in who sits down here.
+    let mut response = match there {
+        Some(there) => logout::signed_out(&web, locale, Some(there)),
+        None => see_other("/sign-in"),
+    };
     cookies::clear(response.headers_mut(), Cookie::Session, &web.site().origin);
     response
 }

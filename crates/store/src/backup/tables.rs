@@ -60,6 +60,7 @@ pub const TABLES: [Table; 25] = [
             ("provider", Text),
             ("acr", Text),
             ("amr", Text),
+            ("provider_session", Text),
         ],
     },
     Table {

@@ -3,6 +3,7 @@
 mod accounts;
 mod attacks;
 mod linking;
+mod logging_out;
 mod losing;
 mod pages;
 

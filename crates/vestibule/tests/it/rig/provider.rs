@@ -44,6 +44,7 @@ struct State {
     sign: Sign,
     is_down: bool,
     names_issuer: bool,
+    has_sign_out: bool,
     codes: HashMap<String, Issued>,
     count: usize,
     userinfo: Value,
@@ -69,6 +70,7 @@ impl Provider {
             sign: Sign::Well,
             is_down: false,
             names_issuer: true,
+            has_sign_out: false,
             codes: HashMap::new(),
             count: 0,
             userinfo: Value::Null,
@@ -120,6 +122,24 @@ impl Provider {
     /// From the next time that its metadata is asked for.
     pub(crate) fn names_issuer(&self, names_issuer: bool) {
         self.state.lock().unwrap().names_issuer = names_issuer;
+    }
+
+    /// From the next time that its metadata is asked for.
+    pub(crate) fn has_sign_out(&self) {
+        self.state.lock().unwrap().has_sign_out = true;
+    }
+
+    /// A logout token with these claims laid over those of a good one.
+    pub(crate) fn logout_token(&self, door: &Door, claims: &Value) -> String {
+        let now = door.world.now().as_seconds();
+        let mut all = json!({
+            "iss": self.url, "aud": "door", "iat": now, "exp": now + 120, "jti": "a-logout",
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        self.state.lock().unwrap().signed("logout+jwt", &all)
     }
 
     pub(crate) fn sign(&self, sign: Sign) {
@@ -195,6 +215,7 @@ impl State {
                     "userinfo_endpoint": format!("{url}/userinfo"),
                     "jwks_uri": format!("{url}/keys"),
                     "authorization_response_iss_parameter_supported": self.names_issuer,
+                    "end_session_endpoint": self.has_sign_out.then(|| format!("{url}/sign-out")),
                 });
                 Some((200, document.to_string()))
             }
@@ -234,13 +255,17 @@ impl State {
     }
 
     fn id_token(&self, claims: &Value) -> String {
+        self.signed("JWT", claims)
+    }
+
+    fn signed(&self, typ: &str, claims: &Value) -> String {
         let headed = |header: Value| {
             let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
             format!("{}.{}", part(&header), part(claims))
         };
         match self.sign {
-            Sign::Well => jws::sign(&self.key, "JWT", claims).unwrap(),
-            Sign::Strangely => jws::sign(&self.stranger, "JWT", claims).unwrap(),
+            Sign::Well => jws::sign(&self.key, typ, claims).unwrap(),
+            Sign::Strangely => jws::sign(&self.stranger, typ, claims).unwrap(),
             Sign::AsAccess => jws::sign(&self.key, "at+jwt", claims).unwrap(),
             Sign::Not => format!("{}.AAAA", headed(json!({ "alg": "none" }))),
             Sign::WithSecret => {
