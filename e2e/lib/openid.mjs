@@ -32,13 +32,16 @@ export class OpenIdProvider {
       jwks: { keys: [key] },
       clients: [{
         client_id: 'door', client_secret: SECRET, redirect_uris: doors.map((door) => `${door.url}/sign-in/callback/corp`),
+        backchannel_logout_uri: `${doors[0].url}/backchannel-logout/corp`, backchannel_logout_session_required: true,
       }],
       claims: {
         openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'], groups: ['groups'],
       },
       scopes: ['openid', 'profile', 'email', 'groups'],
       findAccount: (_, id) => account(id),
-      features: { devInteractions: { enabled: true } },
+      // Its own refuses the addresses of a test.
+      fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined }),
+      features: { devInteractions: { enabled: true }, backchannelLogout: { enabled: true } },
     });
     this.server = provider.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');

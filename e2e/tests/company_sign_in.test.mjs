@@ -104,7 +104,8 @@ test('the first sign-in leads through to a token, and the second one needs no fo
   assert.match(await page.innerText('main'), /ana\+corp[\s\S]*developers[\s\S]*Example Corp linked/);
   assert.equal(await page.locator('#current').count(), 0, 'there is no password to change');
   await page.click('header button');
-  await page.waitForURL(`${door.url}/sign-in`);
+  await page.waitForSelector('text=Sign out at Example Corp too');
+  await look(page, 'signed-out');
   people.ana.groups = [];
   await page.goto(authorizeUrl(door, client));
   await page.click('text=Sign in with Example Corp');
@@ -113,6 +114,23 @@ test('the first sign-in leads through to a token, and the second one needs no fo
   await page.waitForURL((url) => url.pathname === '/authorize');
   assert.match(await page.innerText('main'), /not allowed to use Test fixture/);
   people.ana.groups = ['dev'];
+  await person.close();
+});
+
+test('whoever signs out there is signed out here (back-channel logout)', async () => {
+  const person = await context(browser);
+  const page = await person.newPage();
+  await page.goto(`${door.url}/sign-in`);
+  await page.click('text=Sign in with Example Corp');
+  await signInThere(page, provider, 'ana');
+  await page.waitForURL(`${door.url}/`);
+  await page.goto(`${provider.url}/session/end`);
+  await page.click('button[value=yes]');
+  await page.waitForSelector('text=Sign-out Success');
+  await page.goto(`${door.url}/account`);
+  assert.equal(new URL(page.url()).pathname, '/sign-in');
+  const [ended] = JSON.parse(await door.cli('audit', 'search', '--event', 'signed_out', '--json'));
+  assert.equal(ended.provider, 'corp');
   await person.close();
 });
 
@@ -177,7 +195,8 @@ test('with passwords off a request goes to the provider at once, and a sign-out 
   assert.ok(await call(closed.endpoint, got.access_token));
   await page.goto(closed.url);
   await page.click('header button');
-  await page.waitForURL(`${closed.url}/sign-in`);
+  await page.waitForSelector('text=Sign out at Example Corp too');
+  await page.goto(`${closed.url}/sign-in`);
   assert.equal(await page.locator('text=Sign in with Example Corp').count(), 1);
   const { link } = await closed.json('user', 'add', 'ivy');
   await page.goto(link);
