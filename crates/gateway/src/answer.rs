@@ -278,7 +278,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
     let incoming = match body {
         PassedBody::Incoming(incoming) => incoming,
         PassedBody::Whole(bytes) => {
-            record.bytes_out = bytes.len() as u64;
+            record.passes(&bytes);
             record.outcome = CallOutcome::Answered;
             return Response::from_parts(parts, body::full(bytes));
         }
@@ -324,7 +324,9 @@ impl HttpBody for Counted {
         let polled = Pin::new(&mut self.incoming).poll_frame(context);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if let Some(data) = frame.data_ref() {
+                    self.record.passes(data);
+                }
                 if self.incoming.is_end_stream() {
                     self.record.outcome = CallOutcome::Answered;
                 }

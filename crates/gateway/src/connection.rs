@@ -15,6 +15,7 @@ use vault::{Checked, Held, Recipe, Renewal};
 
 use crate::answer;
 use crate::caller::Caller;
+use crate::doubt::{Doubt, Failure};
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::journey::Journey;
@@ -183,6 +184,15 @@ impl Gateway {
                 connections.used(&worn.held, program(exchange), route.name(), what(exchange));
             }
         }
+        if !goes_without(read) {
+            record.doubt = Some(Doubt {
+                connections: Arc::clone(connections),
+                connector: Arc::clone(&recipe.connector),
+                held: Arc::clone(&worn.held),
+                person: of(caller),
+                failure: Failure::default(),
+            });
+        }
         Ok(Some(worn))
     }
 
@@ -308,7 +318,9 @@ impl Gateway {
         {
             Checked::Ended => connect(true),
             Checked::Good => Refusal::Upstream(UpstreamTrouble::Forbidden),
-            Checked::Replaced | Checked::Unknown => Refusal::Upstream(UpstreamTrouble::Connection),
+            Checked::Replaced | Checked::Refused | Checked::Unknown => {
+                Refusal::Upstream(UpstreamTrouble::Connection)
+            }
         }
     }
 }

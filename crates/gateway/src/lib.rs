@@ -20,6 +20,7 @@ mod chosen;
 pub mod connection;
 pub mod cors;
 pub mod credential;
+mod doubt;
 pub mod exchange;
 mod filter;
 pub mod forward;

@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use model::World;
 
 use crate::authorize::Ruling;
+use crate::doubt::Doubt;
 use crate::exchange::Exchange;
 use crate::in_flight::InFlight;
 use crate::message::Read;
@@ -40,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) ids: Vec<InFlight>,
     /// Its span, if somebody collects them.
     pub(crate) span: Option<Box<dyn Span>>,
+    /// Looks whether it failed, if it went with a person's own credential.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 /// What a call takes up until it has ended at its server, even if its caller has gone away before.
@@ -71,6 +74,7 @@ impl Record {
             under_way: None,
             ids: Vec::new(),
             span: None,
+            doubt: None,
         }
     }
 
@@ -104,6 +108,14 @@ impl Record {
         exchange.route.metrics.under_way(self.listens, -1);
         self.listens = !self.listens;
         exchange.route.metrics.under_way(self.listens, 1);
+    }
+
+    /// Counts what of the upstream's answer goes out, and looks at it.
+    pub(crate) fn passes(&mut self, bytes: &[u8]) {
+        self.bytes_out += bytes.len() as u64;
+        if let Some(doubt) = &mut self.doubt {
+            doubt.failure.look(bytes);
+        }
     }
 
     /// Notes that it ended with a refusal.

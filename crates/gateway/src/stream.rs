@@ -132,7 +132,7 @@ impl Streaming {
             if let Err(refusal) = self.bind_tasks().await {
                 return Some(self.give_up(&refusal));
             }
-            self.record.bytes_out += first.len() as u64;
+            self.record.passes(&first);
             return Some(Ok(first));
         }
         let listens = self.record.exchange().is_none_or(Exchange::is_listening);
@@ -234,7 +234,7 @@ impl Streaming {
             }
         }
         self.lines = self.lines.after(&data);
-        self.record.bytes_out += data.len() as u64;
+        self.record.passes(&data);
         Some(Some(Ok(data)))
     }
 

@@ -94,6 +94,8 @@ pub struct Connections {
     pub(crate) flights: papaya::HashMap<Key, Arc<Mutex<()>>>,
     /// Until when a provider is not asked again.
     pub(crate) trouble: Cache<Key, Duration>,
+    /// Until when a credential with which calls fail is not looked into again.
+    pub(crate) suspected: Cache<EventId, Duration>,
 }
 
 fn purpose(owner: &str) -> Purpose<'_> {
@@ -130,6 +132,7 @@ impl Connections {
             uses,
             flights: papaya::HashMap::new(),
             trouble: Cache::new(CAPACITY),
+            suspected: Cache::new(CAPACITY),
         });
         let follower = Arc::downgrade(&this);
         store.listen(Arc::new(move |change| {

@@ -1,6 +1,9 @@
 //! The end of a connection: doubted because an upstream refused it, or taken away by its owner, at the provider too where
 //! that is possible (RFC 7009).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use audit::{Person, What};
 use model::ServerName;
 use store::{ConnectionKind, StoreError};
@@ -14,12 +17,16 @@ use crate::who_am_i::WhoError;
 
 /// Why a connection does not count any more: the provider does not take it.
 const REFUSED: &str = "refused";
+/// A credential with which calls fail is not looked into again sooner: calls fail for many reasons.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What became of a credential that an upstream refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// The provider does not take it either: it does not count any more.
     Ended,
+    /// The provider does not take it either, and there is something to renew it with.
+    Refused,
     /// Another one is in its place by now.
     Replaced,
     /// The provider takes it: the server itself refuses its owner.
@@ -41,7 +48,7 @@ impl Connections {
         match connector.who_am_i.ask(&connector.client, &credential).await {
             Ok(_) => return Checked::Good,
             Err(WhoError::Refused) if !can_be_renewed => {}
-            Err(WhoError::Refused) => return Checked::Unknown,
+            Err(WhoError::Refused) => return Checked::Refused,
             Err(error) => {
                 warn!(%error, connector = %connector.name, "a refused credential cannot be checked");
                 return Checked::Unknown;
@@ -55,6 +62,23 @@ impl Connections {
                 Checked::Unknown
             }
         }
+    }
+
+    /// A call failed, as far as its server says: looks behind it whether the provider still takes the credential, and renews
+    /// it or ends the connection if it does not. Seldom for one credential, however many calls fail.
+    pub fn suspect(self: &Arc<Self>, connector: &Arc<Connector>, held: &Arc<Held>, person: &Person) {
+        let now = self.world.elapsed();
+        if self.suspected.get(&held.version).is_some_and(|until| now < until) {
+            return;
+        }
+        self.suspected.insert(held.version, now + LOOK_AGAIN);
+        let (this, connector, held) = (Arc::clone(self), Arc::clone(connector), Arc::clone(held));
+        let person = person.clone();
+        self.tasks.spawn("connection doubt", async move {
+            if this.doubt(&connector, &held, &person).await == Checked::Refused {
+                this.renew_refused(&connector, &held, &person).await;
+            }
+        });
     }
 
     /// Ends a connection, if this is still the credential in there. `false` if it is not, or has ended.

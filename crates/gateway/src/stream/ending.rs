@@ -16,7 +16,7 @@ impl Streaming {
     pub(super) fn last(&mut self, last: Result<Bytes, Unfit>) -> Option<Result<Bytes, BodyError>> {
         match last {
             Ok(last) => {
-                self.record.bytes_out += last.len() as u64;
+                self.record.passes(&last);
                 self.end(CallOutcome::Answered);
                 Some(last).filter(|last| !last.is_empty()).map(Ok)
             }

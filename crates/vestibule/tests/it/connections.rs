@@ -3,6 +3,7 @@
 mod attacks;
 mod ending;
 mod eras;
+mod failing;
 mod first;
 mod oauth;
 mod renewing;

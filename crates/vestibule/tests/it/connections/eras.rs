@@ -14,7 +14,7 @@ fn in_session(body: &Value) -> Ask {
 }
 
 /// Begins a session; gives its ticket.
-async fn begin(door: &Door, token: &str, capabilities: &Value) -> String {
+pub(super) async fn begin(door: &Door, token: &str, capabilities: &Value) -> String {
     let params = json!({
         "protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": { "name": "old", "version": "1" },
     });
@@ -24,7 +24,7 @@ async fn begin(door: &Door, token: &str, capabilities: &Value) -> String {
     reply.headers["mcp-session-id"].to_str().unwrap().to_owned()
 }
 
-async fn within(door: &Door, token: &str, session: &str, method: &str, params: &Value) -> Reply {
+pub(super) async fn within(door: &Door, token: &str, session: &str, method: &str, params: &Value) -> Reply {
     let body = json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": params });
     door.ask(in_session(&body).bearer(token).with("mcp-session-id", session))
         .await
