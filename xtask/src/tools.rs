@@ -9,15 +9,17 @@ use anyhow::{Context as _, bail};
 use crate::command::{output, program, root, run};
 
 /// Debian packages, each with a file that shows that it is there.
-const DEBIAN: [(&str, &str); 5] = [
+const DEBIAN: [(&str, &str); 7] = [
     ("chromium", "/usr/bin/chromium"),
     ("curl", "/usr/bin/curl"),
     (
         "fonts-noto-cjk",
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     ),
+    ("ldap-utils", "/usr/bin/ldapmodify"),
     ("postgresql", "/usr/lib/postgresql"),
     ("python3-venv", "/usr/share/doc/python3-venv"),
+    ("slapd", "/usr/sbin/slapd"),
 ];
 
 /// What `cargo xtask bench` needs beside.

@@ -12,14 +12,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::body::Body;
-use crate::tls::{TlsError, certificates, private_key, provider, roots};
+use crate::tls::{TlsError, certificates, private_key, trusting};
 use crate::watch::Look;
 
 /// How to reach one upstream.
@@ -66,12 +64,7 @@ impl Operators {
     /// Reads the egress files and makes a client with a pool of its own. HTTP/1.1 alone: the pool holds one
     /// HTTP/2 connection per origin and would let long streams block each other.
     pub fn new(egress: &Egress) -> Result<Self, TlsError> {
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-        let verifying = match &egress.ca {
-            Some(path) => builder.with_root_certificates(roots(path)?),
-            None => builder.with_platform_verifier()?,
-        };
+        let verifying = trusting(egress.ca.as_deref())?;
         let tls = match &egress.client_certificate {
             Some((certificate, key)) => {
                 verifying.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?

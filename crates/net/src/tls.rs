@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+pub use rustls::ClientConfig;
+use rustls::client::WantsClientCert;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, RootCertStore, ServerConfig};
+use rustls::{CertificateError, ConfigBuilder, RootCertStore, ServerConfig};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -138,6 +141,20 @@ pub fn examine(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
         )) => Some(CertificateTrouble::NotYet),
         _ => None,
+    })
+}
+
+/// What a client trusts: the authorities of a PEM file, or the system's; without a certificate of its own.
+pub fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    Ok(Arc::new(trusting(ca)?.with_no_client_auth()))
+}
+
+/// The same, for whoever may have one.
+pub(crate) fn trusting(ca: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(match ca {
+        Some(path) => builder.with_root_certificates(roots(path)?),
+        None => builder.with_platform_verifier()?,
     })
 }
 

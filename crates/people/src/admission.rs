@@ -12,30 +12,30 @@ use store::{AccountView, ByAddress, ForeignName, OtherWay, Proved, StoreError};
 use crate::company::{Company, CompanyError, Refusal};
 use crate::identities::Newcomer;
 use crate::sign_in::{Proof, ProvedThere};
-use crate::ways::Provider;
+use crate::ways::{Provider, Source};
 
 impl Company {
-    /// Lets somebody in who proved at a provider who they are.
+    /// Lets somebody in who proved at a provider, or to a directory, who they are.
     pub async fn admit(
         &self,
-        provider: &Provider,
+        source: Source<'_>,
         profile: &Profile,
         person: &Person,
     ) -> Result<Proof, CompanyError> {
-        let name = name(provider, profile);
+        let name = name(source, profile);
         let person = &called(person, profile);
-        let refuse = |account, why: Refusal| self.refused(provider, account, why.into(), person);
+        let refuse = |account, why: Refusal| self.refused(source.name, account, why.into(), person);
         let known = self.store.identity(&name).await?;
-        if !provider.rules.is_member(profile) {
-            // What was taken away there is gone here too, and most of all for somebody who is in no group any more.
+        if !source.rules.is_member(profile) {
+            // What was taken away there is gone here too, and with the right to come in goes everything else from there.
             if let Some(account) = known {
-                self.regroup(provider, account, profile, person).await?;
+                self.regroup(source, account, &[], person).await?;
             }
             return Err(refuse(known, Refusal::NotAMember));
         }
         let id = match known {
             Some(account) => account,
-            None => match self.newcomer(provider, &name, profile, person).await? {
+            None => match self.newcomer(source, &name, profile, person).await? {
                 Ok(account) => account,
                 Err(why) => return Err(refuse(None, why)),
             },
@@ -45,13 +45,13 @@ impl Company {
             Some(_) => return Err(refuse(Some(id), Refusal::Disabled)),
             None => return Err(refuse(None, Refusal::NoAccount)),
         };
-        self.regroup(provider, id, profile, person).await?;
+        self.regroup(source, id, &profile.groups, person).await?;
         Ok(Proof {
             account: id,
             username: account.username,
-            method: format!("provider:{}", provider.name),
+            method: format!("{}:{}", source.kind, source.name),
             proved: Proved {
-                provider: Some(provider.name.clone()),
+                provider: Some(source.name.to_owned()),
                 // A class of ours is given here and by nobody else.
                 acr: profile
                     .acr
@@ -62,7 +62,7 @@ impl Company {
             },
             there: Some(ProvedThere {
                 at: profile.auth_time,
-                lifetime: provider.rules.lifetime,
+                lifetime: source.rules.lifetime,
             }),
         })
     }
@@ -70,12 +70,12 @@ impl Company {
     /// The account of somebody who comes for the first time.
     async fn newcomer(
         &self,
-        provider: &Provider,
+        source: Source<'_>,
         name: &ForeignName,
         profile: &Profile,
         person: &Person,
     ) -> Result<Result<AccountId, Refusal>, StoreError> {
-        let rules = &provider.rules;
+        let rules = source.rules;
         if let Some(address) = profile.email.as_deref()
             && rules.link_by_verified_email
             && profile.email_verified
@@ -84,7 +84,7 @@ impl Company {
             let now = self.world.now();
             match self.store.link_identity_by_address(name, address, now).await? {
                 ByAddress::Linked(account) => {
-                    self.linked(provider, account, person);
+                    self.linked(source, account, person);
                     return Ok(Ok(account));
                 }
                 // Another account beside the one that has the address would go around whatever keeps that one closed;
@@ -102,7 +102,7 @@ impl Company {
             return Ok(Err(Refusal::Domain));
         }
         let newcomer = Newcomer {
-            issuer: &provider.name,
+            issuer: source.name,
             username: profile.username.as_deref(),
             name: profile.name.as_deref(),
             email: profile.email.as_deref(),
@@ -125,9 +125,10 @@ impl Company {
         account: &AccountView,
         person: &Person,
     ) -> Result<(), CompanyError> {
-        let name = name(provider, profile);
+        let source = provider.source();
+        let name = name(source, profile);
         let id = account.id;
-        let refuse = |why: Refusal| self.refused(provider, Some(id), why.into(), person);
+        let refuse = |why: Refusal| self.refused(source.name, Some(id), why.into(), person);
         if !provider.rules.is_member(profile) {
             return Err(refuse(Refusal::NotAMember));
         }
@@ -136,11 +137,11 @@ impl Company {
             return Err(refuse(Refusal::Domain));
         }
         if self.store.link_own_identity(&name, id, self.world.now()).await? {
-            self.linked(provider, id, person);
+            self.linked(source, id, person);
         } else if self.store.identity(&name).await? != Some(id) {
             return Err(refuse(Refusal::Taken));
         }
-        self.regroup(provider, id, profile, person).await?;
+        self.regroup(source, id, &profile.groups, person).await?;
         Ok(())
     }
 
@@ -188,25 +189,23 @@ impl Company {
         let other = identities
             .into_iter()
             .map(|identity| identity.name.issuer)
-            .find(|issuer| {
-                issuer != provider.issuer() && ways.providers.iter().any(|way| way.issuer() == issuer)
-            });
+            .find(|issuer| issuer != provider.issuer() && ways.lets_in_from(issuer));
         Ok(other.map(Elsewhere::Issuer))
     }
 
-    /// Puts the groups that the provider says now in place of those that it said before.
+    /// Puts the groups that somebody has there now in place of those that they had before.
     async fn regroup(
         &self,
-        provider: &Provider,
+        source: Source<'_>,
         account: AccountId,
-        profile: &Profile,
+        theirs: &[String],
         person: &Person,
     ) -> Result<(), StoreError> {
-        let groups = provider.rules.groups_of(&profile.groups);
+        let groups = source.rules.groups_of(theirs);
         let now = self.world.now();
         let regrouped = self
             .store
-            .replace_provided_groups(account, provider.issuer(), &groups, now)
+            .replace_provided_groups(account, source.issuer, &groups, now)
             .await?;
         let joined = regrouped.joined.into_iter().map(|group| (group, true));
         let left = regrouped.left.into_iter().map(|group| (group, false));
@@ -221,10 +220,10 @@ impl Company {
         Ok(())
     }
 
-    fn linked(&self, provider: &Provider, account: AccountId, person: &Person) {
+    fn linked(&self, source: Source<'_>, account: AccountId, person: &Person) {
         let what = What::IdentityLinked {
             account,
-            issuer: provider.issuer().to_owned(),
+            issuer: source.issuer.to_owned(),
             made: false,
         };
         self.recorder.record(what, person.clone());
@@ -240,9 +239,9 @@ pub enum Elsewhere {
     Issuer(String),
 }
 
-fn name(provider: &Provider, profile: &Profile) -> ForeignName {
+fn name(source: Source<'_>, profile: &Profile) -> ForeignName {
     ForeignName {
-        issuer: provider.issuer().to_owned(),
+        issuer: source.issuer.to_owned(),
         subject: profile.subject.clone(),
     }
 }

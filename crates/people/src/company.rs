@@ -174,7 +174,7 @@ impl Company {
         };
         // Asked before anything is kept: where nobody answers, nobody leaves.
         let url = provider.openid.authorization_url(&departure, now).await;
-        let url = url.map_err(|error| self.refused(provider, None, error.into(), leaving.person))?;
+        let url = url.map_err(|error| self.refused(&provider.name, None, error.into(), leaving.person))?;
         let sign_in = NewSignIn {
             state: sha256(state.as_bytes()),
             browser: sha256(leaving.browser.as_bytes()),
@@ -209,7 +209,7 @@ impl Company {
             .store
             .take_sign_in(&state, &browser, &provider.name, self.world.now())
             .await?;
-        taken.ok_or_else(|| self.refused(provider, None, CompanyError::Gone, person))
+        taken.ok_or_else(|| self.refused(&provider.name, None, CompanyError::Gone, person))
     }
 
     /// Checks whose answer it is, before its code or its error is believed (RFC 9207 section 2.4).
@@ -220,7 +220,7 @@ impl Company {
         person: &Person,
     ) -> Result<(), CompanyError> {
         let checked = provider.openid.check_issuer(iss, self.world.now()).await;
-        checked.map_err(|error| self.refused(provider, None, error.into(), person))
+        checked.map_err(|error| self.refused(&provider.name, None, error.into(), person))
     }
 
     /// Redeems what the browser is back with; gives who came.
@@ -240,31 +240,42 @@ impl Company {
             max_age: under_way.max_age.map(|age| (age, under_way.begun_at)),
         };
         let proved = provider.openid.redeem(&arrival, self.world.now()).await;
-        proved.map_err(|error| self.refused(provider, None, error.into(), person))
+        proved.map_err(|error| self.refused(&provider.name, None, error.into(), person))
     }
 
     /// Records that the person gave up at the provider, or that it said no.
     pub fn gave_up(&self, provider: &Provider, error: &str, person: &Person) {
         let error: String = error.chars().take(80).collect();
-        self.record_refusal(provider, None, &format!("the provider answered {error}"), person);
+        self.record_refusal(
+            &provider.name,
+            None,
+            &format!("the provider answered {error}"),
+            person,
+        );
     }
 
     /// Records a refusal, and gives it.
     pub(crate) fn refused(
         &self,
-        provider: &Provider,
+        name: &str,
         account: Option<AccountId>,
         error: CompanyError,
         person: &Person,
     ) -> CompanyError {
-        self.record_refusal(provider, account, &error.to_string(), person);
+        self.record_refusal(name, account, &error.to_string(), person);
         error
     }
 
-    fn record_refusal(&self, provider: &Provider, account: Option<AccountId>, reason: &str, person: &Person) {
+    pub(crate) fn record_refusal(
+        &self,
+        name: &str,
+        account: Option<AccountId>,
+        reason: &str,
+        person: &Person,
+    ) {
         let what = What::SignInRefused {
             account,
-            reason: format!("{}: {reason}", provider.name),
+            reason: format!("{name}: {reason}"),
         };
         self.recorder.record(what, person.clone());
     }
@@ -290,4 +301,4 @@ impl Bound {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

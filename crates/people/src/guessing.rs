@@ -49,12 +49,17 @@ pub(crate) async fn counters(
     {
         return Ok(known(&browser, account));
     }
-    Ok(stranger(username, at.address))
+    Ok(stranger(username.as_str(), at.address))
+}
+
+/// The counters of an attempt by somebody who has no account yet, by what they are known by or typed.
+pub(crate) fn of_nobody(name: &str, at: &At<'_>) -> Vec<Counter> {
+    stranger(name, at.address)
 }
 
 /// The counters of an attempt by a browser that is not known to the account: one for the name that was
 /// typed, whether or not it exists, and one for the network.
-fn stranger(username: &Username, address: IpAddr) -> Vec<Counter> {
+fn stranger(username: &str, address: IpAddr) -> Vec<Counter> {
     vec![
         Counter::one(format!("name\0{username}").as_bytes()),
         Counter::network(address),
@@ -108,6 +113,22 @@ pub(crate) async fn forgive(store: &dyn Store, counters: &[Counter]) -> Result<(
         } else {
             store.forget_guesses(&counter.name).await?;
         }
+    }
+    Ok(())
+}
+
+/// After an attempt that nobody could check: each counter gets it back.
+pub(crate) async fn take_back(store: &dyn Store, counters: &[Counter]) -> Result<(), StoreError> {
+    for counter in counters {
+        store.uncount_guess(&counter.name).await?;
+    }
+    Ok(())
+}
+
+/// What counted for a name is forgotten, and nothing of the network.
+pub(crate) async fn forgive_name(store: &dyn Store, counters: &[Counter]) -> Result<(), StoreError> {
+    for counter in counters.iter().filter(|counter| counter.rule != NETWORK) {
+        store.forget_guesses(&counter.name).await?;
     }
     Ok(())
 }

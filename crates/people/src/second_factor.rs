@@ -84,6 +84,11 @@ impl Kept {
         }
     }
 
+    /// Whether the first factor was a password, ours or a directory's, which was counted.
+    fn was_counted(&self) -> bool {
+        self.method == "password" || self.method.starts_with("directory:")
+    }
+
     /// The proof of both factors; `code` is what the second was.
     fn with(self, account: Account, code: &str) -> Proof {
         let at = self.at.map(Timestamp::from_millis);
@@ -181,7 +186,7 @@ impl Factors {
         }
         self.take(PURPOSE, ceremony, at.form).await?;
         guessing::forgive(&*self.store, &counters).await?;
-        if kept.method == "password" {
+        if kept.was_counted() {
             // The right password was counted too, and not forgiven then.
             guessing::forgive(&*self.store, &counters).await?;
         }

@@ -1,4 +1,8 @@
-//! Signing in with a local password, which is a first factor.
+//! Signing in with a password, which is a first factor: that of a local account, or one that a directory knows.
+//!
+//! The name that was typed says whose it is, never the password: what is typed for a local account is shown to no directory,
+//! and no attempt is a guess at two accounts. Names of accounts that have a password here are theirs; all others are the
+//! directories' ([`directory_password`](crate::directory_password)).
 //!
 //! A further way to sign in is a further file beside this one; all of them end in a [`Proof`].
 
@@ -7,9 +11,11 @@ use std::time::Duration;
 
 use audit::{Person, Recorder, What};
 use model::{AccountId, AccountStatus, SecretString, Timestamp, Username, World};
+use relying::Profile;
 use store::{Account, Proved, Store, StoreError};
 use thiserror::Error;
 
+use crate::company::{Company, Refusal};
 use crate::factors::{At, FactorError};
 use crate::guessing;
 use crate::passwords::{Busy, Passwords};
@@ -56,6 +62,19 @@ pub enum SignInError {
     /// Too many attempts; wait so long.
     #[error("too many attempts; wait {} seconds", .0.as_secs().max(1))]
     Slowed(Duration),
+    /// A directory, called so, does not answer; nothing was counted.
+    #[error("the directory {0} does not answer")]
+    Directory(String),
+    /// A directory, called so, knows them and their password, and we do not let them in.
+    #[error("{why}")]
+    NotAdmitted {
+        /// What people call it.
+        title: String,
+        /// Why.
+        why: Refusal,
+        /// Who they are there.
+        profile: Box<Profile>,
+    },
     /// Too many people sign in at this moment.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -74,12 +93,13 @@ impl From<FactorError> for SignInError {
     }
 }
 
-/// The local password way.
+/// The way with a password.
 #[derive(Clone, Debug)]
 pub struct SignIn {
-    world: World,
-    store: Arc<dyn Store>,
-    passwords: Passwords,
+    pub(crate) world: World,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) passwords: Passwords,
+    pub(crate) company: Company,
     recorder: Recorder,
     ways: Arc<WaysIn>,
 }
@@ -91,12 +111,14 @@ impl SignIn {
         store: Arc<dyn Store>,
         passwords: Passwords,
         recorder: Recorder,
+        company: Company,
         ways: Arc<WaysIn>,
     ) -> Self {
         Self {
             world,
             store,
             passwords,
+            company,
             recorder,
             ways,
         }
@@ -107,19 +129,28 @@ impl SignIn {
         let person = attempt
             .at
             .person(Some(attempt.username.chars().take(80).collect()));
-        if !self.ways.now().passwords {
+        let ways = self.ways.now();
+        if !ways.ask_for_password() {
             self.refused(None, "passwords are off", person);
             return Err(SignInError::NoPasswords);
         }
-        let Ok(username) = Username::from_typed(attempt.username) else {
+        let username = Username::from_typed(attempt.username);
+        let account = match &username {
+            Ok(username) if ways.passwords => self.store.account_by_username(username).await?,
+            _ => None,
+        };
+        let has_password = |account: &Account| account.password_hash.is_some();
+        if !ways.directories.is_empty() && !account.as_ref().is_some_and(has_password) {
+            return self.with_directory(&ways.directories, attempt, person).await;
+        }
+        let Ok(username) = username else {
             self.refused(None, "not a username", person);
             return Err(SignInError::Refused);
         };
-        let account = self.store.account_by_username(&username).await?;
         let id = account.as_ref().map(|account| account.id);
         let counters = guessing::counters(&*self.store, &attempt.at, &username, id).await?;
         if let Err(wait) = guessing::count(&*self.store, &self.world, &counters).await? {
-            self.refused(account.as_ref(), "slowed down", person);
+            self.refused(id, "slowed down", person);
             return Err(SignInError::Slowed(wait));
         }
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
@@ -143,14 +174,13 @@ impl SignIn {
                     Some(_) if !right => "wrong password",
                     Some(_) => "account not active",
                 };
-                self.refused(account.as_ref(), reason, person);
+                self.refused(id, reason, person);
                 Err(SignInError::Refused)
             }
         }
     }
 
-    fn refused(&self, account: Option<&Account>, reason: &str, person: Person) {
-        let account = account.map(|account| account.id);
+    pub(crate) fn refused(&self, account: Option<AccountId>, reason: &str, person: Person) {
         self.recorder.record(
             What::SignInRefused {
                 account,

@@ -1,4 +1,5 @@
-//! The ways in that the configuration opens: passwords, and providers at which people prove who they are.
+//! The ways in that the configuration opens: passwords, providers at which people prove who they are, and directories
+//! that know their passwords.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Ways {
     pub passwords: bool,
     /// The providers, in the order of their names.
     pub providers: Vec<Arc<Provider>>,
+    /// The directories, in the order of their names.
+    pub directories: Vec<Arc<CompanyDirectory>>,
 }
 
 impl Default for Ways {
@@ -25,11 +28,31 @@ impl Default for Ways {
         Self {
             passwords: true,
             providers: Vec::new(),
+            directories: Vec::new(),
         }
     }
 }
 
 impl Ways {
+    /// Whether somebody may type a password, of an account or of a directory.
+    pub fn ask_for_password(&self) -> bool {
+        self.passwords || !self.directories.is_empty()
+    }
+
+    /// The directory that the configuration calls so.
+    pub fn directory(&self, name: &str) -> Option<&Arc<CompanyDirectory>> {
+        self.directories.iter().find(|directory| directory.name == name)
+    }
+
+    /// Whether somebody gets in who is linked to this issuer.
+    pub fn lets_in_from(&self, issuer: &str) -> bool {
+        self.providers.iter().any(|provider| provider.issuer() == issuer)
+            || self
+                .directories
+                .iter()
+                .any(|directory| directory.issuer == issuer)
+    }
+
     /// The provider that the configuration calls so.
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.providers.iter().find(|provider| provider.name == name)
@@ -44,7 +67,7 @@ impl Ways {
     /// The one way in if there is nothing to choose.
     pub fn only(&self) -> Option<&Arc<Provider>> {
         match self.providers.as_slice() {
-            [only] if !self.passwords && only.rules.domains.is_empty() => Some(only),
+            [only] if !self.ask_for_password() && only.rules.domains.is_empty() => Some(only),
             _ => None,
         }
     }
@@ -96,9 +119,64 @@ impl Provider {
     pub fn issuer(&self) -> &str {
         &self.openid.relation.issuer
     }
+
+    /// Who vouches for people there.
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            kind: "provider",
+            name: &self.name,
+            issuer: self.issuer(),
+            rules: &self.rules,
+        }
+    }
 }
 
-/// Whom a provider lets in, and as what.
+/// A directory that knows people's passwords, and what it may decide.
+#[derive(Debug)]
+pub struct CompanyDirectory {
+    /// What the configuration calls it.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Its identifier, which is made of its name and can be no provider's: `ldap:corp`.
+    pub issuer: String,
+    /// How it is asked.
+    pub ldap: Arc<ldap::Directory>,
+    /// Whom it lets in.
+    pub rules: Rules,
+}
+
+impl CompanyDirectory {
+    /// The identifier of the directory that the configuration calls so.
+    pub fn issuer_of(name: &str) -> String {
+        format!("ldap:{name}")
+    }
+
+    /// Who vouches for people there.
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            kind: "directory",
+            name: &self.name,
+            issuer: &self.issuer,
+            rules: &self.rules,
+        }
+    }
+}
+
+/// Who vouches for somebody: a provider or a directory, and what its word counts for.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Which of the two, for the record.
+    pub kind: &'static str,
+    /// What the configuration calls it.
+    pub name: &'a str,
+    /// The issuer of what is linked to accounts.
+    pub issuer: &'a str,
+    /// Whom it lets in.
+    pub rules: &'a Rules,
+}
+
+/// Whom a provider or a directory lets in, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Whether somebody who comes for the first time gets an account.

@@ -22,6 +22,7 @@ use crate::config::{Auth, Config, Iss, RegistrationMode};
 mod arguments;
 mod clients;
 mod connectors;
+mod directories;
 mod issuers;
 mod legacy;
 mod policies;

@@ -19,6 +19,7 @@ use values::{Size, Span};
 
 pub mod audit;
 pub mod connector;
+pub mod directory;
 pub mod environment;
 pub mod file;
 pub mod legacy;

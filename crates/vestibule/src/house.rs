@@ -442,6 +442,7 @@ fn pages(
             Arc::clone(&store),
             foundation.passwords.clone(),
             foundation.recorder.clone(),
+            company.clone(),
             Arc::clone(ways),
         ),
         company,

@@ -24,6 +24,7 @@ sign-in-slowed = { $seconds ->
    *[other] There were too many attempts. Wait { $seconds } seconds and try again.
 }
 sign-in-busy = Many people are signing in at this moment. Wait a few seconds and try again.
+sign-in-directory-down = { $directory } does not answer at this moment, so your password cannot be checked. It does not count as a wrong one. Try again in a minute.
 sign-in-forgotten = Forgotten your password? Your administrator can give you a link to set a new one.
 signed-in-as = Signed in as
 signed-out-title = You are signed out

@@ -23,6 +23,7 @@ sign-in-slowed = { $seconds ->
    *[other] 嘗試次數過多。請等候 { $seconds } 秒後再試。
 }
 sign-in-busy = 目前有許多人正在登入，請稍候幾秒再試。
+sign-in-directory-down = { $directory } 目前沒有回應，因此無法檢查您的密碼。這不算密碼錯誤。請在一分鐘後再試。
 sign-in-forgotten = 忘記密碼了嗎？管理員可以給您一個設定新密碼的連結。
 signed-in-as = 登入身分
 signed-out-title = 您已登出

@@ -217,7 +217,11 @@ async fn begin(
     from: &From,
 ) -> Result<Response, CompanyError> {
     let person: &Person = &from.0;
-    let proof = web.parts.company.admit(provider, profile, person).await?;
+    let proof = web
+        .parts
+        .company
+        .admit(provider.source(), profile, person)
+        .await?;
     let before = browser.signed_in(web).await;
     let onward = (Onward::named(&under_way.onward), under_way.query.as_str());
     match go_on(web, from, browser, before.as_ref(), proof, onward).await {

@@ -74,15 +74,15 @@ pub(crate) fn failed(
             };
             page::problem(web, locale, StatusCode::BAD_GATEWAY, "provider_answer", message)
         }
-        CompanyError::Refused(why) => refused(web, locale, provider, *why, profile),
+        CompanyError::Refused(why) => refused(web, locale, title, *why, profile),
     }
 }
 
-/// The provider knows them, and they do not get in.
-fn refused(
+/// The provider, called so, knows them, and they do not get in.
+pub(crate) fn refused(
     web: &Web,
     locale: Locale,
-    provider: &Provider,
+    provider: &str,
     why: Refusal,
     profile: Option<&Profile>,
 ) -> Response {
@@ -94,7 +94,7 @@ fn refused(
         Refusal::Disabled => locale.t("company-disabled"),
         Refusal::Taken => locale.t("company-taken"),
     };
-    let mut facts = vec![(locale.t("company-provider"), provider.title.clone())];
+    let mut facts = vec![(locale.t("company-provider"), provider.to_owned())];
     if let Some(profile) = profile {
         let called = profile.email.as_ref().or(profile.username.as_ref());
         facts.extend(called.map(|called| (locale.t("signed-in-as"), called.clone())));

@@ -18,6 +18,7 @@ use people::{SignInError, SignedIn, Step, Ways};
 use crate::authorize::person;
 use crate::company_logout;
 use crate::company_sign_in::{self, Going};
+use crate::company_trouble;
 use crate::cookies::{self, Cookie};
 use crate::form_token;
 use crate::locale::Locale;
@@ -121,7 +122,7 @@ pub(crate) fn page(
                 title: provider.title.clone(),
             })
             .collect(),
-        passwords: ways.passwords,
+        passwords: ways.ask_for_password(),
         address: ways.ask_for_address(),
         passkey: can_have_passkeys(web).then(|| with_query(passkey_sign_in::PATH, asked.query)),
         onward: asked.onward.name(),
@@ -210,10 +211,10 @@ fn chosen(ways: &Ways, button: &str, username: &str, password: &str) -> Chosen {
     if !button.is_empty() {
         return Chosen::Provider(button.to_owned());
     }
-    if password.is_empty() || !ways.passwords {
+    if password.is_empty() || !ways.ask_for_password() {
         return match ways.for_address(username) {
             Some(provider) => Chosen::Provider(provider.name.clone()),
-            None if ways.passwords => Chosen::Nothing(|locale| locale.t("sign-in-password-missing")),
+            None if ways.ask_for_password() => Chosen::Nothing(|locale| locale.t("sign-in-password-missing")),
             None => Chosen::Nothing(|locale| locale.t("sign-in-no-provider")),
         };
     }
@@ -295,6 +296,14 @@ fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, as
             )
         }
         SignInError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, locale.t("sign-in-busy"), Some(5)),
+        SignInError::Directory(title) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            locale.t1("sign-in-directory-down", "directory", title),
+            Some(30),
+        ),
+        SignInError::NotAdmitted { title, why, profile } => {
+            return company_trouble::refused(web, locale, title, *why, Some(profile));
+        }
         SignInError::Store(error) => return page::unavailable(web, locale, error),
     };
     let mut response = page(

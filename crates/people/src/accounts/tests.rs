@@ -43,6 +43,7 @@ async fn rooms(database: &Database) -> Rooms {
             Arc::clone(&store),
             passwords,
             recorder.clone(),
+            crate::company::tests::company(&world, &store, &recorder),
             Arc::default(),
         ),
         factors: Factors::new(

@@ -21,6 +21,12 @@ fn verifier_and_nonce_are_of_one_browser_and_one_sign_in() {
     }
 }
 
+pub(crate) fn company(world: &World, store: &Arc<dyn Store>, recorder: &Recorder) -> Company {
+    let identities = Identities::new(world.clone(), store, recorder.clone());
+    let (store, recorder) = (Arc::clone(store), recorder.clone());
+    Company::new(world.clone(), store, identities, recorder, Arc::default())
+}
+
 fn provider() -> Provider {
     let relation = Relation {
         // Nobody listens there.
@@ -50,8 +56,7 @@ async fn who_leaves_is_bounded_by_network_and_length() {
     let opening = audit::Opening::alone(world.clone(), Arc::clone(&store), Uuid::from_u128(1)).unwrap();
     let (recorder, recording) = Recorder::open(opening).await.unwrap();
     recording.start(&Tasks::new());
-    let identities = Identities::new(world.clone(), &store, recorder.clone());
-    let company = Company::new(world, store, identities, recorder, Arc::default());
+    let company = company(&world, &store, &recorder);
     let (provider, person) = (provider(), Person::default());
     let long = "q".repeat(LONGEST_QUERY + 1);
     let leave = async |address: &str, query: &str| {

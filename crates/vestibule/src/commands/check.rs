@@ -143,6 +143,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
     files::master_keys(loaded, environment, sealed, findings);
     upstreams::upstreams(&snapshot, world, findings).await;
     providers(&snapshot, world, findings).await;
+    directories(&snapshot, findings).await;
     upstreams::connectors(&snapshot, world, findings).await;
 }
 
@@ -232,6 +233,29 @@ async fn providers(snapshot: &Snapshot, world: &World, findings: &mut Findings) 
         match provider.openid.metadata(world.now()).await {
             Ok(_) => findings.good(key, format_args!("{} answers", provider.issuer())),
             Err(error) => findings.problem(key, error),
+        }
+    }
+}
+
+/// Whether each server of each directory answers, lets us search, and has what is searched.
+async fn directories(snapshot: &Snapshot, findings: &mut Findings) {
+    for directory in &snapshot.ways.directories {
+        let key = format!("sign_in.directories.{}", directory.name);
+        for (url, found) in directory.ldap.examine().await {
+            match found {
+                Ok(()) => findings.good(&key, format_args!("{url} answers, and people are found there")),
+                Err(error) => findings.problem(&key, format_args!("{url}: {error}")),
+            }
+        }
+        if directory
+            .ldap
+            .settings()
+            .urls
+            .iter()
+            .any(|url| url.scheme() == "ldap")
+            && !directory.ldap.settings().start_tls
+        {
+            findings.warning(&key, "passwords go there in the clear");
         }
     }
 }

@@ -286,3 +286,80 @@ sign_in:
         "a secret does not print"
     );
 }
+
+/// A directory that would get passwords in the clear, or would find others than was typed, is not set up at all.
+#[test]
+fn directories_are_set_up_soundly_or_not_at_all() {
+    let found = problems(
+        "
+public_url: https://mcp.example.com
+trusted_issuers:
+  both: { issuer: https://a.example }
+sign_in:
+  directories:
+    Bad Name: { urls: ['ldaps://a.example'], user_base: dc=a }
+    both: { urls: ['ldaps://a.example'], user_base: dc=a, group_base: dc=a, group_prefix: 'corp:' }
+    plain: { urls: ['ldap://a.example', 'http://a.example', 'ldaps://a:b@a.example', 'ldaps://a.example/dc=a'], user_base: ' ' }
+    twice: { urls: ['ldaps://a.example'], start_tls: true, user_base: dc=a, group_base: dc=a, group_prefix: 'corp:' }
+    none: { urls: [], user_base: dc=a, bind_dn: cn=a, lifetime: 0s, name: ' ', require_groups: [a] }
+    torn: { urls: ['ldaps://a.example'], user_base: dc=a, bind_password_file: secret, group_base: ' ', group_prefix: a }
+    wide: { urls: ['ldaps://a.example'], user_base: dc=a, user_filter: '(uid=*{username}*)', attributes: { id: 'a)(b' } }
+    deep: { urls: ['ldaps://a.example'], user_base: dc=a, group_base: dc=a, group_filter: '(memberUid={username})' }
+    gone: { urls: ['ldaps://a.example'], user_base: dc=a, bind_dn: cn=a, bind_password_file: secret, ca_file: ca.pem }
+",
+    );
+    for wanted in [
+        "sign_in.directories.Bad Name: ",
+        "sign_in.directories.both: a provider or a trusted issuer has this name",
+        "sign_in.directories.plain.urls: ldap://a.example would get passwords in the clear",
+        "sign_in.directories.plain.urls: \"http://a.example\" is no server",
+        "sign_in.directories.plain.urls: \"ldaps://a:b@a.example\" is no server",
+        "sign_in.directories.plain.urls: \"ldaps://a.example/dc=a\" is no server",
+        "sign_in.directories.plain.user_base: is empty",
+        "sign_in.directories.twice.start_tls: is for ldap:// alone",
+        "sign_in.directories.twice.group_prefix: is that of both already",
+        "sign_in.directories.none.urls: names no server",
+        "sign_in.directories.none.bind_dn: needs a password",
+        "sign_in.directories.none.group_base: is missing",
+        "sign_in.directories.none.lifetime: must be longer",
+        "sign_in.directories.none.name: is empty",
+        "sign_in.directories.torn.bind_password_file: is nobody's",
+        "sign_in.directories.torn.group_base: is empty",
+        "sign_in.directories.torn.group_prefix: must be",
+        "sign_in.directories.wide.user_filter: must have {username} as the whole of a value",
+        "sign_in.directories.wide.attributes.id: \"a)(b\" names no attribute",
+        "sign_in.directories.deep.nested_groups: must be false",
+        "sign_in.directories.gone.bind_password_file: /nonexistent/secret",
+        "sign_in.directories.gone.ca_file: /nonexistent/ca.pem",
+    ] {
+        assert!(found.contains(wanted), "{wanted}\n---\n{found}");
+    }
+    let good = composed(
+        "
+public_url: https://mcp.example.com
+sign_in:
+  passwords: false
+  directories:
+    here: { urls: ['ldap://127.0.0.1:389', 'ldap://localhost'], user_base: dc=a }
+    wide: { urls: ['ldap://a.example'], danger_plain_text: true, user_base: dc=a }
+    forest: { kind: active_directory, urls: ['ldaps://a.example'], user_base: dc=a, group_base: dc=a }
+",
+    )
+    .unwrap();
+    assert!(good.ways.ask_for_password() && good.ways.only().is_none());
+    let forest = good.ways.directory("forest").unwrap();
+    let settings = forest.ldap.settings();
+    assert_eq!(
+        (forest.issuer.as_str(), settings.attributes.id.name()),
+        ("ldap:forest", "objectGUID")
+    );
+    assert!(settings.user_filter.of("a*").contains("(sAMAccountName=a\\2a)"));
+    let groups = settings.groups.as_ref().unwrap();
+    assert!(
+        groups
+            .filter
+            .of("cn=a", "")
+            .contains("1.2.840.113556.1.4.1941:=cn=a")
+            && !groups.nested
+    );
+}

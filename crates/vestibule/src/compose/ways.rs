@@ -13,6 +13,7 @@ use relying::{ClaimNames, ClaimPath, ClientAuthentication, OpenIdProvider, Relat
 use url::Url;
 use vault::Template;
 
+use super::directories::directories;
 use super::{Problems, Sources};
 use crate::config;
 use crate::config::sign_in::{AccountsAt, Authentication};
@@ -23,10 +24,10 @@ const LEEWAY: Duration = Duration::from_mins(5);
 /// All of them; how to ask a provider about which nothing changed is that of `before`, with what is known of it.
 pub(super) fn ways(sources: &mut Sources<'_>, before: Option<&Ways>, problems: &mut Problems) -> Ways {
     let wanted = &sources.loaded.config.sign_in;
-    if !wanted.passwords && wanted.providers.is_empty() {
+    if !wanted.passwords && wanted.providers.is_empty() && wanted.directories.is_empty() {
         problems.add(
             "sign_in.passwords",
-            "is false and there is no provider: nobody could sign in; name one in `sign_in.providers`",
+            "is false and there is no provider: nobody could sign in; name one in `sign_in.providers`, or a directory in `sign_in.directories`",
         );
     }
     no_two_alike(wanted, problems);
@@ -40,6 +41,15 @@ pub(super) fn ways(sources: &mut Sources<'_>, before: Option<&Ways>, problems: &
             );
         }
     }
+    for name in wanted.directories.keys() {
+        let config = &sources.loaded.config;
+        if config.trusted_issuers.contains_key(name) || wanted.providers.contains_key(name) {
+            problems.add(
+                format!("sign_in.directories.{name}"),
+                "a provider or a trusted issuer has this name; give one of them another name",
+            );
+        }
+    }
     let mut providers = Vec::new();
     for (name, provider) in &wanted.providers {
         let known = before.and_then(|ways| ways.provider(name));
@@ -48,6 +58,7 @@ pub(super) fn ways(sources: &mut Sources<'_>, before: Option<&Ways>, problems: &
     Ways {
         passwords: wanted.passwords,
         providers: providers.into_iter().map(Arc::new).collect(),
+        directories: directories(sources, before, problems),
     }
 }
 
@@ -56,6 +67,16 @@ fn no_two_alike(wanted: &config::SignIn, problems: &mut Problems) {
     let mut issuers = HashMap::new();
     let mut domains = HashMap::new();
     let mut prefixes = HashMap::new();
+    for (name, directory) in &wanted.directories {
+        if let Some(prefix) = &directory.group_prefix
+            && let Some(other) = prefixes.insert(prefix, name)
+        {
+            problems.add(
+                format!("sign_in.directories.{name}.group_prefix"),
+                format_args!("is that of {other} already"),
+            );
+        }
+    }
     for (name, provider) in &wanted.providers {
         if let Some(other) = issuers.insert(&provider.issuer, name) {
             problems.add(
@@ -158,6 +179,13 @@ fn rules(wanted: &config::sign_in::Provider) -> Rules {
     }
 }
 
+/// What a prefix of groups has to be.
+pub(super) const PREFIX: &str = "must be a few characters that end with : or /, such as corp: which no group here begins with; without it the provider could put anybody into any group";
+
+pub(super) fn is_good_prefix(prefix: &str) -> bool {
+    prefix.len() <= 32 && prefix.trim_start().len() >= 2 && prefix.ends_with([':', '/'])
+}
+
 /// What is wrong with it by itself.
 fn check(name: &str, wanted: &config::sign_in::Provider, problems: &mut Problems) {
     let mut wrong = |member: &str, text: &str| {
@@ -189,13 +217,12 @@ fn check(name: &str, wanted: &config::sign_in::Provider, problems: &mut Problems
     if wanted.domains.iter().any(is_odd) {
         wrong("domains", "must be domains such as example.com, without @ and *");
     }
-    if wanted.group_prefix.as_deref().is_some_and(|prefix| {
-        prefix.len() > 32 || prefix.trim_start().len() < 2 || !prefix.ends_with([':', '/'])
-    }) {
-        wrong(
-            "group_prefix",
-            "must be a few characters that end with : or /, such as corp: which no group here begins with; without it the provider could put anybody into any group",
-        );
+    if wanted
+        .group_prefix
+        .as_deref()
+        .is_some_and(|prefix| !is_good_prefix(prefix))
+    {
+        wrong("group_prefix", PREFIX);
     }
     if wanted.leeway.0 > LEEWAY {
         wrong("leeway", "may be 5m at most");

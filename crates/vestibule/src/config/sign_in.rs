@@ -9,18 +9,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::directory::Directory;
 use super::values::Span;
 
 /// How people prove who they are.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignIn {
-    /// Whether passwords of local accounts let people in. With `false` the providers are the only way in: no page asks
-    /// for a password, and one-time links set none.
+    /// Whether passwords of local accounts let people in. With `false` the providers and directories are the only way in,
+    /// and one-time links set none.
     pub passwords: bool,
     /// OpenID Connect providers at which people can sign in, by a name of your own (`a-z`, `0-9`, `-`). It is a part of
     /// the redirect URI to register there: `PUBLIC_URL/sign-in/callback/NAME`.
     pub providers: BTreeMap<String, Provider>,
+    /// Directories (LDAP, Active Directory) whose people sign in with their name and password there, by a name of your own
+    /// (`a-z`, `0-9`, `-`). Keep it: who somebody is here hangs on it.
+    pub directories: BTreeMap<String, Directory>,
 }
 
 impl Default for SignIn {
@@ -28,6 +32,7 @@ impl Default for SignIn {
         Self {
             passwords: true,
             providers: BTreeMap::new(),
+            directories: BTreeMap::new(),
         }
     }
 }
@@ -154,7 +159,7 @@ fn usual_scopes() -> Vec<String> {
     ["openid", "profile", "email"].map(str::to_owned).to_vec()
 }
 
-const fn usual_lifetime() -> Span {
+pub(super) const fn usual_lifetime() -> Span {
     Span(Duration::from_hours(12))
 }
 

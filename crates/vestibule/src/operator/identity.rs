@@ -3,6 +3,7 @@
 use audit::{Person, What};
 use clap::Subcommand;
 use model::Username;
+use people::CompanyDirectory;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::ForeignName;
@@ -23,19 +24,19 @@ pub enum IdentityCommand {
     Link {
         /// The account
         username: Username,
-        /// The issuer, by its name in `trusted_issuers` or `sign_in.providers`
+        /// The issuer, by its name in `trusted_issuers`, `sign_in.providers` or `sign_in.directories`
         #[arg(long)]
         issuer: String,
-        /// The `sub` of their tokens, as the event `identity_refused` or the page that turned them away shows it
+        /// The `sub` of their tokens, or the id of their entry, as the event `identity_refused` or the page that turned them away shows it
         #[arg(long)]
         subject: String,
     },
     /// Take a link away; counts on the next request
     Unlink {
-        /// The issuer, by its name in `trusted_issuers` or `sign_in.providers`, or its identifier
+        /// The issuer, by its name in `trusted_issuers`, `sign_in.providers` or `sign_in.directories`, or its identifier
         #[arg(long)]
         issuer: String,
-        /// The `sub` of their tokens
+        /// The `sub` of their tokens, or the id of their entry
         #[arg(long)]
         subject: String,
     },
@@ -55,7 +56,7 @@ impl IdentityCommand {
     }
 }
 
-/// The identifier of a trusted issuer, or of a provider at which people sign in.
+/// The identifier of a trusted issuer, or of a provider or directory by which people sign in.
 fn identifier(operator: &Operator<'_>, issuer: &str) -> Option<String> {
     let config = &operator.loaded.config;
     let trusted = config.trusted_issuers.get(issuer).map(|trusted| &trusted.issuer);
@@ -64,7 +65,12 @@ fn identifier(operator: &Operator<'_>, issuer: &str) -> Option<String> {
         .providers
         .get(issuer)
         .map(|provider| &provider.issuer);
-    trusted.or(provider).cloned()
+    let directory = config
+        .sign_in
+        .directories
+        .contains_key(issuer)
+        .then(|| CompanyDirectory::issuer_of(issuer));
+    trusted.or(provider).cloned().or(directory)
 }
 
 async fn list(operator: &Operator<'_>, user: Option<Username>) -> Result<Answer, Failure> {
@@ -104,7 +110,7 @@ async fn link(
 ) -> Result<Answer, Failure> {
     let issuer = identifier(operator, issuer).ok_or_else(|| {
         Failure::NotFound(format!(
-            "there is no trusted issuer and no provider called {issuer}"
+            "there is no trusted issuer, no provider and no directory called {issuer}"
         ))
     })?;
     let account = operator.account(username).await?;

@@ -9,6 +9,7 @@ pub(crate) mod foreign;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod scripted;
+pub(crate) mod slapd;
 pub(crate) mod wire;
 
 pub(crate) use app::{App, Tokens};
