@@ -4,6 +4,7 @@ mod attacks;
 mod ending;
 mod eras;
 mod oauth;
+mod quirks;
 mod renewing;
 
 use serde_json::{Value, json};
