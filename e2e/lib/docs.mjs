@@ -156,11 +156,12 @@ export class Page {
 }
 
 // Whether a configuration from a document would be taken, as the list of what is wrong with it. Nothing outside is
-// asked: upstreams and databases are put at an address where nobody listens.
+// asked: upstreams, databases and the way to providers are put at an address where nobody listens.
 export async function judge(text, folder) {
   const whole = /^public_url:/m.test(text) ? text : `public_url: https://mcp.example.com\n${text}`;
   const inside = whole
     .replace(/^(\s*(?:upstream|proxy): *)\S+/gm, '$1http://127.0.0.1:9/mcp')
+    .replace(/^( *)(preset: \S+)$/gm, '$1$2\n$1proxy: http://127.0.0.1:9')
     .replace(/\$\{env:\w+\}/g, '${env:HOME}');
   const file = join(folder, 'vestibule.yaml');
   writeFileSync(file, inside);

@@ -182,6 +182,13 @@ test('lists in the documents are those of the code', () => {
   assert.ok(restart.length > 5);
   assert.deepEqual(restart.filter((key) => !changing.includes(`\`${key}\``)), [], 'keys without a line');
 
+  for (const [folder, key, path] of [['providers', 'preset', 'docs/providers.md'], ['servers', 'recipe', 'docs/servers.md']]) {
+    const presets = readdirSync(join(root, 'crates/vestibule/presets', folder)).map((name) => name.replace('.yaml', ''));
+    assert.ok(presets.length > 5);
+    const { text } = document(path);
+    assert.deepEqual(presets.filter((name) => !text.includes(`\`${key}: ${name}\``)), [], `not in ${path}`);
+  }
+
   const files = ['authorize', 'company_trouble', 'connecting', 'consent', 'invitation', 'page', 'step_up'];
   const pages = files.map((name) => source(`crates/web/src/${name}.rs`)).join('\n');
   const shown = document('docs/connecting-clients.md').text.split('## Error pages')[1].split('\n## ')[0];

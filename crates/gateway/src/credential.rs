@@ -51,9 +51,15 @@ pub(crate) fn outgoing(incoming: &HeaderMap, route: &Route) -> HeaderMap {
     let own = route.recipe.iter().flat_map(Recipe::names);
     let injected: Vec<&HeaderName> = route.credential.names().chain(own).collect();
     let old = route.old_tokens.as_ref().map_or(&[][..], |old| old.headers());
+    let is_stripped = |name: &HeaderName| route.strip.iter().any(|stripped| stripped.covers(name));
     let mut headers = HeaderMap::with_capacity(incoming.len() + 12);
     for (name, value) in incoming {
-        if !is_dropped(name) && !named.contains(name) && !injected.contains(&name) && !old.contains(name) {
+        if !is_dropped(name)
+            && !named.contains(name)
+            && !injected.contains(&name)
+            && !old.contains(name)
+            && !is_stripped(name)
+        {
             headers.append(name.clone(), value.clone());
         }
     }

@@ -51,6 +51,7 @@ pub mod share;
 pub mod step_up;
 mod stream;
 pub mod streamable;
+pub mod strip;
 mod task;
 pub mod trace;
 
@@ -62,3 +63,4 @@ pub use quota::{Counted, Quota};
 pub use refusal::{HumanPages, Refusal};
 pub use route::{Assertion, Kind, Route, Routes, Timeouts, Transport, Trusts};
 pub use share::{Concurrency, Share};
+pub use strip::Stripped;

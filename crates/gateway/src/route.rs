@@ -20,6 +20,7 @@ use crate::metrics::ServerMetrics;
 use crate::old_tokens::OldTokens;
 use crate::quota::Quota;
 use crate::share::{Concurrency, Share};
+use crate::strip::Stripped;
 
 /// How an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,8 @@ pub struct Route {
     pub credential: SharedCredential,
     /// How it is shown the caller's own credential.
     pub recipe: Option<Recipe>,
+    /// Headers of callers that never reach it.
+    pub strip: Vec<Stripped>,
     /// Whether the caller is named in `X-MCP-*` headers (DEC-22).
     pub identity_headers: bool,
     /// Whether the caller is named in a signed assertion too.

@@ -55,6 +55,9 @@ enum Command {
     Backup(commands::backup::Backup),
     /// Put a backup into an empty database
     Restore(commands::backup::Restore),
+    /// Providers and MCP servers that are known, as the configuration names them
+    #[command(subcommand)]
+    Preset(commands::preset::PresetCommand),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print a page of the documentation that is made from the code
@@ -106,6 +109,7 @@ impl Cli {
                 }
                 Command::Backup(backup) => backup.run(load()?, environment.clone(), world, output).await,
                 Command::Restore(restore) => restore.run(load()?, environment.clone(), world, output).await,
+                Command::Preset(command) => command.run(output),
                 Command::Schema => {
                     output.print(&format!("{:#}", crate::config::schema()));
                     Ok(())

@@ -6,4 +6,5 @@ pub mod check;
 pub mod demo;
 pub mod init;
 pub mod operate;
+pub mod preset;
 pub mod reference;

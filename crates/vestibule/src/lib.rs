@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`config`] | what `vestibule.yaml` and the environment say |
 //! | [`compose`] | from that to what the rooms decide by |
+//! | [`presets`] | what is known of providers and MCP servers |
 //! | [`house`] | all rooms, opened in order |
 //! | [`door`] | the first step of every request |
 //! | [`serve`] | listener, signals, drain |
@@ -27,6 +28,7 @@ pub mod metrics;
 pub mod operator;
 pub mod outgoing;
 pub mod output;
+pub mod presets;
 pub mod private_file;
 pub mod reload;
 pub mod scheduled;

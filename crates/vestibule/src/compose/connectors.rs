@@ -70,7 +70,7 @@ fn connector(
             "is empty; leave it out, or say what people call the provider",
         );
     }
-    if wanted.headers.is_empty() {
+    if wanted.headers.as_ref().is_some_and(BTreeMap::is_empty) {
         problems.add(
             key("headers"),
             "is empty; leave it out, or say how servers are shown the credential",
@@ -138,7 +138,8 @@ fn oauth(
             wrong(member, "must be an https URL; http is for this machine alone");
         }
     }
-    if !(wanted.tokens_at.is_empty() || wanted.tokens_at.starts_with('/')) {
+    let tokens_at = wanted.tokens_at.clone().unwrap_or_default();
+    if !(tokens_at.is_empty() || tokens_at.starts_with('/')) {
         wrong("tokens_at", "must be a JSON pointer such as /authed_user");
     }
     let place = match (
@@ -178,7 +179,8 @@ fn oauth(
             ClientAuthentication::None
         }
     };
-    if authentication == ClientAuthentication::None && !wanted.pkce {
+    let pkce = wanted.pkce.unwrap_or(true);
+    if authentication == ClientAuthentication::None && !pkce {
         wrong(
             "pkce",
             "is false and there is no secret: anybody could redeem a code",
@@ -200,11 +202,15 @@ fn oauth(
             client_id: wanted.client_id.clone(),
             secret,
             authentication,
-            scope: wanted.scopes.join(&wanted.scope_separator),
-            pkce: wanted.pkce,
+            scope: wanted
+                .scopes
+                .as_deref()
+                .unwrap_or_default()
+                .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
+            pkce,
             parameters: wanted.authorization_parameters.clone().into_iter().collect(),
             resource: wanted.resource.clone(),
-            tokens_at: wanted.tokens_at.clone(),
+            tokens_at,
         };
         OAuth {
             client: OAuthClient::new(registration, place, client.clone()),
@@ -216,7 +222,8 @@ fn oauth(
 fn place(wanted: &connector::Connector, identity: &Match) -> String {
     let oauth = wanted.oauth.as_ref();
     let oauth = oauth.map(|oauth| (&oauth.client_id, &oauth.issuer, &oauth.token_endpoint));
-    let place = format!("{}\n{identity:?}\n{oauth:?}", wanted.who_am_i.url);
+    let url = wanted.who_am_i.url.as_ref().map_or("", url::Url::as_str);
+    let place = format!("{url}\n{identity:?}\n{oauth:?}");
     HEXLOWER.encode(&keys::sha256(place.as_bytes()))
 }
 
@@ -226,13 +233,25 @@ fn who_am_i(
     wanted: &connector::WhoAmI,
     problems: &mut Problems,
 ) -> Option<WhoAmI> {
-    if !is_safe(&wanted.url) {
+    let (Some(url), Some(id)) = (&wanted.url, &wanted.id) else {
+        problems.add(
+            key,
+            "needs `url` and `id`: where the provider says whose a credential is; or name a provider in `preset` that is known",
+        );
+        return None;
+    };
+    if !is_safe(url) {
         problems.add(
             format!("{key}.url"),
             "must be an https URL: people's credentials go there; http is for this machine alone",
         );
     }
-    let templates = templates(sources, &format!("{key}.headers"), &wanted.headers, problems)?;
+    let templates = templates(
+        sources,
+        &format!("{key}.headers"),
+        &shown(wanted.headers.as_ref()),
+        problems,
+    )?;
     if !templates.iter().any(|(_, template)| template.is_personal()) {
         problems.add(
             format!("{key}.headers"),
@@ -250,11 +269,11 @@ fn who_am_i(
     let mut pointer = |member: &str, text: &str| -> Option<Pointer> {
         problems.take(format!("{key}.{member}"), text.parse())
     };
-    let id = pointer("id", &wanted.id);
+    let id = pointer("id", id);
     let name = wanted.name.as_ref().and_then(|text| pointer("name", text));
     let email = wanted.email.as_ref().and_then(|text| pointer("email", text));
     Some(WhoAmI {
-        url: wanted.url.clone(),
+        url: url.clone(),
         headers,
         id: id?,
         name,
@@ -304,6 +323,11 @@ fn identity(
     }
 }
 
+/// What is said, or what is usual.
+fn shown(headers: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    headers.cloned().unwrap_or_else(connector::usual_headers)
+}
+
 /// Headers with their templates.
 pub(super) fn templates(
     sources: &mut Sources<'_>,
@@ -340,8 +364,8 @@ pub(super) fn recipe(
     let connector = connectors.find(name.as_str())?;
     let mut templates = own;
     if templates.is_empty() {
-        let usual = &sources.loaded.config.connectors.get(name)?.headers;
-        templates = self::templates(sources, &format!("connectors.{name}.headers"), usual, problems)?;
+        let usual = shown(sources.loaded.config.connectors.get(name)?.headers.as_ref());
+        templates = self::templates(sources, &format!("connectors.{name}.headers"), &usual, problems)?;
     }
     if !templates.iter().any(|(_, template)| template.is_personal()) {
         problems.add(

@@ -41,6 +41,10 @@ pub(super) fn route(
     }
     let uri: Option<Uri> = problems.take(key("upstream"), server.upstream.as_str().parse());
     let credential = credential(sources, connectors, &key("credential.headers"), server, problems);
+    let strip = server.credential.strip.iter();
+    let strip: Option<Vec<_>> = strip
+        .map(|text| problems.take(key("credential.strip"), text.parse()))
+        .collect();
     let egress = egress(sources, &key("proxy"), server, problems);
     let assertion = match &server.assertion {
         Some(wanted) => Some(problems.take(key("assertion.header"), assertion(wanted, server))?),
@@ -49,7 +53,7 @@ pub(super) fn route(
     let accepts = accepts(&key("accept"), server, problems);
     let trust = super::issuers::trusts(&sources.issuers, public, name, server, problems);
     let (uri, (credential, recipe), egress) = (uri?, credential?, egress?);
-    let (accepts, trust) = (accepts?, trust);
+    let (accepts, trust, strip) = (accepts?, trust, strip?);
     let unchanged = before.filter(|before| before.egress == egress && before.upstream == server.upstream);
     let client = match before.filter(|before| before.egress == egress) {
         Some(before) => before.client.clone(),
@@ -79,6 +83,7 @@ pub(super) fn route(
         egress,
         credential,
         recipe,
+        strip,
         identity_headers: server.identity_headers,
         assertion,
         body_limit: server.body_limit.0,

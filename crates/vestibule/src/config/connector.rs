@@ -14,24 +14,34 @@ use super::sign_in::Authentication;
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Connector {
+    /// A provider that is known, by its name in `vestibule preset list`: whatever is not said here is taken from there.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// Where the provider is, for a preset that has it in its addresses: `git.example.com`, with a port or a path where it
+    /// has one.
+    #[serde(default)]
+    pub host: Option<String>,
     /// What people call it. The name in this file if not given.
     #[serde(default)]
     pub name: Option<String>,
-    /// Let people type a personal access token or key of theirs, once, into a form that shows it to nobody.
+    /// Let people type a personal access token or key of theirs, once, into a form that shows it to nobody. A preset does
+    /// not turn it on.
     #[serde(default)]
     pub personal_token: Option<PersonalToken>,
     /// Let people connect in the browser, by OAuth: this door is a client there, with the redirect URI
-    /// `PUBLIC_URL/connect/callback/NAME`.
+    /// `PUBLIC_URL/connect/callback/NAME`. A preset does not turn it on.
     #[serde(default)]
     pub oauth: Option<OAuth>,
     /// How the provider is asked whose a credential is, before it is kept.
+    #[serde(default)]
     pub who_am_i: WhoAmI,
     /// What of the answer has to be what the account here says, so that nobody connects what is somebody else's.
     #[serde(default)]
     pub identity: Identity,
-    /// How servers that name this connector are shown the credential, if they do not say it themselves.
-    #[serde(default = "usual_headers")]
-    pub headers: BTreeMap<String, String>,
+    /// How servers that name this connector are shown the credential, if they do not say it themselves:
+    /// `Authorization: Bearer ${connection}` if not given.
+    #[serde(default)]
+    pub headers: Option<BTreeMap<String, String>>,
     /// PEM file of the authorities to trust instead of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -56,7 +66,8 @@ pub struct PersonalToken {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
-    /// What the provider calls this door.
+    /// What the provider calls this door. Required.
+    #[serde(default)]
     pub client_id: String,
     /// A file with the client's secret.
     #[serde(default)]
@@ -66,10 +77,10 @@ pub struct OAuth {
     pub authentication: Option<Authentication>,
     /// What is asked for.
     #[serde(default)]
-    pub scopes: Vec<String>,
-    /// What stands between them.
-    #[serde(default = "usual_separator")]
-    pub scope_separator: String,
+    pub scopes: Option<Vec<String>>,
+    /// What stands between them; a space if not given.
+    #[serde(default)]
+    pub scope_separator: Option<String>,
     /// Its identifier, byte for byte what its metadata says (RFC 8414, OpenID Connect Discovery).
     #[serde(default)]
     pub issuer: Option<String>,
@@ -85,9 +96,9 @@ pub struct OAuth {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub revocation_endpoint: Option<Url>,
-    /// Bind codes to a verifier (RFC 7636). Say `false` only for a provider that refuses it.
-    #[serde(default = "yes")]
-    pub pkce: bool,
+    /// Bind codes to a verifier (RFC 7636): `true` if not given. Say `false` only for a provider that refuses it.
+    #[serde(default)]
+    pub pkce: Option<bool>,
     /// Further parameters of the authorization request, such as `access_type: offline` at Google.
     #[serde(default)]
     pub authorization_parameters: BTreeMap<String, String>,
@@ -95,27 +106,25 @@ pub struct OAuth {
     #[serde(default)]
     pub resource: Option<String>,
     /// Where in the answer of the token endpoint the tokens are: a JSON pointer such as `/authed_user` at Slack.
+    /// What is not there in the answer to a refresh token is looked for in the answer itself.
     #[serde(default)]
-    pub tokens_at: String,
+    pub tokens_at: Option<String>,
 }
 
 /// The question whose a credential is.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
 pub struct WhoAmI {
-    /// Where; asked with GET, answered in JSON.
-    #[schemars(with = "String")]
-    pub url: Url,
-    /// With which headers.
-    #[serde(default = "usual_headers")]
-    pub headers: BTreeMap<String, String>,
-    /// Where in the answer the id is that never changes: a JSON pointer.
-    pub id: String,
+    /// Where; asked with GET, answered in JSON. Required.
+    #[schemars(with = "Option<String>")]
+    pub url: Option<Url>,
+    /// With which headers: `Authorization: Bearer ${connection}` if not given.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// Where in the answer the id is that never changes: a JSON pointer. Required.
+    pub id: Option<String>,
     /// Where it says what the person is called: a JSON pointer.
-    #[serde(default)]
     pub name: Option<String>,
     /// Where it says their address: a JSON pointer.
-    #[serde(default)]
     pub email: Option<String>,
 }
 
@@ -146,14 +155,7 @@ pub enum Match {
     LinkedSubject,
 }
 
-fn usual_separator() -> String {
-    " ".to_owned()
-}
-
-const fn yes() -> bool {
-    true
-}
-
-fn usual_headers() -> BTreeMap<String, String> {
+/// How a credential is shown where nothing else is said (RFC 6750 section 2.1).
+pub(crate) fn usual_headers() -> BTreeMap<String, String> {
     BTreeMap::from([("Authorization".to_owned(), "Bearer ${connection}".to_owned())])
 }

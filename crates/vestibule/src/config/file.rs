@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use super::environment::Environment;
 use super::{Config, schema};
+use crate::presets;
+
+mod place;
 
 /// A configuration that was read.
 #[derive(Clone, Debug)]
@@ -96,10 +99,15 @@ pub fn parse(
 ) -> Result<Loaded, ConfigError> {
     let wrong = |error: &serde_saphyr::Error| wrong(path, error);
     let read: Option<Config> = serde_saphyr::from_str(text).map_err(|error| wrong(&error))?;
-    // As a tree, to lay variables over it. Made of what was read, so that a word like `on` stays the text that
+    // As a tree, to lay presets under it and variables over it. Made of what was read, so that a word like `on` stays the text that
     // its key wants.
-    let tree = serde_json::to_value(read.unwrap_or_default())
+    let mut tree = serde_json::to_value(read.unwrap_or_default())
         .map_err(|error| ConfigError::Environment(error.to_string()))?;
+    presets::lay_under(&mut tree).map_err(|misplaced| ConfigError::Wrong {
+        path: path.to_owned(),
+        at: place::of(text, &misplaced.path),
+        why: misplaced.error.to_string(),
+    })?;
     let (config, unknown_variables) = lay_over(&tree, environment).map_err(|why| {
         // Which variable is at fault shows when it is left out.
         let innocent_without = |name: &&str| lay_over(&tree, &environment.without(name)).is_ok();

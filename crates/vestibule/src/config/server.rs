@@ -153,6 +153,14 @@ pub enum Pinning {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
+    /// An MCP server that is known, by its name in `vestibule preset list`: the headers that carry a credential to it, and
+    /// those of callers that never reach it. What is said here stands over that.
+    #[serde(default)]
+    pub recipe: Option<String>,
+    /// Where the service behind the server is, for a recipe that says so in a header: `jira.example.com`, with a port or a
+    /// path where it has one.
+    #[serde(default)]
+    pub host: Option<String>,
     /// The connector, by its name in `connectors`, whose connections are shown to this server: each caller's own.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -163,6 +171,10 @@ pub struct Credential {
     /// `headers` are shown.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Headers of callers that never reach it, beside those above and those that never pass: such as choose whom or where it
+    /// asks. `X-Grafana-*` stands for all that begin so. Those of a recipe are added to.
+    #[serde(default)]
+    pub strip: Vec<String>,
 }
 
 /// A signed statement of who is calling; the upstream verifies it with this door's key set.

@@ -6,6 +6,7 @@ mod eras;
 mod failing;
 mod first;
 mod oauth;
+mod quirks;
 mod renewing;
 
 use serde_json::{Value, json};

@@ -28,6 +28,19 @@ pub(crate) enum Refreshing {
     None,
 }
 
+/// Whose ways it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Those of the standards.
+    #[default]
+    Standard,
+    /// Slack's: refuses with 200 and `ok: false`, gives a person's token below that of a bot, and a renewed one by itself,
+    /// and knows no PKCE.
+    Slack,
+    /// An OAuth app's at GitHub: tokens without an end, nothing to renew them with; refuses with 200 and `error`.
+    GitHub,
+}
+
 /// The provider.
 pub(crate) struct Accounts {
     pub(crate) url: String,
@@ -45,6 +58,7 @@ struct State {
     /// How often it was asked whose a token is.
     asked: usize,
     refreshing: Refreshing,
+    manner: Manner,
     /// Challenge, redirect URI and owner of each code.
     codes: HashMap<String, (String, String, String)>,
     /// Owner and access token of each refresh token.
@@ -107,6 +121,10 @@ impl Accounts {
         (state.refreshing, state.lost) = (how, false);
     }
 
+    pub(crate) fn has_the_ways_of(&self, manner: Manner) {
+        self.state.lock().unwrap().manner = manner;
+    }
+
     /// How often it was asked whose a token is.
     pub(crate) fn asked(&self) -> usize {
         self.state.lock().unwrap().asked
@@ -155,6 +173,28 @@ impl Accounts {
     /// The same, with the endpoints from the provider's metadata.
     pub(crate) fn discovered_plan(&self) -> Plan {
         self.plan_with(&format!("oauth: {{ client_id: door, issuer: \"{}\" }}", self.url))
+    }
+
+    /// The same, described by a preset, with this provider's addresses in place of the real one's.
+    pub(crate) fn preset_plan(&self, preset: &str, more: &str) -> Plan {
+        let Self { url, .. } = self;
+        let config = format!(
+            "
+connectors:
+  forge:
+    preset: {preset}
+    personal_token: {{}}
+    oauth: {{ client_id: door, client_secret_file: forge-secret, authorization_endpoint: \"{url}/authorize\", token_endpoint: \"{url}/token\"{more} }}
+    who_am_i: {{ url: \"{url}/api/user\" }}
+    identity: {{ match: username }}
+"
+        );
+        let files = vec![("forge-secret", "the secret of the door".to_owned())];
+        Plan {
+            config,
+            files,
+            ..self.plan()
+        }
     }
 
     fn plan_with(&self, oauth: &str) -> Plan {
@@ -222,23 +262,42 @@ fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
         name.eq_ignore_ascii_case("authorization")
             .then(|| value.trim().strip_prefix("Bearer "))?
     });
-    Some(match bearer.and_then(|token| state.tokens.get(token)) {
-        Some(who) => (200, who.to_string()),
-        None => (401, "{}".to_owned()),
+    let who = bearer.and_then(|token| state.tokens.get(token));
+    Some(match (state.manner, who) {
+        (Manner::Slack, Some(who)) => {
+            let answer = json!({ "ok": true, "user_id": who["id"], "user": who["login"], "team": "Forge" });
+            (200, answer.to_string())
+        }
+        (Manner::Slack, None) => (200, json!({ "ok": false, "error": "invalid_auth" }).to_string()),
+        (_, Some(who)) => (200, who.to_string()),
+        (_, None) => (401, "{}".to_owned()),
     })
+}
+
+/// Said of a code or a refresh token that does not count.
+fn refusal(manner: Manner, grant_type: &str) -> (u16, String) {
+    let is_code = grant_type == "authorization_code";
+    let (status, answer) = match manner {
+        Manner::Standard => (400, json!({ "error": "invalid_grant" })),
+        Manner::Slack if is_code => (200, json!({ "ok": false, "error": "invalid_code" })),
+        Manner::Slack => (200, json!({ "ok": false, "error": "invalid_refresh_token" })),
+        Manner::GitHub => (200, json!({ "error": "bad_verification_code" })),
+    };
+    (status, answer.to_string())
 }
 
 fn token(state: &mut State, body: &str) -> Option<(u16, String)> {
     let params = Params::parse(body.as_bytes()).unwrap();
     let one = |name: &str| params.one(name).unwrap().unwrap_or_default();
-    let refused = Some((400, json!({ "error": "invalid_grant" }).to_string()));
+    let refused = Some(refusal(state.manner, one("grant_type")));
     let login = match one("grant_type") {
         "authorization_code" => {
             let Some((challenge, redirect_uri, login)) = state.codes.remove(one("code")) else {
                 return refused;
             };
             let made = BASE64URL_NOPAD.encode(&keys::sha256(one("code_verifier").as_bytes()));
-            if challenge != made || redirect_uri != one("redirect_uri") {
+            let is_proven = challenge == made || state.manner == Manner::Slack && challenge.is_empty();
+            if !is_proven || redirect_uri != one("redirect_uri") {
                 return refused;
             }
             login
@@ -266,11 +325,22 @@ fn token(state: &mut State, body: &str) -> Option<(u16, String)> {
     let access = format!("access-s3cret-{}", state.count);
     state.tokens.insert(access.clone(), person(&login));
     let mut answer = json!({ "access_token": access, "token_type": "bearer", "expires_in": 3600 });
+    if state.manner == Manner::GitHub {
+        let answer = json!({ "access_token": access, "token_type": "bearer", "scope": "repo" });
+        return Some((200, answer.to_string()));
+    }
     let is_kept = state.refreshing == Refreshing::Keeps && one("grant_type") == "refresh_token";
     if state.refreshing != Refreshing::None && !is_kept {
         let refresh = format!("refresh-s3cret-{}", state.count);
         state.refresh_tokens.insert(refresh.clone(), (login, access));
         answer["refresh_token"] = json!(refresh);
+    }
+    if state.manner == Manner::Slack {
+        answer["ok"] = json!(true);
+        if one("grant_type") == "authorization_code" {
+            answer =
+                json!({ "ok": true, "access_token": "the-b0t", "token_type": "bot", "authed_user": answer });
+        }
     }
     Some((200, answer.to_string()))
 }
