@@ -11,7 +11,8 @@ import { until } from './until.mjs';
 const GITEA_PASSWORD = 'the-password-at-gitea-alone';
 
 export class Gitea {
-  // With these people, each with a private repository `diary`. Access tokens of its OAuth live so many seconds.
+  // With these people, each with a private repository `diary`. Access tokens of its OAuth live so many seconds; a refresh
+  // token counts once.
   static async start({ binary, files, people, lives = 3600 }) {
     const gitea = new Gitea();
     gitea.folder = mkdtempSync(join(tmpdir(), 'vestibule-gitea-'));
@@ -41,6 +42,7 @@ INSTALL_LOCK = true
 PASSWORD_HASH_ALGO = pbkdf2_v2
 [oauth2]
 ACCESS_TOKEN_EXPIRATION_TIME = ${lives}
+INVALIDATE_REFRESH_TOKENS = true
 [indexer]
 ISSUE_INDEXER_TYPE = db
 [cron]
