@@ -10,36 +10,45 @@ import { until } from './until.mjs';
 const SECRET = 'the-secret-of-the-agent-at-dex';
 const CALLBACK = 'http://127.0.0.1:5555/callback';
 
+// One person, who is there without being asked, for the program `agent`.
+const MOCK = `
+connectors:
+- { type: mockCallback, id: mock, name: Mock }
+staticClients:
+- { id: agent, name: An agent, secret: ${SECRET}, redirectURIs: ["${CALLBACK}"] }
+- { id: mcp-fixture, name: The server, secret: nobody-signs-in-with-it, trustedPeers: [agent] }
+`;
+
 export class Dex {
   // Where it will be. It is not there before `start`.
-  static async at({ binary, web }) {
+  static async at({ binary }) {
     const dex = new Dex();
     dex.binary = binary;
     dex.folder = mkdtempSync(join(tmpdir(), 'vestibule-dex-'));
     dex.port = await freePort();
     dex.url = `http://127.0.0.1:${dex.port}/dex`;
     dex.configFile = join(dex.folder, 'dex.yaml');
+    dex.configure(MOCK);
+    return dex;
+  }
+
+  // Who is there, and for which programs.
+  configure(people) {
     // Keys are due at once, so each start brings a new one. They are kept in a file, and the public half of an old one
     // is shown for as long as its tokens live.
-    writeFileSync(dex.configFile, `
-issuer: ${dex.url}
-storage: { type: sqlite3, config: { file: "${join(dex.folder, 'dex.db')}" } }
-web: { http: "127.0.0.1:${dex.port}" }
-frontend: { dir: "${web}" }
+    writeFileSync(this.configFile, `
+issuer: ${this.url}
+storage: { type: sqlite3, config: { file: "${join(this.folder, 'dex.db')}" } }
+web: { http: "127.0.0.1:${this.port}" }
 expiry: { signingKeys: 1ms, idTokens: 24h }
 oauth2: { skipApprovalScreen: true }
-connectors:
-- { type: mockCallback, id: mock, name: Mock }
-staticClients:
-- { id: agent, name: An agent, secret: ${SECRET}, redirectURIs: ["${CALLBACK}"] }
-- { id: mcp-fixture, name: The server, secret: nobody-signs-in-with-it, trustedPeers: [agent] }
+${people}
 `);
-    return dex;
   }
 
   async start() {
     this.program = new Program(this.binary, ['serve', this.configFile]);
-    await this.program.says(/listening \(http\)/);
+    await this.program.says(/listening on.*server=http /);
     // It says so before it does so.
     await until('Dex shows its keys', () => this.keys().catch(() => undefined));
   }

@@ -24,11 +24,13 @@ export const PASSWORD = 'correct horse battery staple';
 
 export class Door {
   // Starts an upstream and the door before it, with the people ana (allowed) and eve (not). `files` are what the
-  // configuration names, by name.
-  static async open({ config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1' } = {}) {
+  // configuration names, by name; `port` is for tests that have to name the door somewhere before it is there.
+  static async open({
+    config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1', port,
+  } = {}) {
     const door = new Door();
     door.folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
-    door.port = await freePort();
+    door.port = port ?? await freePort();
     door.url = `http://${host}:${door.port}`;
     door.upstream = new Program(fixture, ['--bearer', CREDENTIAL, ...upstreamArgs]);
     const [, upstream] = await door.upstream.says(/^(http:\/\/\S+)$/m);

@@ -15,7 +15,7 @@ const kid = (token) => decodeProtectedHeader(token).kid;
 let dex;
 let door;
 before(async () => {
-  dex = await Dex.at({ binary: process.env.VESTIBULE_REAL_DEX, web: process.env.VESTIBULE_REAL_DEX_WEB });
+  dex = await Dex.at({ binary: process.env.VESTIBULE_REAL_DEX });
   door = await Door.open({
     config: `
 trusted_issuers:
