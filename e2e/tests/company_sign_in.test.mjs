@@ -128,7 +128,7 @@ test('whoever signs out there is signed out here (back-channel logout)', async (
   await page.click('button[value=yes]');
   await page.waitForSelector('text=Sign-out Success');
   await page.goto(`${door.url}/account`);
-  assert.equal(new URL(page.url()).pathname, '/sign-in');
+  assert.equal(new URL(page.url()).pathname, '/sign-in/account');
   const [ended] = JSON.parse(await door.cli('audit', 'search', '--event', 'signed_out', '--json'));
   assert.equal(ended.provider, 'corp');
   await person.close();

@@ -14,6 +14,7 @@ use crate::authorize::person;
 use crate::company_links::{self, Link};
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Page, render};
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
@@ -78,7 +79,7 @@ impl Notice {
 pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
     match browser.signed_in(&web).await {
         Some(signed_in) => page(&web, locale, &signed_in, StatusCode::OK, Notice::default()).await,
-        None => see_other("/sign-in"),
+        None => see_other(Onward::Account.sign_in()),
     }
 }
 

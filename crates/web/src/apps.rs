@@ -13,6 +13,7 @@ use store::{EndReason, Grant, StoreError};
 use crate::authorize::{client_name, person, vouching};
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Page, moment, render};
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
@@ -44,7 +45,7 @@ struct App {
 /// `GET /apps`.
 pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
     let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
+        return see_other(Onward::Apps.sign_in());
     };
     let apps = match apps(&web, locale, &signed_in).await {
         Ok(apps) => apps,

@@ -13,6 +13,7 @@ use vault::{Connector, Owner};
 use crate::authorize::person;
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Page, moment, render};
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
@@ -72,7 +73,7 @@ pub(crate) fn offered(web: &Web, signed_in: &SignedIn, name: &str) -> Option<(Ar
 pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
     match browser.signed_in(&web).await {
         Some(signed_in) => page(&web, locale, &signed_in, None).await,
-        None => see_other("/sign-in"),
+        None => see_other(Onward::Connections.sign_in()),
     }
 }
 

@@ -23,31 +23,51 @@ pub enum Onward {
     Account,
     /// Connecting an account at a provider.
     Connect,
+    /// What the person has connected.
+    Connections,
+    /// Programs that may act for them.
+    Apps,
+    /// Where they are signed in.
+    Sessions,
 }
 
 impl Onward {
-    /// Where its sign-in form goes.
-    pub(crate) const SCOPES: &str = "/sign-in/scopes";
-    /// The same for the account page.
-    pub(crate) const ACCOUNT: &str = "/sign-in/account";
-    /// The same of the page to connect an account.
-    pub(crate) const CONNECT: &str = "/sign-in/connect";
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Authorization,
+        Self::Scopes,
+        Self::Account,
+        Self::Connect,
+        Self::Connections,
+        Self::Apps,
+        Self::Sessions,
+    ];
+
+    /// Where its sign-in form is, and goes.
+    pub(crate) const fn sign_in(self) -> &'static str {
+        match self {
+            Self::Authorization => "/sign-in",
+            Self::Scopes => "/sign-in/scopes",
+            Self::Account => "/sign-in/account",
+            Self::Connect => "/sign-in/connect",
+            Self::Connections => "/sign-in/connections",
+            Self::Apps => "/sign-in/apps",
+            Self::Sessions => "/sign-in/sessions",
+        }
+    }
 
     /// The sign-in form for a page that was asked for with this query.
     pub(crate) fn form(self, query: &str) -> String {
-        let form = match self {
-            Self::Authorization => "/sign-in",
-            Self::Scopes => Self::SCOPES,
-            Self::Account => Self::ACCOUNT,
-            Self::Connect => Self::CONNECT,
-        };
-        with_query(form, query)
+        with_query(self.sign_in(), query)
     }
 
     /// The page itself; home if nothing was asked for.
     pub(crate) fn target(self, query: &str) -> String {
         match self {
             Self::Account => "/account".to_owned(),
+            Self::Connections => "/connections".to_owned(),
+            Self::Apps => "/apps".to_owned(),
+            Self::Sessions => "/sessions".to_owned(),
             _ if query.is_empty() => "/".to_owned(),
             Self::Authorization => with_query(paths::AUTHORIZE, query),
             Self::Scopes => with_query(step_up::PAGE, query),
@@ -56,23 +76,22 @@ impl Onward {
     }
 
     /// Its name where a sign-in is kept that is under way.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Authorization => "authorization",
             Self::Scopes => "scopes",
             Self::Account => "account",
             Self::Connect => "connect",
+            Self::Connections => "connections",
+            Self::Apps => "apps",
+            Self::Sessions => "sessions",
         }
     }
 
     /// By its name.
     pub(crate) fn named(name: &str) -> Self {
-        match name {
-            "scopes" => Self::Scopes,
-            "account" => Self::Account,
-            "connect" => Self::Connect,
-            _ => Self::Authorization,
-        }
+        let named = |onward: &Self| onward.name() == name;
+        Self::ALL.into_iter().find(named).unwrap_or(Self::Authorization)
     }
 
     /// What the program that asks wants of the proof (OpenID Connect Core section 3.1.2.1): whether it has to be made
@@ -98,12 +117,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Onward {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(match parts.uri.path() {
-            Self::SCOPES => Self::Scopes,
-            Self::ACCOUNT => Self::Account,
-            Self::CONNECT => Self::Connect,
-            _ => Self::Authorization,
-        })
+        let path = parts.uri.path();
+        let found = Self::ALL.into_iter().find(|onward| onward.sign_in() == path);
+        Ok(found.unwrap_or(Self::Authorization))
     }
 }
 
@@ -138,16 +154,21 @@ mod tests {
     #[test]
     fn the_way_on_is_a_page_of_ours() {
         for query in ["", "//evil.example", "next=https://evil.example", "@evil.example"] {
-            for onward in [
-                Onward::Authorization,
-                Onward::Scopes,
-                Onward::Account,
-                Onward::Connect,
-            ] {
+            for onward in Onward::ALL {
                 let target = onward.target(query);
                 let path = target.split('?').next().unwrap();
                 assert!(
-                    ["/", "/account", paths::AUTHORIZE, step_up::PAGE, connecting::PAGE].contains(&path),
+                    [
+                        "/",
+                        "/account",
+                        "/connections",
+                        "/apps",
+                        "/sessions",
+                        paths::AUTHORIZE,
+                        step_up::PAGE,
+                        connecting::PAGE
+                    ]
+                    .contains(&path),
                     "{target}"
                 );
                 assert_eq!(Onward::named(onward.name()), onward);

@@ -207,22 +207,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             paths::AUTHORIZE,
             get(authorize::authorize).post(authorize::authorize_by_post),
         )
-        .route(
-            "/sign-in",
-            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
-        )
-        .route(
-            Onward::SCOPES,
-            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
-        )
-        .route(
-            Onward::ACCOUNT,
-            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
-        )
-        .route(
-            Onward::CONNECT,
-            get(sign_in::show).post(sign_in::submit.layer(csrf.clone())),
-        )
+        .merge(forms(&csrf))
         .route(
             second_factor::PATH,
             post(second_factor::submit.layer(csrf.clone())),
@@ -295,6 +280,14 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             Arc::clone(web),
             page::protect,
         ))
+}
+
+/// The sign-in form, once for each page that comes then.
+fn forms(csrf: &CsrfLayer) -> Router<Arc<Web>> {
+    Onward::ALL.into_iter().fold(Router::new(), |router, onward| {
+        let form = get(sign_in::show).post(sign_in::submit.layer(csrf.clone()));
+        router.route(onward.sign_in(), form)
+    })
 }
 
 /// What changes the factors of an account.

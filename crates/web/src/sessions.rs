@@ -11,6 +11,7 @@ use model::SessionId;
 use crate::authorize::person;
 use crate::form_token;
 use crate::locale::Locale;
+use crate::onward::Onward;
 use crate::page::{self, Page, moment, render};
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
@@ -36,7 +37,7 @@ struct Shown {
 /// `GET /sessions`.
 pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser) -> Response {
     let Some(signed_in) = browser.signed_in(&web).await else {
-        return see_other("/sign-in");
+        return see_other(Onward::Sessions.sign_in());
     };
     let sessions = match web.parts.sessions.of(signed_in.account.id).await {
         Ok(sessions) => sessions,

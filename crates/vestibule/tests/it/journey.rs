@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::rig::{App, Ask, Door, Plan, Tokens, app, door};
+use crate::rig::{App, Ask, Door, PASSWORD, Plan, Tokens, app, door};
 
 /// MA-59, MA-130, MA-133, OS-64: one journey, and what is said at each step of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,5 +84,20 @@ async fn from_the_url_alone_to_a_call_and_to_its_end() {
         }
         assert_eq!(app.refresh(&next.refresh).await.error(), "invalid_grant");
         assert_eq!(door.ask(Ask::get("/readyz")).await.status, 200);
+    }
+}
+
+/// OS-45: whoever opens a page of their own and is not signed in comes to it by signing in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_ones_own_comes_after_signing_in() {
+    let door = Door::with(Plan::default()).await;
+    for page in ["/account", "/apps", "/sessions", "/connections"] {
+        let mut browser = door.browser();
+        let form = browser.get(page).await.location().to_owned();
+        assert_eq!(form, format!("/sign-in{page}"));
+        assert_eq!(browser.get(&form).await.status, 200, "{page}");
+        let reply = browser.fill_in("ana", PASSWORD).await;
+        assert_eq!((reply.status, reply.location()), (303, page), "{}", browser.page);
+        assert_eq!(browser.get(page).await.status, 200, "{page}");
     }
 }
