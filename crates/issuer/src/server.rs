@@ -8,8 +8,8 @@ use audit::Recorder;
 use ipnet::IpNet;
 use keys::Sealer;
 use model::{AccountId, World};
-use people::Directory;
 use people::limits::Limit;
+use people::{Directory, Readings};
 use store::Store;
 
 use crate::documents::{Documents, Fetch};
@@ -31,6 +31,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Who everybody is.
     pub directory: Arc<Directory>,
+    /// Whether they still are.
+    pub readings: Arc<Readings>,
     /// The audit record.
     pub recorder: Recorder,
     /// The signing keys.
@@ -52,6 +54,7 @@ pub struct AuthorizationServer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealer: Sealer,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) readings: Arc<Readings>,
     pub(crate) recorder: Recorder,
     pub(crate) key_ring: Arc<KeyRing>,
     pub(crate) standing: Arc<Standing>,
@@ -74,6 +77,7 @@ impl AuthorizationServer {
             store,
             sealer,
             directory,
+            readings,
             recorder,
             key_ring,
             standing,
@@ -94,6 +98,7 @@ impl AuthorizationServer {
             store,
             sealer,
             directory,
+            readings,
             recorder,
             key_ring,
             standing,

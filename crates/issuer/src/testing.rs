@@ -13,7 +13,7 @@ use keys::{Algorithm, MasterKey, MasterKeys, Sealer, sha256};
 use model::{AccountId, OpaqueToken, TokenKind, World};
 use net::Tasks;
 use net::strangers::{FetchError, Fetched};
-use people::{Directory, SessionPolicy, Sessions, SignedIn};
+use people::{Company, Directory, Identities, Readings, SessionPolicy, Sessions, SignedIn, Ways, WaysIn};
 use policy::{AllowRule, Policies, ServerRules, Tools};
 use protocol::{Issuer, Origins, Params};
 use serde_json::{Value, json};
@@ -162,11 +162,22 @@ pub(crate) async fn house(database: &Database) -> House {
         SessionPolicy::default(),
     );
     let fetch: Arc<dyn Fetch> = Arc::<Web>::clone(&web);
+    let ways = WaysIn::new(Ways::default());
+    let identities = Identities::new(world.clone(), &store, recorder.clone());
+    let company = Company::new(
+        world.clone(),
+        Arc::clone(&store),
+        identities,
+        recorder.clone(),
+        Arc::clone(&ways),
+    );
+    let readings = Readings::new(world.clone(), Arc::clone(&store), company, ways);
     let parts = Parts {
         world: world.clone(),
         store: Arc::clone(&store),
         sealer,
         directory,
+        readings,
         recorder,
         key_ring,
         standing,

@@ -5,9 +5,9 @@
 //! and even then an account is found only if it is the only one with the address (OS-46).
 
 use audit::{Person, What};
-use model::{AccountId, AccountStatus, Assurance, SessionId};
+use model::{AccountId, AccountStatus, Assurance, SessionId, Timestamp};
 use relying::Profile;
-use store::{AccountView, ByAddress, ForeignName, OtherWay, Proved, StoreError};
+use store::{AccountView, ByAddress, ForeignName, OtherWay, Proved, Regrouped, StoreError};
 
 use crate::company::{Company, CompanyError, Refusal};
 use crate::identities::Newcomer;
@@ -22,6 +22,17 @@ impl Company {
         profile: &Profile,
         person: &Person,
     ) -> Result<Proof, CompanyError> {
+        self.admit_as_of(source, profile, self.world.now(), person).await
+    }
+
+    /// The same with what was said to whoever asked at that moment.
+    pub(crate) async fn admit_as_of(
+        &self,
+        source: Source<'_>,
+        profile: &Profile,
+        asked: Timestamp,
+        person: &Person,
+    ) -> Result<Proof, CompanyError> {
         let name = name(source, profile);
         let person = &called(person, profile);
         let refuse = |account, why: Refusal| self.refused(source.name, account, why.into(), person);
@@ -29,7 +40,7 @@ impl Company {
         if !source.rules.is_member(profile) {
             // What was taken away there is gone here too, and with the right to come in goes everything else from there.
             if let Some(account) = known {
-                self.regroup(source, account, &[], person).await?;
+                self.withdraw(source, account, asked, false, person).await?;
             }
             return Err(refuse(known, Refusal::NotAMember));
         }
@@ -45,7 +56,7 @@ impl Company {
             Some(_) => return Err(refuse(Some(id), Refusal::Disabled)),
             None => return Err(refuse(None, Refusal::NoAccount)),
         };
-        self.regroup(source, id, &profile.groups, person).await?;
+        self.regroup(source, id, &profile.groups, asked, person).await?;
         Ok(Proof {
             account: id,
             username: account.username,
@@ -141,7 +152,8 @@ impl Company {
         } else if self.store.identity(&name).await? != Some(id) {
             return Err(refuse(Refusal::Taken));
         }
-        self.regroup(source, id, &profile.groups, person).await?;
+        let now = self.world.now();
+        self.regroup(source, id, &profile.groups, now, person).await?;
         Ok(())
     }
 
@@ -194,19 +206,44 @@ impl Company {
     }
 
     /// Puts the groups that somebody has there now in place of those that they had before.
-    async fn regroup(
+    pub(crate) async fn regroup(
         &self,
         source: Source<'_>,
         account: AccountId,
         theirs: &[String],
+        asked: Timestamp,
         person: &Person,
     ) -> Result<(), StoreError> {
         let groups = source.rules.groups_of(theirs);
         let now = self.world.now();
         let regrouped = self
             .store
-            .replace_provided_groups(account, source.issuer, &groups, now)
+            .replace_provided_groups(account, source.issuer, &groups, asked, now)
             .await?;
+        self.regrouped(account, regrouped, person);
+        Ok(())
+    }
+
+    /// Takes away what somebody had from there who may not come in any more; with the sessions that began there, if so.
+    pub(crate) async fn withdraw(
+        &self,
+        source: Source<'_>,
+        account: AccountId,
+        asked: Timestamp,
+        ends_sessions: bool,
+        person: &Person,
+    ) -> Result<(), StoreError> {
+        let now = self.world.now();
+        let sessions_of = ends_sessions.then_some(source.name);
+        let regrouped = self
+            .store
+            .withdraw_provided_groups(account, source.issuer, sessions_of, asked, now)
+            .await?;
+        self.regrouped(account, regrouped, person);
+        Ok(())
+    }
+
+    fn regrouped(&self, account: AccountId, regrouped: Regrouped, person: &Person) {
         let joined = regrouped.joined.into_iter().map(|group| (group, true));
         let left = regrouped.left.into_iter().map(|group| (group, false));
         for (group, member) in joined.chain(left) {
@@ -217,7 +254,6 @@ impl Company {
             };
             self.recorder.record(what, person.clone());
         }
-        Ok(())
     }
 
     fn linked(&self, source: Source<'_>, account: AccountId, person: &Person) {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use audit::Person;
 use ldap::{Asked, Candidate, DirectoryError, Entry, Proved};
-use model::ExposeSecret as _;
+use model::{ExposeSecret as _, Timestamp};
 use relying::Profile;
 use store::ForeignName;
 
@@ -59,9 +59,12 @@ impl SignIn {
         person: &Person,
     ) -> Result<First, SignInError> {
         let mut silent = None;
+        let asked = self.world.now();
         for directory in directories {
             match directory.ldap.find(typed).await {
-                Ok(Asked::One(candidate)) => return self.prove(directory, candidate, attempt, person).await,
+                Ok(Asked::One(candidate)) => {
+                    return self.prove(directory, candidate, asked, attempt, person).await;
+                }
                 Ok(Asked::Nobody) => {}
                 Ok(Asked::Several) => {
                     self.count(&guessing::of_nobody(&typed.to_lowercase(), &attempt.at), person)
@@ -87,6 +90,7 @@ impl SignIn {
         &self,
         directory: &CompanyDirectory,
         candidate: Box<Candidate>,
+        asked: Timestamp,
         attempt: &Attempt<'_>,
         person: &Person,
     ) -> Result<First, SignInError> {
@@ -120,7 +124,11 @@ impl SignIn {
             }
         };
         let profile = profile(entry, groups);
-        match self.company.admit(directory.source(), &profile, person).await {
+        match self
+            .company
+            .admit_as_of(directory.source(), &profile, asked, person)
+            .await
+        {
             Ok(proof) => {
                 if known.is_none() {
                     // Made at this moment: what follows looks for the counters of the account.

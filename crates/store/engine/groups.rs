@@ -22,6 +22,28 @@ pub(crate) async fn forget_provided(tx: &mut Tx<'_>, account: AccountId, issuer:
     Ok(())
 }
 
+/// Notes what an issuer said when it was asked then. `false` if it was asked later already, or nobody is linked.
+async fn note(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    issuer: &str,
+    asked: Timestamp,
+    confirmed: Option<Timestamp>,
+) -> Result<bool> {
+    let noted = sqlx::query!(
+        "UPDATE identities SET asked_at = $3, confirmed_at = $4
+         WHERE account_id = $1 AND issuer = $2 AND (asked_at IS NULL OR asked_at <= $3)",
+        account.uuid(),
+        issuer,
+        asked.as_millis(),
+        confirmed.map(Timestamp::as_millis)
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
+    Ok(noted.rows_affected() > 0)
+}
+
 #[async_trait]
 impl Groups for Engine {
     async fn add_group(&self, name: &GroupName, description: &str, now: Timestamp) -> Result<bool> {
@@ -153,11 +175,16 @@ impl Groups for Engine {
         account: AccountId,
         issuer: &str,
         groups: &[GroupName],
+        asked: Timestamp,
         now: Timestamp,
     ) -> Result<Regrouped> {
         let mut tx = self.begin().await?;
-        // One after the other, so that what is there in the end is what one sign-in said.
+        // One after the other, so that what is there in the end is what one answer said.
         tx.serialize().await?;
+        if !note(&mut tx, account, issuer, asked, Some(asked)).await? {
+            tx.give_up().await?;
+            return Ok(Regrouped::default());
+        }
         let before = sqlx::query_scalar!(
             "SELECT group_name FROM provided_groups WHERE account_id = $1 AND issuer = $2",
             account.uuid(),
@@ -199,13 +226,49 @@ impl Groups for Engine {
                 regrouped.joined.push(name.clone());
             }
         }
-        if regrouped == Regrouped::default() {
+        if regrouped != Regrouped::default() {
+            tx.change(Change::AccountChanged { account }, now).await?;
+        }
+        tx.commit().await?;
+        Ok(regrouped)
+    }
+
+    async fn withdraw_provided_groups(
+        &self,
+        account: AccountId,
+        issuer: &str,
+        sessions_of: Option<&str>,
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> Result<Regrouped> {
+        let mut tx = self.begin().await?;
+        tx.serialize().await?;
+        if !note(&mut tx, account, issuer, asked, None).await? {
             tx.give_up().await?;
-            return Ok(regrouped);
+            return Ok(Regrouped::default());
+        }
+        let left = sqlx::query_scalar!(
+            r#"DELETE FROM provided_groups WHERE account_id = $1 AND issuer = $2
+               RETURNING group_name AS "group_name!""#,
+            account.uuid(),
+            issuer
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(failed)?;
+        if let Some(provider) = sessions_of {
+            crate::sessions::end_of_provider(&mut tx, account, Some(provider), None, now).await?;
         }
         tx.change(Change::AccountChanged { account }, now).await?;
         tx.commit().await?;
-        Ok(regrouped)
+        let left: Result<_> = left
+            .iter()
+            .map(|name| parse("provided_groups.group_name", name))
+            .collect();
+        Ok(Regrouped {
+            joined: Vec::new(),
+            left: left?,
+        })
     }
 
     async fn provided_groups(&self, account: AccountId) -> Result<Vec<ProvidedGroup>> {

@@ -49,12 +49,24 @@ pub trait Groups {
     async fn add_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool>;
     /// Takes a person out of a group. `false` if they are not in it.
     async fn remove_member(&self, name: &GroupName, account: AccountId, now: Timestamp) -> Result<bool>;
-    /// Puts these in place of the groups that a provider gave to somebody before.
+    /// Puts these in place of the groups that an issuer gave to somebody before, and notes that it confirmed them; unless
+    /// it was asked later than `asked` already.
     async fn replace_provided_groups(
         &self,
         account: AccountId,
         issuer: &str,
         groups: &[GroupName],
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> Result<Regrouped>;
+    /// Takes away what an issuer gave to somebody who may not come in any more, and the sessions that this provider began;
+    /// unless it was asked later than `asked` already.
+    async fn withdraw_provided_groups(
+        &self,
+        account: AccountId,
+        issuer: &str,
+        sessions_of: Option<&str>,
+        asked: Timestamp,
         now: Timestamp,
     ) -> Result<Regrouped>;
     /// The groups that providers gave to somebody.

@@ -24,6 +24,8 @@ pub struct Identity {
     pub account: AccountId,
     /// Since when.
     pub created_at: Timestamp,
+    /// When it was last asked there, or said by itself, that they may come in. `None` if not yet, or if they may not.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// How making an account for an identity ended.

@@ -228,6 +228,26 @@ pub fn compose(
     })
 }
 
+/// The ways in of a configuration alone, for commands.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn ways_of(loaded: &Loaded, environment: &Environment) -> Result<Ways, Problems> {
+    let mut problems = Problems::default();
+    let mut sources = Sources {
+        loaded,
+        environment,
+        files: Vec::new(),
+        issuers: HashMap::new(),
+    };
+    let ways = ways::ways(&mut sources, None, &mut problems);
+    if problems.0.is_empty() {
+        Ok(ways)
+    } else {
+        Err(problems)
+    }
+}
+
 /// Where the composing reads from; every file that it reads is noted.
 struct Sources<'a> {
     loaded: &'a Loaded,

@@ -15,7 +15,9 @@ use keys::Sealer;
 use model::World;
 use net::strangers::FetchRules;
 use net::{Strangers, Tasks};
-use people::{Accounts, Company, Directory, Identities, Passwords, SessionPolicy, Sessions, SignIn, WaysIn};
+use people::{
+    Accounts, Company, Directory, Identities, Passwords, Readings, SessionPolicy, Sessions, SignIn, WaysIn,
+};
 use store::{ConnectionUse, Store};
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -282,12 +284,27 @@ impl House {
             Arc::clone(&standing),
             verifier.uses(),
         ));
+        let ways = WaysIn::new(snapshot.ways);
+        let company = Company::new(
+            world.clone(),
+            Arc::clone(store),
+            Arc::clone(&identities),
+            foundation.recorder.clone(),
+            Arc::clone(&ways),
+        );
+        let readings = Readings::new(
+            world.clone(),
+            Arc::clone(store),
+            company.clone(),
+            Arc::clone(&ways),
+        );
         let server = AuthorizationServer::new(
             issuer::Parts {
                 world: world.clone(),
                 store: Arc::clone(store),
                 sealer: foundation.sealer.clone(),
                 directory: Arc::clone(&directory),
+                readings,
                 recorder: foundation.recorder.clone(),
                 key_ring: Arc::clone(&key_ring),
                 standing: Arc::clone(&standing),
@@ -298,14 +315,6 @@ impl House {
             snapshot.settings,
         );
         let spans = Spans::open(&current.loaded).map_err(|error| OpenError::Otlp(format!("{error:#}")))?;
-        let ways = WaysIn::new(snapshot.ways);
-        let company = Company::new(
-            world.clone(),
-            Arc::clone(store),
-            Arc::clone(&identities),
-            foundation.recorder.clone(),
-            Arc::clone(&ways),
-        );
         let (connections, connection_uses) = Connections::new(
             world.clone(),
             (store, tasks.clone()),

@@ -22,6 +22,7 @@ pub mod key;
 pub mod migrate;
 pub mod policy;
 pub mod server;
+pub mod sync;
 pub mod token;
 pub mod tool;
 pub mod user;

@@ -150,6 +150,8 @@ pub const TABLES: [Table; 25] = [
             ("subject", Text),
             ("account_id", Uuid),
             ("created_at", Integer),
+            ("asked_at", Integer),
+            ("confirmed_at", Integer),
         ],
     },
     Table {

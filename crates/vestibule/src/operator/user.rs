@@ -78,6 +78,11 @@ pub enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Ask the directories now who is still there and in which groups; whoever is gone loses what they had from there
+    Sync {
+        /// Only this account
+        username: Option<Username>,
+    },
     /// Make the account an administrator
     Promote {
         /// The account
@@ -141,6 +146,7 @@ impl UserCommand {
             Self::Enable { username } => enable(operator, &username).await,
             Self::Remove { username, .. } => remove(operator, &username).await,
             Self::ResetFactors { username, .. } => reset_factors(operator, &username).await,
+            Self::Sync { username } => Box::pin(super::sync::sync(operator, username)).await,
             Self::Promote { username } => set_administrator(operator, &username, true).await,
             Self::Demote { username } => set_administrator(operator, &username, false).await,
         }

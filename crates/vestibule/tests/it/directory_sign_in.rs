@@ -13,16 +13,16 @@ use crate::rig::{App, Browser, Door, PASSWORD, Reply, Tokens, app};
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Rules under which everybody gets an account.
-const OPEN: &str = "accounts: create\ngroups: { engineering: developers }";
+pub(crate) const OPEN: &str = "accounts: create\ngroups: { engineering: developers }";
 
 /// Tries to sign in at the front page.
-async fn try_in(browser: &mut Browser<'_>, username: &str, password: &str) -> Reply {
+pub(crate) async fn try_in(browser: &mut Browser<'_>, username: &str, password: &str) -> Reply {
     browser.get("/sign-in").await;
     browser.fill_in(username, password).await
 }
 
 /// Signs in, and gives what the account is called here.
-async fn sign_in(door: &Door, username: &str) -> Option<String> {
+pub(crate) async fn sign_in(door: &Door, username: &str) -> Option<String> {
     let mut browser = door.browser();
     let reply = try_in(&mut browser, username, THERE).await;
     assert_eq!(
@@ -39,7 +39,7 @@ async fn sign_in(door: &Door, username: &str) -> Option<String> {
 }
 
 /// From an authorization request to tokens.
-async fn tokens(door: &Door, app: &App, username: &str) -> Tokens {
+pub(crate) async fn tokens(door: &Door, app: &App, username: &str) -> Tokens {
     let mut browser = door.browser();
     browser.get(&app.authorize(&[])).await;
     let reply = browser.fill_in(username, THERE).await;

@@ -35,6 +35,8 @@ mod connections;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod directory_refresh;
+#[cfg(test)]
 mod directory_sign_in;
 #[cfg(test)]
 mod discovery;

@@ -3,12 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 
 use super::Plan;
 
@@ -77,6 +80,18 @@ pub(crate) struct Slapd {
     tls: SocketAddr,
     /// Where it refers to for a part of the tree.
     elsewhere: TcpListener,
+}
+
+/// Connections that came to an address of their own.
+pub(crate) struct Counted {
+    count: Arc<AtomicUsize>,
+    _accepting: JoinSet<()>,
+}
+
+impl Counted {
+    pub(crate) fn so_far(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
 }
 
 fn person(dn: &str, uid: &str, more: &str) -> String {
@@ -251,8 +266,49 @@ access to * by dn.exact=\"cn=vestibule,dc=example,dc=com\" read by * none
 
     /// Takes somebody out of `dev`, or puts them in.
     pub(crate) async fn member(&self, change: &str, uid: &str) {
+        self.member_of("dev", change, uid).await;
+    }
+
+    /// Makes a person's entry, which is another one than any before.
+    pub(crate) async fn add(&self, uid: &str) {
+        let entry = person(&format!("uid={uid}"), uid, "");
+        self.change(&entry.replacen('\n', "\nchangetype: add\n", 1)).await;
+    }
+
+    /// Takes a person's entry away.
+    pub(crate) async fn remove(&self, uid: &str) {
+        let entry = format!("dn: uid={uid},ou=people,dc=example,dc=com\nchangetype: delete\n");
+        self.change(&entry).await;
+    }
+
+    /// A URL that leads to its own for TLS, and the count of connections that came that way.
+    pub(crate) async fn counted(&self) -> (String, Counted) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (address, there) = (listener.local_addr().unwrap(), self.tls);
+        let count = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&count);
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut all = JoinSet::new();
+            while let Ok((mut from, _)) = listener.accept().await {
+                counting.fetch_add(1, Ordering::SeqCst);
+                all.spawn(async move {
+                    let mut to = TcpStream::connect(there).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                });
+            }
+        });
+        let counted = Counted {
+            count,
+            _accepting: accepting,
+        };
+        (format!("ldaps://{address}"), counted)
+    }
+
+    /// The same for a group.
+    pub(crate) async fn member_of(&self, group: &str, change: &str, uid: &str) {
         self.change(&format!(
-            "dn: cn=dev,ou=groups,dc=example,dc=com
+            "dn: cn={group},ou=groups,dc=example,dc=com
 changetype: modify
 {change}: member
 member: uid={uid},ou=people,dc=example,dc=com

@@ -1,0 +1,218 @@
+//! Asking again about people who are known already, without them: whether they are still there, and in which groups.
+//!
+//! ```text
+//!  asked a moment ago ──▶ as it was
+//!  asked now ──▶ there, and let in ──▶ groups as they are now
+//!            ├─▶ gone, or not let in ─▶ groups from there are taken away, sessions from there end; turned away
+//!            └─▶ no answer ──▶ confirmed within the hour ─▶ as it was
+//!                            └ longer ago ────────────────▶ nobody knows: later, and never a no
+//! ```
+//!
+//! One question at a time for each account, outside of any transaction. Who can be asked is a case of [`Reader`]; a provider
+//! whose refresh tokens are kept would be another one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::Person;
+use model::{AccountId, World};
+use quick_cache::sync::Cache;
+use relying::Profile;
+use store::{Identity, Store, StoreError};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use crate::company::Company;
+use crate::directory_password::profile;
+use crate::ways::{CompanyDirectory, Source, Ways, WaysIn};
+
+/// What was confirmed so short a time ago is not asked again.
+const FRESH: Duration = Duration::from_secs(10);
+/// So long what was confirmed last holds while nobody answers.
+const HOLDS: Duration = Duration::from_hours(1);
+/// Whoever did not answer is left alone for so long.
+const SILENT: Duration = Duration::from_secs(5);
+/// How long somebody waits while others ask about the same account.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What was said of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// They are there and let in.
+    Confirmed,
+    /// They are not there any more.
+    Gone,
+    /// They are in none of the groups that are asked for.
+    NotAMember,
+    /// Nobody answers, and why.
+    Silent(String),
+}
+
+/// Why somebody is not upheld.
+#[derive(Debug, Error)]
+pub enum NotUpheld {
+    /// They may not come in any more.
+    #[error("the directory does not let this person in any more")]
+    TurnedAway,
+    /// Nobody knows at this moment, and what was known is too old.
+    #[error("the directory does not answer: {0}")]
+    Silent(String),
+    /// The database does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who can be asked about somebody without them.
+#[derive(Clone, Copy, Debug)]
+enum Reader<'a> {
+    Directory(&'a CompanyDirectory),
+}
+
+impl<'a> Reader<'a> {
+    fn of(ways: &'a Ways, issuer: &str) -> Option<Self> {
+        let found = ways.directories.iter().find(|known| known.issuer == issuer);
+        found.map(|directory| Self::Directory(directory))
+    }
+
+    fn source(self) -> Source<'a> {
+        match self {
+            Self::Directory(directory) => directory.source(),
+        }
+    }
+
+    /// Who that is now; `None` if they are not there any more.
+    async fn ask(self, subject: &str) -> Result<Option<Profile>, String> {
+        match self {
+            Self::Directory(directory) => match directory.ldap.look_again(subject).await {
+                Ok(found) => Ok(found.map(|(entry, groups)| profile(entry, groups))),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+}
+
+/// The questions.
+#[derive(Debug)]
+pub struct Readings {
+    world: World,
+    store: Arc<dyn Store>,
+    company: Company,
+    ways: Arc<WaysIn>,
+    turns: papaya::HashMap<AccountId, Arc<Mutex<()>>>,
+    /// Until when an issuer is left alone.
+    silent: Cache<String, Duration>,
+}
+
+impl Readings {
+    /// The parts it needs.
+    pub fn new(world: World, store: Arc<dyn Store>, company: Company, ways: Arc<WaysIn>) -> Arc<Self> {
+        Arc::new(Self {
+            world,
+            store,
+            company,
+            ways,
+            turns: papaya::HashMap::new(),
+            silent: Cache::new(100),
+        })
+    }
+
+    /// Whether anybody could be asked at all.
+    pub fn can_ask(&self) -> bool {
+        !self.ways.now().directories.is_empty()
+    }
+
+    /// Everybody who can be asked about, or those of one account.
+    pub async fn known(&self, account: Option<AccountId>) -> Result<Vec<Identity>, StoreError> {
+        let mut known = match account {
+            Some(account) => self.store.identities_of(account).await?,
+            None => self.store.identities().await?,
+        };
+        let ways = self.ways.now();
+        known.retain(|identity| Reader::of(&ways, &identity.name.issuer).is_some());
+        Ok(known)
+    }
+
+    /// Whether somebody still has what others confirmed of them; asked again if that was not a moment ago.
+    pub async fn uphold(&self, account: AccountId, person: &Person) -> Result<(), NotUpheld> {
+        let is_due = |identity: &Identity| {
+            let now = self.world.now();
+            identity.confirmed_at.is_none_or(|at| now.since(at) >= FRESH)
+        };
+        if !self.known(Some(account)).await?.iter().any(is_due) {
+            return Ok(());
+        }
+        let turn = Arc::clone(self.turns.pin().get_or_insert_with(account, Arc::default));
+        let upheld = match tokio::time::timeout(PATIENCE, turn.lock()).await {
+            Ok(_turn) => self.in_turn(account, is_due, person).await,
+            Err(_) => Err(NotUpheld::Silent("others are asking".to_owned())),
+        };
+        // Whoever waits holds it on; the next ones make another.
+        let _ = self
+            .turns
+            .pin()
+            .remove_if(&account, |_, known| Arc::strong_count(known) <= 2);
+        upheld
+    }
+
+    async fn in_turn(
+        &self,
+        account: AccountId,
+        is_due: impl Fn(&Identity) -> bool,
+        person: &Person,
+    ) -> Result<(), NotUpheld> {
+        // Somebody before us may have asked.
+        for identity in self.known(Some(account)).await?.iter().filter(|it| is_due(it)) {
+            match self.read(identity, person).await? {
+                Seen::Confirmed => {}
+                Seen::Gone | Seen::NotAMember => return Err(NotUpheld::TurnedAway),
+                Seen::Silent(why) => {
+                    let now = self.world.now();
+                    if identity.confirmed_at.is_none_or(|at| now.since(at) >= HOLDS) {
+                        return Err(NotUpheld::Silent(why));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks about somebody now, and keeps what is said.
+    pub async fn read(&self, identity: &Identity, person: &Person) -> Result<Seen, StoreError> {
+        let ways = self.ways.now();
+        let issuer = &identity.name.issuer;
+        let Some(reader) = Reader::of(&ways, issuer) else {
+            return Ok(Seen::Silent("it is not in the configuration any more".to_owned()));
+        };
+        if self
+            .silent
+            .get(issuer)
+            .is_some_and(|until| self.world.elapsed() < until)
+        {
+            return Ok(Seen::Silent("it did not answer a moment ago".to_owned()));
+        }
+        let (source, account, asked) = (reader.source(), identity.account, self.world.now());
+        let seen = match reader.ask(&identity.name.subject).await {
+            Ok(Some(profile)) if source.rules.is_member(&profile) => {
+                self.company
+                    .regroup(source, account, &profile.groups, asked, person)
+                    .await?;
+                return Ok(Seen::Confirmed);
+            }
+            Ok(Some(_)) => Seen::NotAMember,
+            Ok(None) => Seen::Gone,
+            Err(why) => {
+                tracing::warn!(
+                    name = source.name,
+                    why,
+                    "nobody answers about people who are known"
+                );
+                self.silent.insert(issuer.clone(), self.world.elapsed() + SILENT);
+                return Ok(Seen::Silent(why));
+            }
+        };
+        self.company
+            .withdraw(source, account, asked, true, person)
+            .await?;
+        Ok(seen)
+    }
+}
