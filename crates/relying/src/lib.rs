@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod claims;
+pub mod client_key;
 pub mod discovery;
 pub mod id_token;
 pub mod key_set;
@@ -18,6 +19,7 @@ pub mod trusted;
 
 pub use access::ForeignAccess;
 pub use claims::{ClaimNames, ClaimPath};
+pub use client_key::ClientKey;
 pub use metadata::{ClientAuthentication, ProviderMetadata};
 pub use oauth_client::OAuthClient;
 pub use profile::Profile;
