@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod claims;
+pub mod client_key;
 pub mod discovery;
 pub mod id_token;
 pub mod key_set;
@@ -19,6 +20,7 @@ pub mod trusted;
 
 pub use access::ForeignAccess;
 pub use claims::{ClaimNames, ClaimPath};
+pub use client_key::ClientKey;
 pub use logout_token::{BadLogoutToken, LoggedOut};
 pub use metadata::{ClientAuthentication, ProviderMetadata};
 pub use oauth_client::OAuthClient;

@@ -4,19 +4,20 @@
 //! Providers differ in how they refuse: a status of the 400s with `error`, 200 with `error` (GitHub), 200 with
 //! `ok: false` (Slack, CC-111). Only a refusal of the grant itself ends a connection; whatever else is wrong may pass.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use model::{ExposeSecret, SecretString, Timestamp};
+use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::{Body, Operators, body};
 use protocol::params;
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
+use crate::client_key::{ASSERTION_TYPE, ClientKey};
 use crate::discovery;
-use crate::metadata::ClientAuthentication;
 use crate::token_request::{ask, credentials};
 
 /// So long metadata is taken without asking again.
@@ -53,15 +54,26 @@ pub struct Endpoints {
     pub names_issuer: bool,
 }
 
+/// How we prove ourselves at the token endpoint, and with what (OpenID Connect Core section 9).
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// `none`: PKCE alone.
+    None,
+    /// `client_secret_basic`.
+    Basic(SecretString),
+    /// `client_secret_post`.
+    Post(SecretString),
+    /// `private_key_jwt`.
+    PrivateKeyJwt(Arc<ClientKey>),
+}
+
 /// What the operator says of a provider.
 #[derive(Clone, Debug)]
 pub struct Registration {
     /// What the provider calls us.
     pub client_id: String,
-    /// What we prove ourselves with.
-    pub secret: Option<SecretString>,
-    /// How.
-    pub authentication: ClientAuthentication,
+    /// How we prove ourselves.
+    pub authentication: Authentication,
     /// What is asked for, as the provider wants it written.
     pub scope: String,
     /// Whether codes are bound to a verifier (RFC 7636).
@@ -142,8 +154,7 @@ impl OAuthClient {
             revocation: endpoint("revocation_endpoint"),
             names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
         };
-        self.found
-            .store(Some(std::sync::Arc::new((endpoints.clone(), now))));
+        self.found.store(Some(Arc::new((endpoints.clone(), now))));
         Ok(endpoints)
     }
 
@@ -200,7 +211,7 @@ impl OAuthClient {
         code: &str,
         redirect_uri: &str,
         code_verifier: &str,
-        now: Timestamp,
+        world: &World,
     ) -> Result<Tokens, ClientError> {
         let mut fields = vec![
             ("grant_type", "authorization_code"),
@@ -213,19 +224,17 @@ impl OAuthClient {
         if let Some(resource) = &self.registration.resource {
             fields.push(("resource", resource));
         }
-        let token = self.endpoints(now).await?.token;
-        let (status, answer) = self.answer(&token, fields).await?;
+        let (status, answer) = self.answer(fields, world).await?;
         read(status, &answer, self.registration.tokens_at.as_str())
     }
 
     /// Redeems a refresh token.
-    pub async fn refresh(&self, refresh_token: &str, now: Timestamp) -> Result<Tokens, ClientError> {
+    pub async fn refresh(&self, refresh_token: &str, world: &World) -> Result<Tokens, ClientError> {
         let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         if let Some(resource) = &self.registration.resource {
             fields.push(("resource", resource));
         }
-        let token = self.endpoints(now).await?.token;
-        let (status, answer) = self.answer(&token, fields).await?;
+        let (status, answer) = self.answer(fields, world).await?;
         // A refresh token is of one token alone, and Slack then answers with that one, at the top.
         let tokens_at = self.registration.tokens_at.as_str();
         let is_there = answer.pointer(tokens_at).is_some();
@@ -233,11 +242,12 @@ impl OAuthClient {
     }
 
     /// Revokes a token. Gives whether the provider has an endpoint for that and took it.
-    pub async fn revoke(&self, token: &str, now: Timestamp) -> Result<bool, ClientError> {
-        let Some(url) = self.endpoints(now).await?.revocation else {
+    pub async fn revoke(&self, token: &str, world: &World) -> Result<bool, ClientError> {
+        let endpoints = self.endpoints(world.now()).await?;
+        let Some(url) = &endpoints.revocation else {
             return Ok(false);
         };
-        let request = self.request(&url, vec![("token", token)]);
+        let request = self.request(url, vec![("token", token)], &endpoints, world)?;
         let (status, _) = ask(&self.client, request)
             .await
             .map_err(|error| ClientError::Unavailable(error.to_string()))?;
@@ -250,29 +260,47 @@ impl OAuthClient {
 
     async fn answer<'a>(
         &'a self,
-        url: &Url,
         fields: Vec<(&'a str, &'a str)>,
+        world: &World,
     ) -> Result<(StatusCode, Value), ClientError> {
-        ask(&self.client, self.request(url, fields))
+        let endpoints = self.endpoints(world.now()).await?;
+        let request = self.request(&endpoints.token, fields, &endpoints, world)?;
+        ask(&self.client, request)
             .await
             .map_err(|error| ClientError::Unavailable(error.to_string()))
     }
 
-    fn request<'a>(&'a self, url: &Url, mut fields: Vec<(&'a str, &'a str)>) -> Request<Body> {
-        let registration = &self.registration;
-        let secret = registration.secret.as_ref().map(ExposeSecret::expose_secret);
+    /// With the proof that it is us who ask.
+    fn request<'a>(
+        &'a self,
+        url: &Url,
+        mut fields: Vec<(&'a str, &'a str)>,
+        endpoints: &Endpoints,
+        world: &World,
+    ) -> Result<Request<Body>, ClientError> {
+        let Registration { client_id, .. } = &self.registration;
+        let assertion = match &self.registration.authentication {
+            Authentication::PrivateKeyJwt(key) => {
+                let assertion = key.assertion(client_id, self.audience(endpoints), world);
+                Some(assertion.map_err(|error| ClientError::Unavailable(error.to_string()))?)
+            }
+            _ => None,
+        };
         let mut basic = None;
-        match (registration.authentication, secret) {
-            (ClientAuthentication::Basic, Some(secret)) => {
-                basic = credentials(&registration.client_id, secret);
+        match &self.registration.authentication {
+            Authentication::Basic(secret) => basic = credentials(client_id, secret.expose_secret()),
+            Authentication::Post(secret) => {
+                fields.push(("client_id", client_id));
+                fields.push(("client_secret", secret.expose_secret()));
             }
-            (ClientAuthentication::Post, Some(secret)) => {
-                fields.push(("client_id", &registration.client_id));
-                fields.push(("client_secret", secret));
-            }
-            _ => fields.push(("client_id", &registration.client_id)),
+            Authentication::None | Authentication::PrivateKeyJwt(_) => fields.push(("client_id", client_id)),
         }
-        let mut request = Request::new(body::full(params::encode(fields)));
+        let mut all: Vec<(&str, &str)> = fields;
+        if let Some(assertion) = &assertion {
+            all.push(("client_assertion_type", ASSERTION_TYPE));
+            all.push(("client_assertion", assertion.expose_secret()));
+        }
+        let mut request = Request::new(body::full(params::encode(all)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.as_str().parse().unwrap_or_default();
         let headers = request.headers_mut();
@@ -284,7 +312,16 @@ impl OAuthClient {
         if let Some(basic) = basic {
             headers.insert(header::AUTHORIZATION, basic);
         }
-        request
+        Ok(request)
+    }
+
+    /// Whom an assertion is for: the issuer where it is known, so that nobody else can use it; else the token endpoint
+    /// (RFC 7523 section 3).
+    fn audience<'a>(&'a self, endpoints: &'a Endpoints) -> &'a str {
+        match &self.place {
+            Place::Issuer(issuer) => issuer,
+            Place::Named(_) => endpoints.token.as_str(),
+        }
     }
 }
 

@@ -147,7 +147,7 @@ impl Connections {
             return false;
         };
         let token = secrets.refresh_token.as_ref().unwrap_or(&secrets.token);
-        match oauth.client.revoke(token, self.world.now()).await {
+        match oauth.client.revoke(token, &self.world).await {
             Ok(revoked) => revoked,
             Err(error) => {
                 warn!(%error, connector = %connector.name, "a credential was not revoked at its provider");

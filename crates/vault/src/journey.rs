@@ -133,7 +133,7 @@ impl Connections {
         let verifier = verifier(back.state, back.browser);
         let tokens = oauth
             .client
-            .redeem(back.code, back.redirect_uri, &verifier, self.world.now())
+            .redeem(back.code, back.redirect_uri, &verifier, &self.world)
             .await?;
         let now = self.world.now();
         let credential = Credential::new(tokens.access_token.clone(), None);

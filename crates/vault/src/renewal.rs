@@ -214,7 +214,7 @@ impl Connections {
         person: &Person,
     ) -> Result<Renewal, StoreError> {
         let refresh_token = secrets.refresh_token.as_deref().unwrap_or_default();
-        let asked = oauth.refresh(refresh_token, self.world.now());
+        let asked = oauth.refresh(refresh_token, &self.world);
         let answered = tokio::time::timeout(ASKING, asked).await;
         let late = || ClientError::Unavailable("it did not answer in time".to_owned());
         match answered.unwrap_or_else(|_| Err(late())) {

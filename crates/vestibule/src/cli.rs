@@ -100,6 +100,10 @@ impl Cli {
                     output.answer(&operator::key::master(&world));
                     Ok(())
                 }
+                Command::Operate(operator::Command::Key(operator::key::KeyCommand::Public { file })) => {
+                    output.answer(&operator::key::public(&file)?);
+                    Ok(())
+                }
                 Command::Operate(operator::Command::Audit(command)) => {
                     let config = &self.options.config;
                     commands::audit::run(command, config, &environment, world, output).await

@@ -9,16 +9,13 @@ use http::HeaderName;
 use model::ServerName;
 use net::{Egress, Operators};
 use relying::discovery::is_safe;
-use relying::oauth_client::{Endpoints, Place, Registration};
-use relying::{ClientAuthentication, OAuthClient};
-use vault::{
-    Connector, Connectors, Match, OAuth, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI,
-};
+use vault::{Connector, Connectors, Match, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI};
 
 use super::{Problems, Sources};
 use crate::config;
 use crate::config::connector;
-use crate::config::sign_in::Authentication;
+
+mod oauth;
 
 /// All of them; the way to one about which nothing changed is that of `before`.
 pub(super) fn connectors(
@@ -96,7 +93,7 @@ fn connector(
         None => problems.take(format!("connectors.{name}"), Operators::new(&egress))?,
     };
     let oauth = match &wanted.oauth {
-        Some(wanted) => Some(oauth(sources, &key("oauth"), wanted, &client, problems)?),
+        Some(wanted) => Some(oauth::oauth(sources, &key("oauth"), wanted, &client, problems)?),
         None => None,
     };
     let (who_am_i, identity) = (who_am_i?, identity?);
@@ -113,108 +110,6 @@ fn connector(
         identity,
         client,
         egress,
-    })
-}
-
-fn oauth(
-    sources: &mut Sources<'_>,
-    key: &str,
-    wanted: &connector::OAuth,
-    client: &Operators,
-    problems: &mut Problems,
-) -> Option<OAuth> {
-    let before = problems.0.len();
-    let mut wrong = |member: &str, text: &str| problems.add(format!("{key}.{member}"), text);
-    if wanted.client_id.trim().is_empty() {
-        wrong("client_id", "is empty: register this door at the provider first");
-    }
-    let named = [
-        ("authorization_endpoint", &wanted.authorization_endpoint),
-        ("token_endpoint", &wanted.token_endpoint),
-        ("revocation_endpoint", &wanted.revocation_endpoint),
-    ];
-    for (member, url) in named {
-        if url.as_ref().is_some_and(|url| !is_safe(url)) {
-            wrong(member, "must be an https URL; http is for this machine alone");
-        }
-    }
-    let tokens_at = wanted.tokens_at.clone().unwrap_or_default();
-    if !(tokens_at.is_empty() || tokens_at.starts_with('/')) {
-        wrong("tokens_at", "must be a JSON pointer such as /authed_user");
-    }
-    let place = match (
-        &wanted.issuer,
-        &wanted.authorization_endpoint,
-        &wanted.token_endpoint,
-    ) {
-        (Some(issuer), None, None) if wanted.revocation_endpoint.is_none() => {
-            if !url::Url::parse(issuer).is_ok_and(|url| is_safe(&url)) {
-                wrong("issuer", "must be an https URL; http is for this machine alone");
-            }
-            Some(Place::Issuer(issuer.clone()))
-        }
-        (None, Some(authorization), Some(token)) => Some(Place::Named(Box::new(Endpoints {
-            authorization: authorization.clone(),
-            token: token.clone(),
-            revocation: wanted.revocation_endpoint.clone(),
-            names_issuer: false,
-        }))),
-        _ => {
-            wrong(
-                "issuer",
-                "or the endpoints: give either `issuer`, or `authorization_endpoint` and `token_endpoint`",
-            );
-            None
-        }
-    };
-    let authentication = match (wanted.authentication, &wanted.client_secret_file) {
-        (Some(Authentication::Basic) | None, Some(_)) => ClientAuthentication::Basic,
-        (Some(Authentication::Post), Some(_)) => ClientAuthentication::Post,
-        (Some(Authentication::None) | None, None) => ClientAuthentication::None,
-        _ => {
-            wrong(
-                "authentication",
-                "and `client_secret_file` do not fit: with a secret `basic` or `post`, without one `none`",
-            );
-            ClientAuthentication::None
-        }
-    };
-    let pkce = wanted.pkce.unwrap_or(true);
-    if authentication == ClientAuthentication::None && !pkce {
-        wrong(
-            "pkce",
-            "is false and there is no secret: anybody could redeem a code",
-        );
-    }
-    let secret = match &wanted.client_secret_file {
-        Some(path) => {
-            let text = problems.take(format!("{key}.client_secret_file"), sources.read(path))?;
-            if text.trim().is_empty() {
-                problems.add(format!("{key}.client_secret_file"), "is empty");
-            }
-            Some(text.trim().to_owned().into())
-        }
-        None => None,
-    };
-    let place = place?;
-    (problems.0.len() == before).then(|| {
-        let registration = Registration {
-            client_id: wanted.client_id.clone(),
-            secret,
-            authentication,
-            scope: wanted
-                .scopes
-                .as_deref()
-                .unwrap_or_default()
-                .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
-            pkce,
-            parameters: wanted.authorization_parameters.clone().into_iter().collect(),
-            resource: wanted.resource.clone(),
-            tokens_at,
-        };
-        OAuth {
-            client: OAuthClient::new(registration, place, client.clone()),
-        }
     })
 }
 

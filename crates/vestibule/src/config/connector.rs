@@ -7,8 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::sign_in::Authentication;
-
 /// A provider at which people have accounts. Servers that name it in `credential.connector` are called with what the
 /// caller linked there.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
@@ -72,7 +70,12 @@ pub struct OAuth {
     /// A file with the client's secret.
     #[serde(default)]
     pub client_secret_file: Option<PathBuf>,
-    /// How the door proves itself at the token endpoint: `basic`, `post`, or `none`. `basic` if there is a secret.
+    /// A PEM file with the client's private key (PKCS#8: P-256, RSA or Ed25519), in place of a secret.
+    /// `vestibule key public FILE` prints its public half for the provider.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
+    /// How the door proves itself at the token endpoint: `basic`, `post`, `private_key_jwt`, or `none`. `basic` if there is
+    /// a secret, `private_key_jwt` if there is a key.
     #[serde(default)]
     pub authentication: Option<Authentication>,
     /// What is asked for.
@@ -109,6 +112,20 @@ pub struct OAuth {
     /// What is not there in the answer to a refresh token is looked for in the answer itself.
     #[serde(default)]
     pub tokens_at: Option<String>,
+}
+
+/// How the door proves itself at a provider's token endpoint.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Authentication {
+    /// With the secret in a header.
+    Basic,
+    /// With the secret in the form.
+    Post,
+    /// With an assertion that its key has signed (RFC 7523).
+    PrivateKeyJwt,
+    /// With nothing: a public client.
+    None,
 }
 
 /// The question whose a credential is.

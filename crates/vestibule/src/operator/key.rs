@@ -1,11 +1,14 @@
 //! `vestibule key`: signing keys.
 
+use std::path::{Path, PathBuf};
+
 use audit::{Person, What};
 use clap::Subcommand;
 use issuer::key_ring::KeyRingError;
 use keys::{Algorithm, Sealed};
-use model::Timestamp;
 use model::id::Id as _;
+use model::{ExposeSecret as _, SecretString, Timestamp};
+use relying::ClientKey;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Store;
@@ -32,6 +35,11 @@ pub enum KeyCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Print the public half of a client's private key, for a provider at which this door is a client
+    Public {
+        /// Its PEM file, as in `client_key_file` of a connector
+        file: PathBuf,
+    },
     /// Print a new master key, to be put into a file; changes nothing
     Master,
     /// Delete all signing keys without opening them, for when the master key is lost; new ones are made at the
@@ -55,6 +63,10 @@ impl KeyCommand {
             Self::List => list(operator).await,
             Self::Rotate { algorithm } => rotate(operator, algorithm).await,
             Self::Remove { kid, .. } => remove(operator, &kid).await,
+            // The server opens no file that somebody names to it.
+            Self::Public { .. } => Err(Failure::Usage(
+                "`vestibule key public` reads the file itself, where it is run".to_owned(),
+            )),
             Self::Master => Ok(master(&operator.foundation.world)),
             Self::Reset { .. } => Err(Failure::Conflict(
                 "the server runs, so it has its master key; `vestibule key rotate` makes new signing keys"
@@ -69,6 +81,16 @@ pub fn master(world: &model::World) -> Answer {
     let text = crate::master_key::generate(world).to_text();
     let item = json!({ "master_key": text });
     Answer::done(text, item)
+}
+
+/// The public half of a client's key, as a JWK set (RFC 7517 section 5).
+pub fn public(file: &Path) -> Result<Answer, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| Failure::Usage(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let text = SecretString::from(text);
+    let key = ClientKey::from_pem(text.expose_secret()).map_err(|error| wrong(&error))?;
+    let set = key.public();
+    Ok(Answer::done(format!("{set:#}"), set))
 }
 
 /// Deletes all signing keys. Nothing but the database is opened, since the master key may be gone.

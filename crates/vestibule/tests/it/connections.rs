@@ -1,6 +1,7 @@
 //! Connections: everybody's own credential at a provider, on both databases.
 
 mod attacks;
+mod client_key;
 mod ending;
 mod eras;
 mod failing;

@@ -1,11 +1,13 @@
 //! A provider at which people have accounts and tokens of their own: it says whose a token is, and gives tokens out by
 //! OAuth, in the ways that real providers have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE64URL_NOPAD;
+use keys::PublicKeys;
 use protocol::Params;
+use protocol::jwt::Compact;
 use serde_json::{Value, json};
 
 use super::Plan;
@@ -59,6 +61,10 @@ struct State {
     asked: usize,
     refreshing: Refreshing,
     manner: Manner,
+    /// With which keys its client has to prove itself, and what of the proofs was seen.
+    client_keys: Option<(PublicKeys, HashSet<String>)>,
+    /// What it calls itself in a proof for it.
+    audience: String,
     /// Challenge, redirect URI and owner of each code.
     codes: HashMap<String, (String, String, String)>,
     /// Owner and access token of each refresh token.
@@ -119,6 +125,13 @@ impl Accounts {
     pub(crate) fn refreshes(&self, how: Refreshing) {
         let mut state = self.state.lock().unwrap();
         (state.refreshing, state.lost) = (how, false);
+    }
+
+    /// From now on its client has to prove itself with one of these keys, for this audience.
+    pub(crate) fn knows_client_keys(&self, jwks: &Value, audience: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.client_keys = Some((PublicKeys::from_jwks(jwks), HashSet::new()));
+        audience.clone_into(&mut state.audience);
     }
 
     pub(crate) fn has_the_ways_of(&self, manner: Manner) {
@@ -244,10 +257,20 @@ fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
         });
         return Some((200, document.to_string()));
     }
+    let proves_itself = |state: &mut State| {
+        let params = Params::parse(body.as_bytes()).unwrap();
+        is_client(state, &params, request)
+    };
     if request.starts_with("POST /token ") {
+        if !proves_itself(state) {
+            return Some((401, json!({ "error": "invalid_client" }).to_string()));
+        }
         return token(state, body);
     }
     if request.starts_with("POST /revoke ") {
+        if !proves_itself(state) {
+            return Some((401, json!({ "error": "invalid_client" }).to_string()));
+        }
         let params = Params::parse(body.as_bytes()).unwrap();
         state
             .revoked
@@ -272,6 +295,27 @@ fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
         (_, Some(who)) => (200, who.to_string()),
         (_, None) => (401, "{}".to_owned()),
     })
+}
+
+/// Whether the client has proven itself, as RFC 7523 section 3 has it: for this provider, for a short while, and once.
+fn is_client(state: &mut State, params: &Params, request: &str) -> bool {
+    let Some((keys, seen)) = &mut state.client_keys else {
+        return true;
+    };
+    let one = |name: &str| params.one(name).unwrap().unwrap_or_default();
+    let Ok(assertion) = Compact::parse(one("client_assertion")) else {
+        return false;
+    };
+    let claims: Value = serde_json::from_slice(&assertion.payload).unwrap();
+    let life = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+    one("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        && keys.verify(&assertion, &["ES256", "RS256", "EdDSA"]).is_ok()
+        && (&claims["iss"], &claims["sub"]) == (&json!("door"), &json!("door"))
+        && claims["aud"] == json!(state.audience)
+        && life == 60
+        && seen.insert(claims["jti"].as_str().unwrap().to_owned())
+        && one("client_secret").is_empty()
+        && !request.to_ascii_lowercase().contains("\r\nauthorization:")
 }
 
 /// Said of a code or a refresh token that does not count.

@@ -1,0 +1,137 @@
+//! This door as an OAuth client of a connector's provider.
+
+use std::sync::Arc;
+
+use model::{ExposeSecret as _, SecretString};
+use net::Operators;
+use relying::discovery::is_safe;
+use relying::oauth_client::{Authentication, Endpoints, Place, Registration};
+use relying::{ClientKey, OAuthClient};
+use vault::OAuth;
+
+use crate::compose::{Problems, Sources};
+use crate::config::connector;
+use crate::config::connector::Authentication as Wanted;
+
+/// [`OAuth`], at the endpoints that are named or found.
+pub(super) fn oauth(
+    sources: &mut Sources<'_>,
+    key: &str,
+    wanted: &connector::OAuth,
+    client: &Operators,
+    problems: &mut Problems,
+) -> Option<OAuth> {
+    let before = problems.0.len();
+    let mut wrong = |member: &str, text: &str| problems.add(format!("{key}.{member}"), text);
+    if wanted.client_id.trim().is_empty() {
+        wrong("client_id", "is empty: register this door at the provider first");
+    }
+    let named = [
+        ("authorization_endpoint", &wanted.authorization_endpoint),
+        ("token_endpoint", &wanted.token_endpoint),
+        ("revocation_endpoint", &wanted.revocation_endpoint),
+    ];
+    for (member, url) in named {
+        if url.as_ref().is_some_and(|url| !is_safe(url)) {
+            wrong(member, "must be an https URL; http is for this machine alone");
+        }
+    }
+    let tokens_at = wanted.tokens_at.clone().unwrap_or_default();
+    if !(tokens_at.is_empty() || tokens_at.starts_with('/')) {
+        wrong("tokens_at", "must be a JSON pointer such as /authed_user");
+    }
+    let place = match (
+        &wanted.issuer,
+        &wanted.authorization_endpoint,
+        &wanted.token_endpoint,
+    ) {
+        (Some(issuer), None, None) if wanted.revocation_endpoint.is_none() => {
+            if !url::Url::parse(issuer).is_ok_and(|url| is_safe(&url)) {
+                wrong("issuer", "must be an https URL; http is for this machine alone");
+            }
+            Some(Place::Issuer(issuer.clone()))
+        }
+        (None, Some(authorization), Some(token)) => Some(Place::Named(Box::new(Endpoints {
+            authorization: authorization.clone(),
+            token: token.clone(),
+            revocation: wanted.revocation_endpoint.clone(),
+            names_issuer: false,
+        }))),
+        _ => {
+            wrong(
+                "issuer",
+                "or the endpoints: give either `issuer`, or `authorization_endpoint` and `token_endpoint`",
+            );
+            None
+        }
+    };
+    let files = (&wanted.client_secret_file, &wanted.client_key_file);
+    let is_public = files == (&None, &None);
+    let fits = matches!(
+        (wanted.authentication, files),
+        (Some(Wanted::Basic | Wanted::Post) | None, (Some(_), None))
+            | (Some(Wanted::PrivateKeyJwt) | None, (None, Some(_)))
+            | (Some(Wanted::None) | None, (None, None))
+    );
+    if !fits {
+        wrong(
+            "authentication",
+            "and the files do not fit: `basic` or `post` with `client_secret_file`, `private_key_jwt` with `client_key_file`, `none` without either",
+        );
+    }
+    let pkce = wanted.pkce.unwrap_or(true);
+    if is_public && !pkce {
+        wrong(
+            "pkce",
+            "is false and there is no secret: anybody could redeem a code",
+        );
+    }
+    let authentication = authentication(sources, key, wanted, problems)?;
+    let place = place?;
+    (problems.0.len() == before).then(|| {
+        let registration = Registration {
+            client_id: wanted.client_id.clone(),
+            authentication,
+            scope: wanted
+                .scopes
+                .as_deref()
+                .unwrap_or_default()
+                .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
+            pkce,
+            parameters: wanted.authorization_parameters.clone().into_iter().collect(),
+            resource: wanted.resource.clone(),
+            tokens_at,
+        };
+        OAuth {
+            client: OAuthClient::new(registration, place, client.clone()),
+        }
+    })
+}
+
+/// With what the files hold.
+fn authentication(
+    sources: &mut Sources<'_>,
+    key: &str,
+    wanted: &connector::OAuth,
+    problems: &mut Problems,
+) -> Option<Authentication> {
+    if let Some(path) = &wanted.client_key_file {
+        let key = format!("{key}.client_key_file");
+        let text = SecretString::from(problems.take(&key, sources.read(path))?);
+        let read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+        return Some(Authentication::PrivateKeyJwt(Arc::new(read)));
+    }
+    let Some(path) = &wanted.client_secret_file else {
+        return Some(Authentication::None);
+    };
+    let key = format!("{key}.client_secret_file");
+    let text = problems.take(&key, sources.read(path))?;
+    let secret = text.trim().to_owned();
+    if secret.is_empty() {
+        problems.add(key, "is empty");
+    }
+    Some(match wanted.authentication {
+        Some(Wanted::Post) => Authentication::Post(secret.into()),
+        _ => Authentication::Basic(secret.into()),
+    })
+}
