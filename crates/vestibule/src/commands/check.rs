@@ -195,7 +195,11 @@ fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
         }
         for (header, text) in &server.credential.headers {
             let key = format!("servers.{name}.credential.headers.{header}");
-            if vault::Template::parse(text, Path::new("")).is_ok_and(|template| template.is_plain()) {
+            // Where each person shows their own credential, other headers say which instance or mode is meant.
+            let may_be_secret = server.credential.connector.is_none() || is_secret_by_name(header);
+            let is_plain =
+                vault::Template::parse(text, Path::new("")).is_ok_and(|template| template.is_plain());
+            if is_plain && may_be_secret {
                 findings.warning(
                     key,
                     "the secret stands in the configuration file; put it into a file and write ${file:/path}",
@@ -224,6 +228,14 @@ fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
             "is empty and there is no `tls`: a proxy on this machine works, but every caller looks like 127.0.0.1; list the proxy",
         );
     }
+}
+
+/// Whether a header of this name carries a secret.
+fn is_secret_by_name(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    ["authorization", "cookie", "key", "password", "secret", "token"]
+        .iter()
+        .any(|word| header.contains(word))
 }
 
 /// Whether the providers at which people sign in answer, as far as their metadata goes.
@@ -293,5 +305,41 @@ async fn database(loaded: &Loaded, findings: &mut Findings) -> Option<Vec<Sealed
             findings.problem("database", error);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file;
+
+    #[test]
+    fn a_header_is_taken_for_a_secret_where_it_may_be_one() {
+        let warned = |credential: &str| {
+            let text = format!(
+                "servers:\n  a:\n    upstream: http://a/\n    allow: [{{ groups: [x], tools: all }}]\n    credential: {credential}\n"
+            );
+            let loaded = file::parse(
+                &text,
+                Path::new("vestibule.yaml"),
+                "/etc".into(),
+                &Environment::default(),
+            );
+            let mut findings = Findings::default();
+            hints(&loaded.unwrap(), &crate::clock::system_world(), &mut findings);
+            findings
+                .0
+                .iter()
+                .filter(|finding| finding.text.contains("secret"))
+                .count()
+        };
+        assert_eq!(warned("{ headers: { Authorization: Bearer x, X-Org: a } }"), 2);
+        assert_eq!(warned("{ headers: { Authorization: \"Bearer ${file:x}\" } }"), 0);
+        let jira = "connector: a, recipe: mcp-atlassian-jira, host: jira.example.com";
+        assert_eq!(warned(&format!("{{ {jira} }}")), 0, "where it is asked is none");
+        assert_eq!(
+            warned(&format!("{{ {jira}, headers: {{ X-Door-Token: x }} }}")),
+            1
+        );
     }
 }
