@@ -14,7 +14,7 @@ use protocol::mcp::json::is_strict_object;
 use protocol::mcp::list::{self, Entry, List};
 use serde_json::Value;
 use store::{CatalogueEntry, CatalogueKey, Listed, Store, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tracing::{debug, warn};
 
 pub(crate) use shelf::Item;
@@ -58,6 +58,8 @@ pub struct Catalogue {
     /// What was learned and is not written yet, with the fingerprint that was seen last.
     unwritten: HashMap<CatalogueKey, [u8; 32]>,
     learned: mpsc::Sender<Listed>,
+    /// Held by whoever reads the store again: what was read earlier must not take the place of what was read later.
+    loading: Mutex<()>,
 }
 
 /// Writes what was learned; runs beside the calls.
@@ -79,6 +81,7 @@ impl Catalogue {
             editions: AtomicU64::new(1),
             unwritten: HashMap::new(),
             learned,
+            loading: Mutex::default(),
         });
         let learning = Learning {
             catalogue: Arc::clone(&catalogue),
@@ -93,6 +96,7 @@ impl Catalogue {
     /// # Errors
     /// If the store does not answer; what was known before stays.
     pub async fn load(&self, server: &ServerName) -> Result<(), StoreError> {
+        let _turn = self.loading.lock().await;
         let shelf = Shelf::default();
         self.begin_edition(&shelf);
         for entry in self.store.catalogue(server).await? {

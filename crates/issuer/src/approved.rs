@@ -5,15 +5,20 @@
 //! decided while it waits: what may have changed meanwhile is asked again when it goes on, in
 //! [`decide`](AuthorizationServer::decide). It is worth something in the session alone in which it was given.
 
+use std::time::Duration;
+
 use keys::Purpose;
 use model::{ServerName, TransactionId};
 use people::SignedIn;
 use serde::{Deserialize, Serialize};
-use store::StoreError;
+use store::{StoreError, Transaction};
 
 use crate::consent::Kept;
 use crate::server::AuthorizationServer;
 use crate::settings::Target;
+
+/// So long somebody may be away to connect.
+const AWAY: Duration = Duration::from_mins(15);
 
 /// What a person approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +32,7 @@ pub struct Approved {
 }
 
 impl AuthorizationServer {
-    /// The server that is approved. `None` if it is none, or if nothing is left to decide.
+    /// The server that is approved. `None` if it is none, if nothing is left to decide, or not long enough.
     pub async fn approved_server(
         &self,
         approved: &Approved,
@@ -35,7 +40,10 @@ impl AuthorizationServer {
     ) -> Result<Option<ServerName>, StoreError> {
         let session = signed_in.session.id;
         let transaction = self.store.transaction(approved.transaction, session).await?;
-        let Some(transaction) = transaction.filter(|transaction| transaction.decided_at.is_none()) else {
+        // Whoever comes back too late comes back for nothing: they had better connect when the program asks for it.
+        let back = self.world.now() + AWAY;
+        let is_open = |open: &Transaction| open.decided_at.is_none() && open.expires_at > back;
+        let Some(transaction) = transaction.filter(is_open) else {
             return Ok(None);
         };
         let kept = Kept::of(&transaction)?;

@@ -24,10 +24,16 @@ impl AuthorizationServer {
         form: &Params,
         person: &Person,
     ) -> Result<TokenResponse, IssueError> {
-        let (code, account, verifier) = self.read_code(client, form, person).await?;
+        let (code, mut account, verifier) = self.read_code(client, form, person).await?;
         self.check_binding(&code, form, &verifier)?;
         if code.redeemed_at.is_some() {
             return Err(self.replayed(&code, person).await?);
+        }
+        // A session that lasts must not give more than a refresh would.
+        if self.readings.can_ask() {
+            self.still_upheld(client, (code.account, code.grant), person)
+                .await?;
+            (_, account, _) = self.read_code(client, form, person).await?;
         }
         let permit = self.permit(Standpoint::from(&code), account, client)?;
         let minted = self.mint(&permit, 0, &code.scopes)?;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use audit::{Issue, Person, What};
 use keys::{digest_of, succession};
-use model::{OpaqueToken, TokenKind};
+use model::{AccountId, GrantId, OpaqueToken, TokenKind};
 use people::NotUpheld;
 use protocol::{OAuthError, Params, Scopes};
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,11 @@ impl AuthorizationServer {
             .ok_or_else(|| OAuthError::invalid_request("refresh_token is missing"))?;
         let token = OpaqueToken::parse(TokenKind::Refresh, text)
             .map_err(|_| refused("refresh_token is malformed; it may have been cut off"))?;
-        self.still_upheld(client, &token, person).await?;
+        if self.readings.can_ask() {
+            let (_, grant, _) = self.find(client, &token, person).await?;
+            self.still_upheld(client, (grant.account, grant.id), person)
+                .await?;
+        }
         // Twice at most: whoever loses the race to rotate finds the winner's result.
         for _ in 0..2 {
             let (row, grant, account) = self.find(client, &token, person).await?;
@@ -91,22 +95,19 @@ impl AuthorizationServer {
     }
 
     /// Whoever came from a directory is asked about there, before anything is decided by what it said before. Somebody who is
-    /// gone gets nothing more; while nobody answers, clients keep what they have.
-    async fn still_upheld(
+    /// gone gets nothing more; while nobody answers, clients keep what they have. Asked before the transaction: what it changes
+    /// is read again there.
+    pub(crate) async fn still_upheld(
         &self,
         client: &Client,
-        token: &OpaqueToken,
+        (account, grant): (AccountId, GrantId),
         person: &Person,
     ) -> Result<(), IssueError> {
-        if !self.readings.can_ask() {
-            return Ok(());
-        }
-        let (_, grant, _) = self.find(client, token, person).await?;
-        match self.readings.uphold(grant.account, person).await {
+        match self.readings.uphold(account, person).await {
             Ok(()) => Ok(()),
             Err(NotUpheld::TurnedAway) => {
                 let why = "the company's directory does not let this person in any more";
-                self.note_refused_grant(client, Some(grant.id), why, person);
+                self.note_refused_grant(client, Some(grant), why, person);
                 Err(refused(why))
             }
             Err(error) => Err(IssueError::Unavailable(error.to_string())),

@@ -18,7 +18,8 @@ use crate::session::{Bound, DirectoryError, Found, Search, Session};
 
 /// How long one question may take in all, with every server that is tried.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Connections at the same moment.
+/// Connections at the same moment, for people who sign in; as many again for asking about those who are known, so that a
+/// flood of the one keeps nobody from the other.
 const AT_ONCE: usize = 16;
 
 /// Which attributes say what.
@@ -112,6 +113,7 @@ pub struct Directory {
     settings: Settings,
     tls: Arc<ClientConfig>,
     places: Arc<Semaphore>,
+    places_again: Arc<Semaphore>,
     /// The server that answered last.
     preferred: AtomicUsize,
 }
@@ -123,6 +125,7 @@ impl Directory {
             settings,
             tls,
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            places_again: Arc::new(Semaphore::new(AT_ONCE)),
             preferred: AtomicUsize::new(0),
         }
     }
@@ -135,7 +138,7 @@ impl Directory {
     /// Looks for somebody by what they typed.
     pub async fn find(&self, username: &str) -> Result<Asked, DirectoryError> {
         let looking = async {
-            let place = self.place().await?;
+            let place = place(&self.places).await?;
             let mut session = self.open().await?;
             let filter = self.settings.user_filter.of(username);
             let mut found = self.people(&mut session, &filter).await?;
@@ -175,16 +178,28 @@ impl Directory {
 
     /// Looks for somebody who is known already, with their groups. `None` if they are not there any more.
     pub async fn look_again(&self, id: &str) -> Result<Option<(Entry, Vec<String>)>, DirectoryError> {
-        let Some(value) = self.settings.attributes.id.value(id) else {
-            return Ok(None);
-        };
         let looking = async {
-            let _place = self.place().await?;
+            let wanted = &self.settings.attributes.id;
+            let value = wanted.value(id).ok_or_else(|| {
+                DirectoryError::Answer(format!(
+                    "{id} is no {}: was `attributes.id` changed?",
+                    wanted.name()
+                ))
+            })?;
+            let _place = place(&self.places_again).await?;
             let mut session = self.open().await?;
-            let id = equals(self.settings.attributes.id.name(), &value);
-            let filter = format!("(&{id}{})", self.settings.user_filter.of_anybody());
-            let mut found = self.people(&mut session, &filter).await?;
+            let id = equals(wanted.name(), &value);
+            let anybody = self.settings.user_filter.of_anybody();
+            let mut found = self.people(&mut session, &format!("(&{id}{anybody})")).await?;
             let Some(entry) = found.entries.pop() else {
+                // Where nobody is found at all, it is the question that is wrong: a base or a filter with a mistake, or rights
+                // that were taken away, of which directories say nothing but that there is nothing.
+                let others = format!("(&({}=*){anybody})", wanted.name());
+                if self.people(&mut session, &others).await?.entries.is_empty() {
+                    return Err(DirectoryError::Answer(
+                        "nobody at all is found under `user_base`".to_owned(),
+                    ));
+                }
                 return Ok(None);
             };
             if !found.entries.is_empty() || found.is_cut {
@@ -230,11 +245,6 @@ impl Directory {
             seen.push((url.clone(), in_time(examining).await));
         }
         seen
-    }
-
-    async fn place(&self) -> Result<OwnedSemaphorePermit, DirectoryError> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        place.map_err(|error| DirectoryError::Unreachable(error.to_string()))
     }
 
     /// A connection to the first server that answers, beginning with the one that did the last time.
@@ -342,6 +352,11 @@ pub fn is_attribute(name: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
         && check(&format!("({name}=*)")).is_ok()
+}
+
+async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DirectoryError> {
+    let place = Arc::clone(places).acquire_owned().await;
+    place.map_err(|error| DirectoryError::Unreachable(error.to_string()))
 }
 
 async fn in_time<T>(asking: impl Future<Output = Result<T, DirectoryError>>) -> Result<T, DirectoryError> {

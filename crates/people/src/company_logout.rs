@@ -43,14 +43,11 @@ impl Company {
                     issuer: provider.issuer().to_owned(),
                     subject,
                 };
-                match self.store.identity(&name).await? {
-                    // Nobody here, whatever session is named.
-                    None => return Ok(0),
-                    known => known,
-                }
+                self.store.identity(&name).await?
             }
             None => None,
         };
+        // Whoever took the link away since is known by the session alone; without one there is nobody to end anything of.
         let ended = EndedThere {
             provider: &provider.name,
             account,

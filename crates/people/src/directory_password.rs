@@ -40,6 +40,12 @@ impl SignIn {
             self.refused(None, "not a username, or no password", person);
             return Err(SignInError::Refused);
         }
+        // A known browser is not slowed by its neighbours, and is known only once it is known who that is; so a network that
+        // has to wait waits here, where looking somebody up costs the directory something.
+        if let Some(wait) = guessing::network_waits(&*self.store, &self.world, &attempt.at).await? {
+            self.refused(None, "slowed down", person);
+            return Err(SignInError::Slowed(wait));
+        }
         let (typed, directories) = addressed(typed, directories);
         // Takes as long as a local password would: how long it takes says nothing of which accounts have one.
         let nothing = self.passwords.verify(attempt.password.clone(), None);
@@ -47,7 +53,10 @@ impl SignIn {
             nothing,
             self.at_directories(typed, directories, &attempt, &person)
         );
-        spent?;
+        // Whoever was let in already is not turned away because others keep us busy.
+        if answer.is_err() {
+            spent?;
+        }
         answer
     }
 
@@ -58,7 +67,6 @@ impl SignIn {
         attempt: &Attempt<'_>,
         person: &Person,
     ) -> Result<First, SignInError> {
-        let mut silent = None;
         let asked = self.world.now();
         for directory in directories {
             match directory.ldap.find(typed).await {
@@ -73,12 +81,9 @@ impl SignIn {
                     self.refused(None, &reason, person.clone());
                     return Err(SignInError::Refused);
                 }
-                Err(error) => silent = Some(self.silent(directory, &error, person)),
+                // Who is looked for may be here; the next directory's namesake must not be shown their password.
+                Err(error) => return Err(self.silent(directory, &error, person)),
             }
-        }
-        // Who was looked for may be where nobody answers.
-        if let Some(error) = silent {
-            return Err(error);
         }
         self.count(&guessing::of_nobody(&typed.to_lowercase(), &attempt.at), person)
             .await?;

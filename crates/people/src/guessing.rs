@@ -74,6 +74,17 @@ fn known(browser: &TokenDigest, account: AccountId) -> Vec<Counter> {
     vec![Counter::one(&name)]
 }
 
+/// How long a network has to wait before anything is asked for it; counted is nothing.
+pub(crate) async fn network_waits(
+    store: &dyn Store,
+    world: &World,
+    at: &At<'_>,
+) -> Result<Option<Duration>, StoreError> {
+    let counter = Counter::network(at.address);
+    let before = store.guesses(&counter.name).await?;
+    Ok(before.attempt(counter.rule, world.now()).err())
+}
+
 /// Counts an attempt on every counter before anything is checked, or says how long to wait.
 pub(crate) async fn count(
     store: &dyn Store,

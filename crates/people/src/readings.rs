@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::Person;
+use ldap::DirectoryError;
 use model::{AccountId, World};
 use quick_cache::sync::Cache;
 use relying::Profile;
@@ -81,11 +82,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Who that is now; `None` if they are not there any more.
-    async fn ask(self, subject: &str) -> Result<Option<Profile>, String> {
+    async fn ask(self, subject: &str) -> Result<Option<Profile>, DirectoryError> {
         match self {
             Self::Directory(directory) => match directory.ldap.look_again(subject).await {
                 Ok(found) => Ok(found.map(|(entry, groups)| profile(entry, groups))),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(error),
             },
         }
     }
@@ -160,20 +161,32 @@ impl Readings {
         is_due: impl Fn(&Identity) -> bool,
         person: &Person,
     ) -> Result<(), NotUpheld> {
-        // Somebody before us may have asked.
-        for identity in self.known(Some(account)).await?.iter().filter(|it| is_due(it)) {
+        // Whoever is in several places, as while one directory takes the place of another, is upheld by any of them.
+        let (mut is_upheld, mut is_turned_away, mut silent) = (false, false, None);
+        for identity in &self.known(Some(account)).await? {
+            // Somebody before us may have asked.
+            if !is_due(identity) {
+                is_upheld = true;
+                continue;
+            }
             match self.read(identity, person).await? {
-                Seen::Confirmed => {}
-                Seen::Gone | Seen::NotAMember => return Err(NotUpheld::TurnedAway),
+                Seen::Confirmed => is_upheld = true,
+                Seen::Gone | Seen::NotAMember => is_turned_away = true,
                 Seen::Silent(why) => {
                     let now = self.world.now();
-                    if identity.confirmed_at.is_none_or(|at| now.since(at) >= HOLDS) {
-                        return Err(NotUpheld::Silent(why));
+                    match identity.confirmed_at {
+                        Some(at) if now.since(at) < HOLDS => is_upheld = true,
+                        _ => silent = Some(why),
                     }
                 }
             }
         }
-        Ok(())
+        match silent {
+            _ if is_upheld => Ok(()),
+            Some(why) => Err(NotUpheld::Silent(why)),
+            None if is_turned_away => Err(NotUpheld::TurnedAway),
+            None => Ok(()),
+        }
     }
 
     /// Asks about somebody now, and keeps what is said.
@@ -200,14 +213,17 @@ impl Readings {
             }
             Ok(Some(_)) => Seen::NotAMember,
             Ok(None) => Seen::Gone,
-            Err(why) => {
+            Err(error) => {
                 tracing::warn!(
                     name = source.name,
-                    why,
+                    %error,
                     "nobody answers about people who are known"
                 );
-                self.silent.insert(issuer.clone(), self.world.elapsed() + SILENT);
-                return Ok(Seen::Silent(why));
+                // An answer that cannot be read is about one person.
+                if matches!(error, DirectoryError::Unreachable(_)) {
+                    self.silent.insert(issuer.clone(), self.world.elapsed() + SILENT);
+                }
+                return Ok(Seen::Silent(error.to_string()));
             }
         };
         self.company

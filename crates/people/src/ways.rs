@@ -147,9 +147,12 @@ pub struct CompanyDirectory {
 }
 
 impl CompanyDirectory {
+    /// How the identifiers of directories begin.
+    pub const ISSUER: &str = "ldap:";
+
     /// The identifier of the directory that the configuration calls so.
     pub fn issuer_of(name: &str) -> String {
-        format!("ldap:{name}")
+        format!("{}{name}", Self::ISSUER)
     }
 
     /// Who vouches for people there.

@@ -261,7 +261,9 @@ impl OpenIdProvider {
     /// Where a browser signs out there, if the provider has such a page. Nothing is asked to come back: not every provider
     /// knows the address.
     pub async fn sign_out_url(&self, now: Timestamp) -> Option<Url> {
-        let metadata = self.metadata(now).await.ok()?;
+        // Whoever signs out does not wait for it.
+        let asked = tokio::time::timeout(Duration::from_secs(1), self.metadata(now)).await;
+        let metadata = asked.ok()?.ok()?;
         let mut url = metadata.end_session_endpoint.clone()?;
         url.query_pairs_mut()
             .append_pair("client_id", &self.relation.client_id);

@@ -58,6 +58,13 @@ pub enum Match {
     Nothing,
     /// What they are called there is the username here.
     Username,
+    /// The same, or the username that the door gave to whom this company vouches for: `NAME+company`.
+    UsernameFrom {
+        /// What the configuration calls the provider or the directory.
+        company: String,
+        /// Under which issuer its people are linked.
+        issuer: String,
+    },
     /// The address there is the account's.
     Email,
     /// Their id there is the `sub` under which they are linked at this issuer.

@@ -112,12 +112,22 @@ impl Connections {
         connector: &Connector,
         who: &UpstreamAccount,
     ) -> Result<(), ConnectError> {
+        let here = account.username.as_str();
+        let is_called = |here: &str| {
+            let there = who.name.as_ref();
+            there.is_some_and(|name| name.eq_ignore_ascii_case(here))
+        };
         let is_same = match &connector.identity {
             Match::Nothing => true,
-            Match::Username => who
-                .name
-                .as_ref()
-                .is_some_and(|name| name.eq_ignore_ascii_case(account.username.as_str())),
+            Match::Username => is_called(here),
+            Match::UsernameFrom { company, issuer } => match here.strip_suffix(&format!("+{company}")) {
+                // Who has such a name without being of the company is called so for another reason.
+                Some(name) if is_called(name) => {
+                    let identities = self.store.identities_of(account.id).await?;
+                    identities.iter().any(|identity| identity.name.issuer == *issuer)
+                }
+                _ => is_called(here),
+            },
             Match::Email => match (&who.email, &account.email) {
                 (Some(there), Some((here, true))) => there.eq_ignore_ascii_case(here),
                 _ => false,

@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use http::HeaderName;
 use model::ServerName;
 use net::{Egress, Operators};
+use people::CompanyDirectory;
 use relying::discovery::is_safe;
 use vault::{Connector, Connectors, Match, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI};
 
@@ -183,10 +184,16 @@ fn identity(
     problems: &mut Problems,
 ) -> Option<Match> {
     let (who, identity) = (&wanted.who_am_i, &wanted.identity);
-    if identity.provider.is_some() != (identity.matches == connector::Match::LinkedSubject) {
-        problems.add(key, "`provider` and `match: linked_subject` need each other");
+    let is_needed = identity.matches == connector::Match::LinkedSubject;
+    let is_possible = is_needed || identity.matches == connector::Match::Username;
+    if (is_needed && identity.provider.is_none()) || (!is_possible && identity.provider.is_some()) {
+        problems.add(
+            key,
+            "`match: linked_subject` needs a `provider`, which `match: username` may have and no other",
+        );
         return None;
     }
+    let sign_in = &sources.loaded.config.sign_in;
     match (identity.matches, &identity.provider) {
         (connector::Match::Username, _) if who.name.is_none() => {
             problems.add(
@@ -203,7 +210,7 @@ fn identity(
             None
         }
         (connector::Match::LinkedSubject, Some(name)) => {
-            let provider = sources.loaded.config.sign_in.providers.get(name);
+            let provider = sign_in.providers.get(name);
             if provider.is_none() {
                 problems.add(
                     key,
@@ -212,7 +219,27 @@ fn identity(
             }
             provider.map(|provider| Match::Subject(provider.issuer.clone()))
         }
-        (connector::Match::Username, _) => Some(Match::Username),
+        (connector::Match::Username, Some(name)) => {
+            let provider = sign_in
+                .providers
+                .get(name)
+                .map(|provider| provider.issuer.clone());
+            let directory = sign_in.directories.contains_key(name);
+            let issuer = provider.or_else(|| directory.then(|| CompanyDirectory::issuer_of(name)));
+            if issuer.is_none() {
+                problems.add(
+                    key,
+                    format_args!(
+                        "there is no {name} in `sign_in.providers`, and none in `sign_in.directories`"
+                    ),
+                );
+            }
+            issuer.map(|issuer| Match::UsernameFrom {
+                company: name.clone(),
+                issuer,
+            })
+        }
+        (connector::Match::Username, None) => Some(Match::Username),
         (connector::Match::Email, _) => Some(Match::Email),
         _ => Some(Match::Nothing),
     }

@@ -153,7 +153,8 @@ pub struct Identity {
     /// which the person is linked at `provider`.
     #[serde(rename = "match")]
     pub matches: Match,
-    /// A provider of `sign_in.providers`; with `linked_subject`.
+    /// With `linked_subject`, a provider of `sign_in.providers`; with `username`, one of those or of `sign_in.directories`,
+    /// whose people are called `NAME+provider` here: their name there is compared with `NAME`.
     pub provider: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use people::CompanyDirectory;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::ForeignName;
+use uuid::Uuid;
 
 use super::{Answer, Failure, Operator};
 
@@ -114,6 +115,10 @@ async fn link(
         ))
     })?;
     let account = operator.account(username).await?;
+    // Ids of directories are UUIDs mostly, which tools write in several ways and a sign-in in one.
+    let is_directory = issuer.starts_with(CompanyDirectory::ISSUER);
+    let uuid = Uuid::parse_str(&subject).ok().filter(|_| is_directory);
+    let subject = uuid.map_or(subject, |uuid| uuid.to_string());
     let name = ForeignName { issuer, subject };
     let foundation = operator.foundation;
     if !foundation

@@ -78,11 +78,23 @@ fn every_recipe_shows_the_credential() {
         let route = snapshot.routes.servers.values().next().unwrap();
         let shown: Vec<_> = route.recipe.iter().flat_map(vault::Recipe::names).collect();
         assert!(!shown.is_empty(), "{name}");
-        // A header that says where the credential goes is never a caller's, under no other name of the server's either.
-        let says_where = loaded.config.servers["own"].credential.headers.keys();
-        for header in says_where.filter(|header| header.ends_with("-Url")) {
+        // Neither those that the server takes in place of a credential, nor those that say where it goes (section 7.1 of the
+        // client matrix: what each server reads).
+        let read = match name {
+            "github-mcp-server" => &["X-MCP-Readonly", "X-MCP-Toolsets"][..],
+            "gitlab-mcp" => &["Private-Token", "Job-Token", "X-GitLab-API-URL"],
+            "mcp-grafana" => &["X-Grafana-URL", "X-Grafana-API-Key", "X-Access-Token"],
+            name if name.starts_with("mcp-atlassian-") => {
+                &["X-Atlassian-Jira-Url", "X-Atlassian-Confluence-Personal-Token"]
+            }
+            _ => &[],
+        };
+        for header in read {
             let header = header.parse().unwrap();
-            assert!(route.strip.iter().any(|strip| strip.covers(&header)), "{name}");
+            assert!(
+                route.strip.iter().any(|strip| strip.covers(&header)),
+                "{name}: {header}"
+            );
         }
     }
 }

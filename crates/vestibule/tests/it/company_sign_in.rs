@@ -170,7 +170,7 @@ async fn a_proof_is_as_old_as_the_provider_says_and_a_session_lives_as_long_as_w
     door.advance(119 * MINUTE);
     assert_eq!(browser.get("/account").await.status, 200);
     door.advance(MINUTE);
-    assert_eq!(browser.get("/account").await.location(), "/sign-in");
+    assert_eq!(browser.get("/account").await.location(), "/sign-in/account");
     // One of the future is one of now.
     let mut browser = door.browser();
     let now = door.world.now().as_seconds();

@@ -246,7 +246,7 @@ async fn a_connector_that_cannot_work_is_refused() {
             "Authorization: \"Bearer ${connection}\"",
             "needs a connector",
         ),
-        ("match: username", "match: linked_subject", "need each other"),
+        ("match: username", "match: linked_subject", "needs a `provider`"),
         (
             "who_am_i: { url: \"http://127.0.0.1",
             "who_am_i: { url: \"http://192.0.2.1",

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use vestibule::operator::{Answer, Failure};
 
 use crate::directory_sign_in::{OPEN, sign_in, tokens, try_in};
+use crate::rig::app::code_of;
 use crate::rig::slapd::{Slapd, THERE};
 use crate::rig::{App, Door, Reply, Tokens};
 
@@ -60,7 +61,11 @@ async fn whoever_is_gone_from_the_directory_gets_no_more_tokens() {
             reply.body.contains("may not use this server"),
             "{engine}: {reply:?}"
         );
-        assert_eq!(browser.get("/account").await.location(), "/sign-in", "{engine}");
+        assert_eq!(
+            browser.get("/account").await.location(),
+            "/sign-in/account",
+            "{engine}"
+        );
         assert_eq!(provided(&door, "dora+corp").await, "", "{engine}");
         let changed = door.audit("group_changed").await;
         assert!(
@@ -82,6 +87,59 @@ async fn whoever_is_gone_from_the_directory_gets_no_more_tokens() {
         let accounts = door.running().house.foundation.store.accounts().await.unwrap();
         assert_eq!(accounts.len(), 5, "{engine}: another entry is somebody else");
     }
+}
+
+/// A session that began before somebody was removed gives no tokens either: they are asked about when a code is redeemed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_outlives_nobody() {
+    let slapd = Slapd::start().await;
+    for door in Door::each(slapd.plan(OPEN)).await {
+        let engine = door.engine();
+        let app = door.app().await;
+        let mut browser = door.browser();
+        assert_eq!(try_in(&mut browser, "dora", THERE).await.status, 303, "{engine}");
+        slapd.remove("dora").await;
+        door.advance(MINUTE);
+        browser.get(&app.authorize(&[])).await;
+        let back = browser.answer("approve").await.location().to_owned();
+        let reply = app.redeem(&code_of(&back)).await;
+        assert!(is_refused(&reply), "{engine}: {reply:?}");
+        assert_eq!(
+            browser.get("/account").await.location(),
+            "/sign-in/account",
+            "{engine}"
+        );
+        slapd.add("dora").await;
+    }
+}
+
+/// A mistake in the configuration, after which nobody at all is found, is nobody's end: it is as if nobody answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_finds_nobody_at_all_says_nothing_of_anybody() {
+    let slapd = Slapd::start().await;
+    let mut door = Door::with(slapd.plan(OPEN)).await;
+    let app = door.app().await;
+    let first = tokens(&door, &app, "dora").await;
+    for (right, wrong) in [
+        ("user_base: ou=people", "user_base: ou=groups"),
+        (
+            "user_base: ou=people",
+            "user_filter: (description={username})\n      user_base: ou=people",
+        ),
+    ] {
+        door.reconfigure(|text| {
+            assert!(text.contains(right));
+            text.replace(right, wrong)
+        })
+        .await;
+        let asked = sync(&door, &["dora+corp"]).await;
+        assert!(matches!(asked, Err(Failure::Unavailable(_))), "{asked:?}");
+        assert_eq!(provided(&door, "dora+corp").await, "developers");
+        door.reconfigure(|text| text.replace(wrong, right)).await;
+    }
+    door.advance(MINUTE);
+    let reply = refresh(&app, &first).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
 }
 
 /// Groups are read at a refresh, and not again a moment later; who is in none that is asked for gets nothing, and comes back

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{OPEN, ana, ana_with};
+use crate::rig::accounts::Accounts;
 use crate::rig::provider::{self, Provider};
-use crate::rig::{Browser, Door};
+use crate::rig::{Browser, Door, Plan};
 
 async fn begin(browser: &mut Browser<'_>) -> String {
     browser.get("/account").await;
@@ -172,4 +173,45 @@ async fn the_last_way_in_stays() {
         eve.cookies = cookies;
         assert_eq!(eve.submit(&form).await.status, 409, "{engine}");
     }
+}
+
+/// Proof of identity for who came from the company: called `ana+corp` here, and `ana` at the provider of a connector. Whoever
+/// has such a name without being of the company is not believed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_of_the_company_proves_who_somebody_is_elsewhere() {
+    let (provider, accounts) = (Provider::start().await, Accounts::start().await);
+    accounts.give("ana-s3cret", "ana");
+    accounts.give("ben-s3cret", "ben");
+    let own = accounts.plan();
+    let from = "match: username";
+    assert!(own.config.contains(from));
+    let config = own.config.replace(from, "match: username, provider: corp");
+    let door = Door::with(Plan {
+        config: format!("{}{config}", provider.plan(OPEN).config),
+        files: provider.plan(OPEN).files,
+        ..own
+    })
+    .await;
+    let mut company = door.browser();
+    company.sign_in_at(&door, &provider, &ana()).await;
+    door.add_person("ben+corp", &["developers"]).await;
+    let mut ben = door.browser();
+    ben.sign_in("ben+corp").await;
+    for (is_company, token, status) in [
+        (true, "ben-s3cret", 403),
+        (true, "ana-s3cret", 200),
+        (false, "ben-s3cret", 403),
+    ] {
+        let browser = if is_company { &mut company } else { &mut ben };
+        browser.get("/connect?to=forge").await;
+        let form = browser.form("/connect").set("credential", token);
+        let reply = browser.submit(&form).await;
+        assert_eq!(reply.status, status, "{token}: {}", reply.body);
+    }
+    // Whose name is the same without any company, as before.
+    let mut local = door.browser();
+    local.sign_in("ana").await;
+    local.get("/connect?to=forge").await;
+    let form = local.form("/connect").set("credential", "ana-s3cret");
+    assert_eq!(local.submit(&form).await.status, 200);
 }

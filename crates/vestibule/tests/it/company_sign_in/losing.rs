@@ -93,7 +93,11 @@ async fn a_link_that_is_gone_takes_its_sessions_along() {
         eve.get("/account").await;
         let form = eve.form("/account/company/corp/unlink");
         assert_eq!(eve.submit(&form).await.location(), "/account", "{engine}");
-        assert_eq!(elsewhere.get("/account").await.location(), "/sign-in", "{engine}");
+        assert_eq!(
+            elsewhere.get("/account").await.location(),
+            "/sign-in/account",
+            "{engine}"
+        );
         assert_eq!(eve.get("/account").await.status, 200, "{engine}");
 
         door.operate(&words).await.unwrap();
@@ -102,7 +106,11 @@ async fn a_link_that_is_gone_takes_its_sessions_along() {
         door.operate(&["identity", "unlink", "--issuer", "corp", "--subject", "u-1"])
             .await
             .unwrap();
-        assert_eq!(elsewhere.get("/account").await.location(), "/sign-in", "{engine}");
+        assert_eq!(
+            elsewhere.get("/account").await.location(),
+            "/sign-in/account",
+            "{engine}"
+        );
         assert_eq!(eve.get("/account").await.status, 200, "{engine}");
     }
 }
