@@ -189,7 +189,7 @@ test('lists in the documents are those of the code', () => {
     assert.deepEqual(presets.filter((name) => !text.includes(`\`${key}: ${name}\``)), [], `not in ${path}`);
   }
 
-  const files = ['authorize', 'company_trouble', 'connecting', 'consent', 'invitation', 'page', 'step_up'];
+  const files = ['authorize', 'company_trouble', 'connecting', 'connecting_away', 'consent', 'invitation', 'page', 'step_up'];
   const pages = files.map((name) => source(`crates/web/src/${name}.rs`)).join('\n');
   const shown = document('docs/connecting-clients.md').text.split('## Error pages')[1].split('\n## ')[0];
   const documented = [...shown.matchAll(/^\| `(\w+)` \| \d{3}/gm)].map(([, slug]) => slug);
