@@ -53,15 +53,7 @@ pub struct Identities {
 impl Identities {
     /// Knows none yet, and follows the change log.
     pub fn new(world: World, store: &Arc<dyn Store>, recorder: Recorder) -> Arc<Self> {
-        let identities = Arc::new(Self {
-            world,
-            store: Arc::clone(store),
-            recorder,
-            known: Cache::new(CAPACITY),
-            nobody: Cache::new(CAPACITY),
-            refused: Cache::new(CAPACITY),
-            epoch: AtomicU64::new(0),
-        });
+        let identities = Self::for_one_command(world, store, recorder);
         let follower = Arc::downgrade(&identities);
         store.listen(Arc::new(move |change| {
             if let (Change::IdentityChanged { issuer, subject }, Some(identities)) =
@@ -74,6 +66,19 @@ impl Identities {
             }
         }));
         identities
+    }
+
+    /// The same, that hears of no change and leaves nothing behind that would.
+    pub fn for_one_command(world: World, store: &Arc<dyn Store>, recorder: Recorder) -> Arc<Self> {
+        Arc::new(Self {
+            world,
+            store: Arc::clone(store),
+            recorder,
+            known: Cache::new(CAPACITY),
+            nobody: Cache::new(CAPACITY),
+            refused: Cache::new(CAPACITY),
+            epoch: AtomicU64::new(0),
+        })
     }
 
     /// The account of an identity if it is in memory; never waits.

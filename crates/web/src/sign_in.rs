@@ -80,7 +80,7 @@ pub async fn show(
     RawQuery(query): RawQuery,
 ) -> Response {
     if query.is_empty() && browser.signed_in(&web).await.is_some() {
-        return see_other("/");
+        return see_other(&onward.target(""));
     }
     let asked = Asked {
         query: &query,

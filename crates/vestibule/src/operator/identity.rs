@@ -103,6 +103,20 @@ fn said(name: &ForeignName, username: Option<&str>) -> Value {
     json!({ "user": username, "issuer": name.issuer, "subject": name.subject })
 }
 
+/// An id as a sign-in writes it: those of directories are UUIDs, if nothing else is configured, which tools write in several
+/// ways.
+fn as_it_signs_in(operator: &Operator<'_>, issuer: &str, subject: String) -> String {
+    let directories = &operator.loaded.config.sign_in.directories;
+    let name = issuer.strip_prefix(CompanyDirectory::ISSUER);
+    let directory = name.and_then(|name| directories.get(name));
+    let is_uuid = directory.is_some_and(|directory| {
+        let attribute = directory.attributes.id.as_deref();
+        attribute.is_none_or(|name| ["entryuuid", "objectguid"].contains(&name.to_ascii_lowercase().as_str()))
+    });
+    let uuid = Uuid::parse_str(&subject).ok().filter(|_| is_uuid);
+    uuid.map_or(subject, |uuid| uuid.to_string())
+}
+
 async fn link(
     operator: &Operator<'_>,
     username: &Username,
@@ -115,12 +129,21 @@ async fn link(
         ))
     })?;
     let account = operator.account(username).await?;
-    // Ids of directories are UUIDs mostly, which tools write in several ways and a sign-in in one.
-    let is_directory = issuer.starts_with(CompanyDirectory::ISSUER);
-    let uuid = Uuid::parse_str(&subject).ok().filter(|_| is_directory);
-    let subject = uuid.map_or(subject, |uuid| uuid.to_string());
+    let subject = as_it_signs_in(operator, &issuer, subject);
     let name = ForeignName { issuer, subject };
     let foundation = operator.foundation;
+    // What a directory says of one would be said of both.
+    let is_directory = name.issuer.starts_with(CompanyDirectory::ISSUER);
+    let identities = foundation.store.identities_of(account.id).await?;
+    let other = identities
+        .iter()
+        .find(|known| known.name.issuer == name.issuer && known.name != name);
+    if let Some(other) = other.filter(|_| is_directory) {
+        return Err(Failure::Conflict(format!(
+            "{username} is {} there already: unlink that one first",
+            other.name.subject
+        )));
+    }
     if !foundation
         .store
         .link_identity(&name, account.id, foundation.world.now())
@@ -142,6 +165,7 @@ async fn link(
 
 async fn unlink(operator: &Operator<'_>, issuer: String, subject: String) -> Result<Answer, Failure> {
     let issuer = identifier(operator, &issuer).unwrap_or(issuer);
+    let subject = as_it_signs_in(operator, &issuer, subject);
     let name = ForeignName { issuer, subject };
     let foundation = operator.foundation;
     let unknown = || Failure::NotFound(format!("{} of {} is not linked", name.subject, name.issuer));

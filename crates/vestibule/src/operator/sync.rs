@@ -56,23 +56,28 @@ pub(super) async fn sync(operator: &Operator<'_>, username: Option<Username>) ->
     {
         return Err(Failure::Unavailable(why));
     }
+    let nobody = if only.is_some() {
+        "nobody in a directory is linked to this account"
+    } else {
+        "nobody here came from a directory"
+    };
     Ok(Answer::list(
         ["user", "issuer", "outcome", "groups", "why"],
         rows,
-        "no directory knows anybody here",
+        nobody,
     ))
 }
 
 fn readings(operator: &Operator<'_>) -> Result<Arc<Readings>, Failure> {
     let foundation = operator.foundation;
     let ways = ways_of(operator.loaded, &foundation.environment)
-        .map_err(|problems| Failure::Conflict(problems.to_string()))?;
+        .map_err(|problems| Failure::Usage(problems.to_string()))?;
     let (ways, store) = (WaysIn::new(ways), &foundation.store);
     let (world, recorder) = (foundation.world.clone(), foundation.recorder.clone());
     let company = Company::new(
         world.clone(),
         Arc::clone(store),
-        Identities::new(world.clone(), store, recorder.clone()),
+        Identities::for_one_command(world.clone(), store, recorder.clone()),
         recorder,
         Arc::clone(&ways),
     );

@@ -448,3 +448,30 @@ async fn a_second_factor_is_asked_for_after_the_password_of_a_directory() {
         json!("directory:corp+totp")
     );
 }
+
+/// An operator's link: an id however it is written, and one of each directory for an account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_is_linked_as_a_sign_in_writes_it() {
+    let slapd = Slapd::start().await;
+    let door = Door::with(slapd.plan(OPEN)).await;
+    let store = door.running().house.foundation.store.clone();
+    let (loud, quiet) = (
+        "3F2504E04F8941D39A0C0305E82C3301",
+        "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    );
+    let words = |what: &'static str, subject: &'static str| {
+        let mut words = vec!["identity", what, "--issuer", "corp", "--subject", subject];
+        if what == "link" {
+            words.push("ben");
+        }
+        words
+    };
+    door.operate(&words("link", loud)).await.unwrap();
+    let identities = store.identities_of(door.account("ben").await).await.unwrap();
+    assert_eq!(identities[0].name.subject, quiet);
+    let other = "00000000-4f89-41d3-9a0c-0305e82c3301";
+    let refused = door.operate(&words("link", other)).await.unwrap_err();
+    assert!(refused.to_string().contains("unlink that one first"), "{refused}");
+    door.operate(&words("unlink", loud)).await.unwrap();
+    door.operate(&words("link", other)).await.unwrap();
+}
