@@ -209,7 +209,7 @@ impl Readings {
                 self.company
                     .regroup(source, account, &profile.groups, asked, person)
                     .await?;
-                return Ok(Seen::Confirmed);
+                return self.as_noted(identity, Seen::Confirmed).await;
             }
             Ok(Some(_)) => Seen::NotAMember,
             Ok(None) => Seen::Gone,
@@ -229,6 +229,20 @@ impl Readings {
         self.company
             .withdraw(source, account, asked, true, person)
             .await?;
-        Ok(seen)
+        self.as_noted(identity, seen).await
+    }
+
+    /// What counts once an answer was to be noted: the answer to whoever asked later, if somebody did meanwhile.
+    async fn as_noted(&self, identity: &Identity, seen: Seen) -> Result<Seen, StoreError> {
+        let known = self.store.identities_of(identity.account).await?;
+        let noted = known.iter().find(|known| known.name == identity.name);
+        let Some(noted) = noted else {
+            return Ok(seen);
+        };
+        Ok(match (noted.confirmed_at.is_some(), seen) {
+            (true, _) => Seen::Confirmed,
+            (false, Seen::Confirmed) => Seen::Gone,
+            (false, seen) => seen,
+        })
     }
 }

@@ -326,6 +326,20 @@ async fn an_older_answer_never_takes_the_place_of_a_newer_one() {
             .await
             .unwrap();
         assert!(late.left.is_empty() && confirmed().await.is_some(), "{engine}");
+        // Nor does it decide: what was said later does.
+        let outcome = async || sync(&door, &["dora+corp"]).await.unwrap()[0]["outcome"].clone();
+        store
+            .withdraw_provided_groups(account, issuer, None, now + 4 * MINUTE, now)
+            .await
+            .unwrap();
+        assert_eq!(outcome().await, json!("gone"), "{engine}");
+        store
+            .replace_provided_groups(account, issuer, &developers, now + 5 * MINUTE, now)
+            .await
+            .unwrap();
+        slapd.remove("dora").await;
+        assert_eq!(outcome().await, json!("confirmed"), "{engine}");
+        slapd.add("dora").await;
         // Nobody is linked there: nothing is given.
         let strange = store
             .replace_provided_groups(account, "ldap:other", &developers, now, now)

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use super::Plan;
+use super::{Plan, eventually};
 
 const SLAPD: &str = "/usr/sbin/slapd";
 /// The password of whoever searches.
@@ -220,19 +220,17 @@ access to * by dn.exact=\"cn=vestibule,dc=example,dc=com\" read by * none
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        self.child = Some(child);
-        for _ in 0..1000 {
-            if TcpStream::connect(self.tls).await.is_ok() {
-                return;
-            }
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            if let Some(status) = ended {
-                let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let child = self.child.insert(child);
+        let log = self.folder.path().join("log");
+        eventually(async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                let log = std::fs::read_to_string(&log).unwrap();
                 panic!("slapd ended with {status}: {log}");
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("slapd does not answer");
+            let connected = TcpStream::connect(self.tls).await;
+            connected.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
     }
 
     /// As if its machine went.
