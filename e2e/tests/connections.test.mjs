@@ -11,6 +11,7 @@ import { Door, PASSWORD, fixture } from '../lib/door.mjs';
 import { Program } from '../lib/process.mjs';
 import { MemoryProvider } from '../lib/provider.mjs';
 import { Person } from '../lib/person.mjs';
+import { until } from '../lib/until.mjs';
 
 const SDKS = {
   'SDK 1': { Client: v1.Client, Transport: v1http.StreamableHTTPClientTransport, code: (url) => url.searchParams.get('code') },
@@ -80,10 +81,16 @@ async function connected(sdk, name, capabilities = {}) {
   return client;
 }
 
+// The next test begins without a connection, however the one before it ended.
+async function disconnected() {
+  if ((await door.json('connection', 'list')).length > 0) await door.cli('connection', 'remove', 'ana', 'forge');
+}
+
 const call = (client) => client.callTool({ name: 'test_simple_text', arguments: {} });
 
 for (const [name, sdk] of Object.entries(SDKS)) {
-  test(`${name}: from a call to a page to the same call`, async () => {
+  test(`${name}: from a call to a page to the same call`, async (t) => {
+    t.after(disconnected);
     const client = await connected(sdk, `Editor with ${name}`);
     const refused = await call(client);
     assert.equal(refused.isError, true);
@@ -110,10 +117,13 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     await look(page, `${name}-done`);
 
     assert.ok(!(await call(client)).isError);
-    await page.waitForTimeout(600);
     await page.click('a[href="/connections"].button');
     await page.waitForSelector('button.danger');
-    assert.match(await page.innerText('main'), /ana[\s\S]*test_simple_text/);
+    // What a connection was used for is written behind the call.
+    await until('its last use is shown', async () => {
+      await page.reload();
+      return /ana[\s\S]*test_simple_text/.test(await page.innerText('main'));
+    });
     assert.ok(!(await page.content()).includes(ANAS));
     await look(page, `${name}-mine`);
     await page.click('button.danger');
@@ -126,8 +136,10 @@ for (const [name, sdk] of Object.entries(SDKS)) {
 }
 
 for (const [name, sdk] of Object.entries(SDKS)) {
-  test(`${name}: one trip from the consent to the provider's account to the program (CC-106)`, async () => {
+  test(`${name}: one trip from the consent to the provider's account to the program (CC-106)`, async (t) => {
+    t.after(disconnected);
     const listener = createServer((request, response) => response.end('back'));
+    t.after(() => listener.close());
     await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
     const auth = new MemoryProvider({ client_name: `Trip with ${name}` });
     auth.redirectUrl = `http://127.0.0.1:${listener.address().port}/callback`;
@@ -153,8 +165,6 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     assert.ok(!(await call(client)).isError);
     await client.close();
     await person.close();
-    listener.close();
-    await door.cli('connection', 'remove', 'ana', 'forge');
   });
 }
 

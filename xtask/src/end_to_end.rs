@@ -26,6 +26,8 @@ pub(crate) fn run(folder: &str, environment: &[(&str, PathBuf)]) -> anyhow::Resu
             .current_dir(&e2e)
             .envs(environment.iter().map(|(name, path)| (name, path)))
             .args(["--test", "--test-concurrency=1"])
+            // A test that failed half-way leaves sockets open, and a page may never come: neither holds the run up.
+            .args(["--test-force-exit", "--test-timeout=600000"])
             .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
             .args(["--test-reporter=tap", "--test-reporter-destination"])
             .arg(report.path())
