@@ -13,7 +13,7 @@ use policy::Annotations;
 use protocol::mcp::json::is_strict_object;
 use protocol::mcp::list::{self, Entry, List};
 use serde_json::Value;
-use store::{CatalogueEntry, CatalogueKey, Listed, Store, StoreError};
+use store::{CatalogueEntry, CatalogueKey, CredentialClass, Listed, Store, StoreError};
 use tokio::sync::{Mutex, mpsc};
 use tracing::{debug, warn};
 
@@ -22,8 +22,6 @@ use shelf::Shelf;
 
 mod shelf;
 
-/// Lists that everybody sees, because the server has one credential for all.
-const SHARED: &str = "shared";
 /// Entries that are kept of one list of one server; how large one may be, and how long its name.
 const MOST: usize = 5000;
 const LARGEST: usize = 256 * 1024;
@@ -91,24 +89,29 @@ impl Catalogue {
     }
 
     /// Reads again what the store knows of a server: at the start, and when it was changed here or elsewhere. What was
-    /// seen here later than that, or cannot be kept, stays as it was seen.
+    /// seen here later than that, or cannot be kept, stays as it was seen; what was seen with the credential of another
+    /// class does not.
     ///
     /// # Errors
     /// If the store does not answer; what was known before stays.
-    pub async fn load(&self, server: &ServerName) -> Result<(), StoreError> {
+    pub async fn load(&self, server: &ServerName, class: CredentialClass) -> Result<(), StoreError> {
         let _turn = self.loading.lock().await;
-        let shelf = Shelf::default();
+        let shelf = Shelf::of(class);
         self.begin_edition(&shelf);
-        for entry in self.store.catalogue(server).await? {
+        for entry in self.store.catalogue(server, class).await? {
             if let Some(list) = List::of_method(&entry.key.list) {
                 shelf.put(list, item(entry, list));
             }
         }
         let before = self.shelves.pin().get(server).cloned();
+        let before = before.filter(|before| before.class == class);
         for list in List::ALL {
             for seen in before.iter().flat_map(|before| before.copy(list)) {
                 let known = shelf.list(list).and_then(|items| items.find(&seen.name));
-                let is_later = self.unwritten.pin().contains_key(&key(server, list, &seen.name));
+                let is_later = self
+                    .unwritten
+                    .pin()
+                    .contains_key(&key(server, class, list, &seen.name));
                 let accepted = known.map(|known| known.accepted);
                 if is_later || (seen.is_unknown() && accepted.is_some()) {
                     let accepted = accepted.unwrap_or(seen.accepted);
@@ -221,7 +224,7 @@ impl Catalogue {
         let is_news = before.is_none_or(|before| before.fingerprint != fingerprint);
         if is_news {
             let listed = Listed {
-                key: key(server, list, &entry.name),
+                key: key(server, shelf.class, list, &entry.name),
                 definition: entry.text.to_owned(),
                 fingerprint,
             };
@@ -304,10 +307,10 @@ impl Learning {
     }
 }
 
-fn key(server: &ServerName, list: List, name: &str) -> CatalogueKey {
+fn key(server: &ServerName, credential: CredentialClass, list: List, name: &str) -> CatalogueKey {
     CatalogueKey {
         server: server.clone(),
-        credential: SHARED.to_owned(),
+        credential,
         list: list.method().to_owned(),
         name: name.to_owned(),
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use audit::Chosen;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
+use http_body::Body as _;
 use hyper::body::Incoming;
-use net::Body;
+use net::{Body, body};
 use protocol::TraceParent;
 use tracing::{debug, warn};
 
@@ -25,7 +26,8 @@ use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
 use crate::{
-    answer, authorize, credential, last_known, legacy_sse, message, metadata, names, session, trace,
+    answer, authorize, credential, last_known, legacy_sse, message, metadata, names, on_record, session,
+    trace,
 };
 
 impl Gateway {
@@ -76,7 +78,7 @@ impl Gateway {
             Leg::Endpoint => None,
         };
         match self.pass(routes, route, leg, request, &mut record).await {
-            Ok(passed) => answer::answer(self, passed, record),
+            Ok(passed) => self.on_record(answer::answer(self, passed, record)).await,
             Err(refusal) => {
                 let resource_metadata =
                     metadata::url_for(routes.origins.public(), &format!("/mcp/{}", route.name()), None);
@@ -106,7 +108,19 @@ impl Gateway {
         }
     }
 
-    /// Lets a refusal out, once it is on record if that must be first.
+    /// Lets an answer out, the last of it once it is on record if that must be first.
+    async fn on_record(&self, answer: Response<Body>) -> Response<Body> {
+        let recorder = &self.parts.recorder;
+        if !recorder.is_strict() {
+            return answer;
+        }
+        if answer.body().is_end_stream() {
+            return self.settled(answer.map(|_| body::empty())).await;
+        }
+        answer.map(|body| on_record::then_the_last(body, recorder.clone()))
+    }
+
+    /// Lets out what is on record once it is durable, if it must be.
     async fn settled(&self, response: Response<Body>) -> Response<Body> {
         let recorder = &self.parts.recorder;
         if recorder.is_strict() && recorder.flush().await.is_err() {
@@ -215,8 +229,7 @@ impl Gateway {
             told.clear();
         }
         record.told = told;
-        // What one person's credential showed is nothing for another.
-        let wanted = last_known::wanted(read.as_ref()).filter(|_| route.recipe.is_none());
+        let wanted = last_known::wanted(read.as_ref(), route);
         let opens = Opens::of(read.as_ref(), session.as_ref().ok().and_then(Option::as_ref));
         let worn = self
             .wear(routes, &caller, (read.as_ref(), &opens), record)

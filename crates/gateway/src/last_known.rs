@@ -1,6 +1,7 @@
 //! What a server that cannot be reached had when it was last asked: its lists are answered from the catalogue, as
 //! far as the caller may see them, so that a client that starts at this moment does not lose the server for the whole
-//! conversation. Calls fail and say why. Resources are left out: what there is of them may depend on who asks.
+//! conversation. Calls fail and say why. What there is of resources may depend on who asks, so they are left out where a
+//! server is told that.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use http::{HeaderValue, Response, header};
 use memchr::memmem;
 use protocol::mcp::list::List;
 use serde_json::value::RawValue;
+use store::CredentialClass;
 use tracing::warn;
 
 use crate::answer;
@@ -17,12 +19,19 @@ use crate::gateway::Gateway;
 use crate::journey::{Passed, PassedBody};
 use crate::message::Read;
 use crate::record::Record;
+use crate::route::Route;
 
-/// The list that a message asks the first page of.
-pub(crate) fn wanted(read: Option<&Read>) -> Option<List> {
+/// The list that a message asks the first page of, if there may be a copy of it. What one person's credential showed is
+/// nothing for another.
+pub(crate) fn wanted(read: Option<&Read>, route: &Route) -> Option<List> {
     let read = read.filter(|read| !read.is_batch)?;
     let list = read.elements.first()?.waiting.as_ref()?.list?;
-    if matches!(list, List::Resources | List::Tasks) {
+    let is_for_all = match list {
+        List::Tools | List::Prompts | List::Templates => route.credential_class() == CredentialClass::Shared,
+        List::Resources => route.is_blind(),
+        List::Tasks => false,
+    };
+    if !is_for_all {
         return None;
     }
     // The copy has no pages: whoever asks for the second one has the first already.

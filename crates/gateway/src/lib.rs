@@ -40,6 +40,7 @@ pub mod metadata;
 pub mod metrics;
 mod names;
 pub mod old_tokens;
+mod on_record;
 mod origin;
 pub mod pattern;
 pub mod quota;

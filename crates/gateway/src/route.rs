@@ -10,6 +10,7 @@ use model::ServerName;
 use net::{Egress, Operators};
 use protocol::{Issuer, Origin, Origins, scope};
 use relying::TrustedIssuer;
+use store::CredentialClass;
 use url::Url;
 use vault::{Recipe, SharedCredential};
 
@@ -152,6 +153,19 @@ impl Route {
     /// Its name.
     pub fn name(&self) -> &ServerName {
         &self.resource.name
+    }
+
+    /// With whose credential it is asked.
+    pub fn credential_class(&self) -> CredentialClass {
+        match self.recipe {
+            Some(_) => CredentialClass::Own,
+            None => CredentialClass::Shared,
+        }
+    }
+
+    /// Whether everybody looks the same to it: it has one credential for all, and is not told who is calling.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.recipe.is_none() && !self.identity_headers && self.assertion.is_none()
     }
 
     /// The scope that a token for it needs, as clients ask their authorization server for it.

@@ -2,19 +2,23 @@
 
 use async_trait::async_trait;
 use model::{Change, ServerName, Timestamp};
-use store::{Catalogue, CatalogueEntry, CatalogueKey, Listed, Result};
+use store::{Catalogue, CatalogueEntry, CatalogueKey, CredentialClass, Listed, Result};
 
 use crate::db::Engine;
 use crate::rows::{digest, failed};
 
 #[async_trait]
 impl Catalogue for Engine {
-    async fn catalogue(&self, server: &ServerName) -> Result<Vec<CatalogueEntry>> {
+    async fn catalogue(
+        &self,
+        server: &ServerName,
+        credential: CredentialClass,
+    ) -> Result<Vec<CatalogueEntry>> {
         let rows = sqlx::query!(
-            "SELECT credential, list, name, definition, fingerprint, accepted_definition, accepted, first_seen_at,
-                    changed_at
-             FROM catalogue WHERE server = $1 ORDER BY list, name, credential",
-            server.as_str()
+            "SELECT list, name, definition, fingerprint, accepted_definition, accepted, first_seen_at, changed_at
+             FROM catalogue WHERE server = $1 AND credential = $2 ORDER BY list, name",
+            server.as_str(),
+            credential.as_str()
         )
         .fetch_all(&mut *self.read().await?)
         .await
@@ -24,7 +28,7 @@ impl Catalogue for Engine {
                 Ok(CatalogueEntry {
                     key: CatalogueKey {
                         server: server.clone(),
-                        credential: row.credential,
+                        credential,
                         list: row.list,
                         name: row.name,
                     },
@@ -52,7 +56,7 @@ impl Catalogue for Engine {
                      changed_at = excluded.changed_at
                  WHERE catalogue.fingerprint <> excluded.fingerprint",
                 entry.key.server.as_str(),
-                entry.key.credential,
+                entry.key.credential.as_str(),
                 entry.key.list,
                 entry.key.name,
                 entry.definition,
@@ -85,7 +89,7 @@ impl Catalogue for Engine {
             "UPDATE catalogue SET accepted = fingerprint, accepted_definition = definition
              WHERE server = $1 AND credential = $2 AND list = $3 AND name = $4 AND fingerprint = $5",
             key.server.as_str(),
-            key.credential,
+            key.credential.as_str(),
             key.list,
             key.name,
             &fingerprint[..]

@@ -6,13 +6,33 @@ use model::{ServerName, Timestamp};
 
 use crate::error::Result;
 
+/// With whose credential a server was asked. What it says may depend on that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CredentialClass {
+    /// One for all.
+    #[default]
+    Shared,
+    /// Each person's own.
+    Own,
+}
+
+impl CredentialClass {
+    /// As the table has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Own => "own",
+        }
+    }
+}
+
 /// Where an entry is found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CatalogueKey {
     /// Of which server.
     pub server: ServerName,
-    /// Listed under which of the door's credentials.
-    pub credential: String,
+    /// Listed with whose credential.
+    pub credential: CredentialClass,
     /// In which list, by the method that asks for it.
     pub list: String,
     /// By which name or URI.
@@ -52,8 +72,12 @@ pub struct CatalogueEntry {
 /// The `catalogue` table.
 #[async_trait]
 pub trait Catalogue {
-    /// Everything that is known of a server.
-    async fn catalogue(&self, server: &ServerName) -> Result<Vec<CatalogueEntry>>;
+    /// Everything that a server listed to whoever showed such a credential.
+    async fn catalogue(
+        &self,
+        server: &ServerName,
+        credential: CredentialClass,
+    ) -> Result<Vec<CatalogueEntry>>;
     /// Keeps what was listed. What is new is accepted; a definition that is not the one before is kept beside the
     /// accepted one. `false` if nothing changed.
     async fn keep_listed(&self, listed: &[Listed], now: Timestamp) -> Result<bool>;

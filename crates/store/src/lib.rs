@@ -48,7 +48,7 @@ pub use audit::{
     AuditBlock, AuditBlocks, AuditChain, AuditCursor, AuditKeyRecord, AuditKeys, AuditSignature,
 };
 pub use backup::Backup;
-pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKey, Listed};
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKey, CredentialClass, Listed};
 pub use ceremonies::{Ceremonies, Ceremony, NewCeremony, Shown};
 pub use changes::{Changes, Listener};
 pub use clean_up::{CleanUp, Retention, Swept};

@@ -332,8 +332,8 @@ impl House {
         );
         let (catalogue, learning) =
             Catalogue::new(world.clone(), Arc::clone(store), foundation.recorder.clone());
-        for name in snapshot.routes.servers.keys() {
-            catalogue.load(name).await?;
+        for (name, route) in &snapshot.routes.servers {
+            catalogue.load(name, route.credential_class()).await?;
         }
         let stop = tasks.clone();
         tasks.spawn("catalogue", async move {
@@ -394,13 +394,12 @@ impl House {
             .store
             .configure_clients(&snapshot.clients, now)
             .await?;
-        for name in snapshot
-            .routes
-            .servers
-            .keys()
-            .filter(|name| !routes.servers.contains_key(*name))
-        {
-            self.catalogue.load(name).await?;
+        for (name, route) in &snapshot.routes.servers {
+            let class = route.credential_class();
+            let before = routes.servers.get(name).map(|before| before.credential_class());
+            if before != Some(class) {
+                self.catalogue.load(name, class).await?;
+            }
         }
         let current = Current::of(loaded, &snapshot);
         self.server.reconfigure(snapshot.settings, snapshot.known_clients);

@@ -3,10 +3,10 @@
 
 use audit::{Person, What};
 use clap::Subcommand;
-use model::{AccountId, ClientId, Username};
+use model::{AccountId, ClientId, ServerName, Username};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Account, StoreError};
+use store::{Account, CatalogueEntry, CredentialClass, StoreError};
 use thiserror::Error;
 
 use crate::config::file::Loaded;
@@ -203,6 +203,13 @@ impl Operator<'_> {
     pub(crate) async fn account(&self, username: &Username) -> Result<Account, Failure> {
         let account = self.foundation.store.account_by_username(username).await?;
         account.ok_or_else(|| Failure::NotFound(format!("there is no account called {username}")))
+    }
+
+    /// What a server was seen to have, with the credential that it is shown by this configuration.
+    pub(crate) async fn catalogue(&self, server: &ServerName) -> Result<Vec<CatalogueEntry>, Failure> {
+        let configured = self.loaded.config.servers.get(server);
+        let class = configured.map_or(CredentialClass::Shared, |server| server.credential.class());
+        Ok(self.foundation.store.catalogue(server, class).await?)
     }
 
     /// What an account is called, also after it is gone.

@@ -130,7 +130,15 @@ fn follow_catalogue(house: &Arc<House>) {
             servers.sort();
             servers.dedup();
             for server in servers.drain(..) {
-                if let Err(error) = this.catalogue.load(&server).await {
+                let class = this
+                    .gateway
+                    .routes()
+                    .servers
+                    .get(&server)
+                    .map(|route| route.credential_class());
+                // It is read when it is configured again.
+                let Some(class) = class else { continue };
+                if let Err(error) = this.catalogue.load(&server, class).await {
                     warn!(%server, %error, "a catalogue was not read again");
                 }
             }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Audit {
     /// When an event has to be on disk: `grouped`, at most 100 ms after what it is about, so that a crash may lose
     /// the last ones, and the next start says how many at most; or `strict`, before a call goes to its server and
-    /// before a refusal is answered. Counts after a restart.
+    /// before the last of its answer, or a refusal, goes out. Counts after a restart.
     pub durability: Durability,
     /// Arguments of tool calls whose values join the record, beside the digest of them all.
     pub arguments: Vec<KeptArguments>,

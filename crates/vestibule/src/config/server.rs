@@ -8,6 +8,7 @@ use keys::Algorithm;
 use model::{ClientId, ServerName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::CredentialClass;
 use url::Url;
 
 use super::Tls;
@@ -175,6 +176,16 @@ pub struct Credential {
     /// asks. `X-Grafana-*` stands for all that begin so. Those of a recipe are added to.
     #[serde(default)]
     pub strip: Vec<String>,
+}
+
+impl Credential {
+    /// Whose it is.
+    pub(crate) fn class(&self) -> CredentialClass {
+        match self.connector {
+            Some(_) => CredentialClass::Own,
+            None => CredentialClass::Shared,
+        }
+    }
 }
 
 /// A signed statement of who is calling; the upstream verifies it with this door's key set.

@@ -232,7 +232,7 @@ async fn groups_of(operator: &Operator<'_>, question: &Question) -> Result<Vec<G
 
 /// What a server says of a tool, as far as it was seen.
 async fn said_of(operator: &Operator<'_>, server: &ServerName, name: &str) -> Result<Annotations, Failure> {
-    let entries = operator.foundation.store.catalogue(server).await?;
+    let entries = operator.catalogue(server).await?;
     let entry = entries
         .iter()
         .find(|entry| entry.key.list == List::Tools.method() && entry.key.name == name);

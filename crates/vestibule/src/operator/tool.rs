@@ -91,7 +91,7 @@ impl ToolCommand {
 }
 
 async fn entries(operator: &Operator<'_>, server: &ServerName) -> Result<Vec<CatalogueEntry>, Failure> {
-    let entries = operator.foundation.store.catalogue(server).await?;
+    let entries = operator.catalogue(server).await?;
     if entries.is_empty() && !operator.loaded.config.servers.contains_key(server) {
         return Err(Failure::NotFound(format!("there is no server called {server}")));
     }

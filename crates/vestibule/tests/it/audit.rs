@@ -237,13 +237,11 @@ async fn a_kill_loses_nothing_acknowledged_in_strict_mode() {
     for door in Door::each(plan("audit: { durability: strict }")).await {
         let (config, acknowledged) = killed_under_load(door).await;
         let admitted = digests(&events(&config.0, &["--event", "call_admitted"]).await);
-        let lost: Vec<_> = acknowledged.difference(&admitted).collect();
-        assert!(
-            lost.is_empty(),
-            "{} of {} are lost",
-            lost.len(),
-            acknowledged.len()
-        );
+        let recorded = digests(&events(&config.0, &["--event", "call"]).await);
+        for found in [admitted, recorded] {
+            let lost = acknowledged.difference(&found).count();
+            assert_eq!(lost, 0, "of {} so many are lost", acknowledged.len());
+        }
     }
 }
 

@@ -79,7 +79,7 @@ async fn every_table_that_grows_is_swept() {
         let listed = store::Listed {
             key: store::CatalogueKey {
                 server: "fixture".parse().unwrap(),
-                credential: "shared".to_owned(),
+                credential: store::CredentialClass::Shared,
                 list: "resources/list".to_owned(),
                 name: "x://y".to_owned(),
             },

@@ -262,7 +262,7 @@ quotas:
     let listed = |name: &str, fingerprint| store::Listed {
         key: store::CatalogueKey {
             server: "gitea".parse().unwrap(),
-            credential: "shared".to_owned(),
+            credential: store::CredentialClass::Shared,
             list: "tools/list".to_owned(),
             name: name.to_owned(),
         },

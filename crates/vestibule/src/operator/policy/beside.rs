@@ -50,7 +50,7 @@ async fn definition(operator: &Operator<'_>, question: &Question) -> Result<Opti
         .servers
         .get(server)
         .is_some_and(|server| server.pinning == config::Pinning::Hold);
-    let entries = operator.foundation.store.catalogue(server).await?;
+    let entries = operator.catalogue(server).await?;
     let mut listed = entries
         .iter()
         .filter(|entry| entry.key.list == list.method())

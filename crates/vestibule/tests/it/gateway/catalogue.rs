@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vestibule::operator::{Answer, Failure};
 
+use crate::rig::accounts::Accounts;
 use crate::rig::{Door, Plan, door, eventually, scripted::Scripted};
 
 /// An upstream whose tools are written by the test, with these settings.
@@ -180,6 +181,50 @@ async fn a_changed_definition_is_held_until_it_is_accepted() {
         door.operate(&["tool", "forget", "scripted"]).await.unwrap();
         assert!(rows(&door, &["tool", "list", "scripted"]).await.is_empty());
     }
+}
+
+/// What a server shows to whoever has a credential of their own is not measured by what it showed to all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catalogue_is_of_one_class_of_credential() {
+    let accounts = Accounts::start().await;
+    let upstream = Scripted::start().await;
+    let servers = format!(
+        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: all }}]\n    pinning: hold\n",
+        upstream.url()
+    );
+    let plan = Plan {
+        servers,
+        ..accounts.plan()
+    };
+    let mut door = Door::with(plan).await;
+    let token = door.token_for("scripted").await;
+    let tools = |description: &str| json!([{ "name": "a", "description": description }]);
+    assert_eq!(listed(&door, &upstream, &token, &tools("for all")).await, ["a"]);
+    until(&door, "accepted", 1).await;
+
+    let (pin, own) = (
+        "pinning: hold\n",
+        "pinning: hold\n    credential: { connector: forge }\n",
+    );
+    door.reconfigure(|text| text.replace(pin, own)).await;
+    until(&door, "accepted", 0).await;
+    assert_eq!(listed(&door, &upstream, &token, &tools("for one")).await, ["a"]);
+    until(&door, "accepted", 1).await;
+    door.restart().await;
+    assert_eq!(listed(&door, &upstream, &token, &tools("for one")).await, ["a"]);
+    assert!(
+        listed(&door, &upstream, &token, &tools("for all"))
+            .await
+            .is_empty()
+    );
+
+    door.reconfigure(|text| text.replace(own, pin)).await;
+    assert_eq!(listed(&door, &upstream, &token, &tools("for all")).await, ["a"]);
+    assert!(
+        listed(&door, &upstream, &token, &tools("for one"))
+            .await
+            .is_empty()
+    );
 }
 
 /// What cannot be kept, because it has two readings or is too large, is not what was accepted; and a tool that no list

@@ -15,9 +15,13 @@ struct Rig {
 }
 
 async fn rig() -> Rig {
+    rig_with("[seen]", "").await
+}
+
+async fn rig_with(tools: &str, settings: &str) -> Rig {
     let upstream = Scripted::start().await;
     let servers = format!(
-        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: [seen] }}]\n",
+        "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: {tools} }}]\n{settings}",
         upstream.url()
     );
     let door = Door::with(Plan {
@@ -124,6 +128,23 @@ async fn a_server_that_is_gone_is_not_waited_for_and_its_lists_are_remembered() 
         rig.metrics()
             .contains("vestibule_server_up{server=\"scripted\"} 1")
     );
+}
+
+/// What there is of resources may depend on who asks: only of a server that is not told is there a copy for everybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resources_are_remembered_where_everybody_looks_the_same() {
+    const RESOURCES: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","resources":[{"uri":"x://a","name":"a"}]}}"#;
+    for (settings, is_remembered) in [("", false), ("    identity_headers: false\n", true)] {
+        let rig = rig_with("all", settings).await;
+        rig.upstream
+            .answers("200 OK", &["Content-Type: application/json"], RESOURCES);
+        let whole = rig.ask("resources/list", json!({})).await.json();
+        assert_eq!(whole["result"]["resources"][0]["uri"], "x://a", "{whole}");
+        rig.upstream.goes().await;
+        let copy = rig.ask("resources/list", json!({})).await.json();
+        let found = copy["result"]["resources"] == whole["result"]["resources"];
+        assert_eq!(found, is_remembered, "{copy}");
+    }
 }
 
 /// Every metric is documented, and every documented metric is there.

@@ -1,0 +1,84 @@
+//! With `audit.durability: strict`, nobody has the whole of an answer before it is on record that they were answered.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use audit::{Full, Recorder};
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use net::{Body, BodyError};
+
+/// Keeps the last of a body back until everything that its end has put on record is durable. If that cannot be, the
+/// answer breaks off.
+pub(crate) fn then_the_last(body: Body, recorder: Recorder) -> Body {
+    let size = body.size_hint();
+    OnRecord {
+        step: Step::Passing(body),
+        recorder,
+        size,
+    }
+    .boxed_unsync()
+}
+
+struct OnRecord {
+    step: Step,
+    recorder: Recorder,
+    /// What is still to come.
+    size: SizeHint,
+}
+
+enum Step {
+    /// It is passed on. Whoever drops it puts its outcome on record.
+    Passing(Body),
+    /// It has ended; its last frame waits.
+    Recording(Flush, Option<Frame<Bytes>>),
+    Ended,
+}
+
+type Flush = Pin<Box<dyn Future<Output = Result<(), Full>> + Send>>;
+
+impl HttpBody for OnRecord {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        loop {
+            match &mut this.step {
+                Step::Passing(body) => {
+                    let frame = ready!(Pin::new(&mut *body).poll_frame(context)).transpose()?;
+                    if frame.is_some() && !body.is_end_stream() {
+                        this.size = body.size_hint();
+                        return Poll::Ready(frame.map(Ok));
+                    }
+                    // The body is dropped before the first look at what waits for its record.
+                    let recorder = this.recorder.clone();
+                    this.step = Step::Recording(Box::pin(async move { recorder.flush().await }), frame);
+                }
+                Step::Recording(flush, frame) => {
+                    let flushed = ready!(flush.as_mut().poll(context));
+                    let last = frame.take();
+                    this.step = Step::Ended;
+                    this.size = SizeHint::with_exact(0);
+                    return Poll::Ready(match flushed {
+                        Ok(()) => last.map(Ok),
+                        Err(full) => Some(Err(full.into())),
+                    });
+                }
+                Step::Ended => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.step, Step::Ended)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size.clone()
+    }
+}
