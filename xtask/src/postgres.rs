@@ -25,8 +25,10 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Makes one and starts it.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        // Durability is what the crash tests of SQLite look at; here the tests should be quick.
-        Self::with("-c fsync=off")
+        // Durability is what the crash tests of SQLite look at; here the tests should be quick, and write little.
+        Self::with(
+            "-c fsync=off -c full_page_writes=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0",
+        )
     }
 
     /// One that keeps what it has acknowledged, as people run it.

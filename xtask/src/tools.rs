@@ -9,13 +9,16 @@ use anyhow::{Context as _, bail};
 use crate::command::{output, program, root, run};
 
 /// Debian packages, each with a file that shows that it is there.
-const DEBIAN: [(&str, &str); 7] = [
+const DEBIAN: [(&str, &str); 10] = [
     ("chromium", "/usr/bin/chromium"),
     ("curl", "/usr/bin/curl"),
+    ("dbus-bin", "/usr/bin/dbus-send"),
+    ("dbus-daemon", "/usr/bin/dbus-daemon"),
     (
         "fonts-noto-cjk",
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     ),
+    ("gnome-keyring", "/usr/bin/gnome-keyring-daemon"),
     ("ldap-utils", "/usr/bin/ldapmodify"),
     ("postgresql", "/usr/lib/postgresql"),
     ("python3-venv", "/usr/share/doc/python3-venv"),

@@ -79,6 +79,6 @@ impl HttpBody for OnRecord {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }

@@ -9,6 +9,7 @@ pub mod jwk;
 pub mod jws;
 pub mod master;
 pub mod password;
+pub mod private_file;
 pub mod seal;
 pub mod signing;
 pub mod succession;

@@ -46,7 +46,7 @@ pub enum FetchError {
 }
 
 /// Fetches a JSON document from where the operator, or an issuer that the operator named, said.
-pub(crate) async fn fetch(client: &Operators, url: &Url) -> Result<Value, FetchError> {
+pub async fn fetch(client: &Operators, url: &Url) -> Result<Value, FetchError> {
     let shown = || url.to_string();
     let mut request = Request::new(body::empty());
     *request.method_mut() = Method::GET;
@@ -118,7 +118,7 @@ fn named(document: &Value, issuer: &str) -> Result<Url, FetchError> {
 
 /// An address that a metadata document names, if it may be used: over TLS, or from this machine, or where the issuer
 /// itself is in the clear, which the configuration allows on this machine alone.
-pub(crate) fn endpoint(document: &Value, member: &str, issuer: &str) -> Option<Url> {
+pub fn endpoint(document: &Value, member: &str, issuer: &str) -> Option<Url> {
     let url = Url::parse(document[member].as_str()?).ok()?;
     let is_clear = url.scheme() == "http" && issuer.starts_with("http:");
     (is_safe(&url) || is_clear).then_some(url)

@@ -95,6 +95,10 @@ pub struct Tokens {
     pub refresh_token: Option<SecretString>,
     /// How long the access token lives.
     pub lives: Option<Duration>,
+    /// What it is good for, if that is not what was asked for (RFC 6749 section 5.1).
+    pub scope: Option<String>,
+    /// Who signed in, where that was asked for (OpenID Connect Core section 3.1.3.3).
+    pub id_token: Option<SecretString>,
 }
 
 /// Why there are no tokens.
@@ -355,6 +359,8 @@ fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, C
             .ok_or_else(|| ClientError::Unavailable("it answered without a token".to_owned()))?,
         refresh_token: text("refresh_token"),
         lives: lives.filter(|seconds| *seconds > 0).map(Duration::from_secs),
+        scope: tokens["scope"].as_str().map(str::to_owned),
+        id_token: text("id_token"),
     })
 }
 

@@ -39,7 +39,6 @@ struct Options {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one is made in the life of the program")]
 enum Command {
     /// Try it: everything on this machine, with a sample MCP server and a demo account
     Demo(commands::demo::Demo),
@@ -49,6 +48,16 @@ enum Command {
     Check,
     /// Run the server
     Serve(Serve),
+    #[command(flatten)]
+    Person(commands::person::PersonCommand),
+    /// An access token for a server that you are signed in to; or service tokens, for programs without a browser
+    #[command(args_conflicts_with_subcommands = true)]
+    Token {
+        #[command(subcommand)]
+        service: Option<operator::token::TokenCommand>,
+        #[command(flatten)]
+        token: commands::person::AccessToken,
+    },
     #[command(flatten)]
     Operate(operator::Command),
     /// Write the whole database into one file, also while the server runs
@@ -104,6 +113,15 @@ impl Cli {
                     output.answer(&operator::key::public(&file)?);
                     Ok(())
                 }
+                Command::Person(command) => command.run(world, output).await,
+                Command::Token { service: None, token } => token.run(world, output).await,
+                Command::Token {
+                    service: Some(command),
+                    token: _,
+                } => {
+                    let command = operator::Command::Token(command);
+                    commands::operate::run(command, load()?, environment.clone(), world, output).await
+                }
                 Command::Operate(operator::Command::Audit(command)) => {
                     let config = &self.options.config;
                     commands::audit::run(command, config, &environment, world, output).await
@@ -157,4 +175,15 @@ fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
 
 fn load(path: &std::path::Path, environment: &Environment) -> anyhow::Result<Loaded> {
     Ok(file::load(path, environment)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the library checks of a command line only when it is used.
+    #[test]
+    fn every_command_can_be_parsed() {
+        Cli::command().debug_assert();
+    }
 }

@@ -6,5 +6,6 @@ pub mod check;
 pub mod demo;
 pub mod init;
 pub mod operate;
+pub mod person;
 pub mod preset;
 pub mod reference;

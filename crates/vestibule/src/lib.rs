@@ -29,7 +29,7 @@ pub mod operator;
 pub mod outgoing;
 pub mod output;
 pub mod presets;
-pub mod private_file;
+pub use keys::private_file;
 pub mod reload;
 pub mod scheduled;
 pub mod serve;

@@ -53,8 +53,8 @@ pub enum Command {
     /// What people linked at providers
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
-    /// Service tokens: for programs without a browser
-    #[command(subcommand)]
+    /// Service tokens: typed as `vestibule token`, which gives people their own tokens too
+    #[command(skip)]
     Token(token::TokenCommand),
     /// Leaving the tokens of the time before
     #[command(subcommand)]

@@ -29,6 +29,8 @@ mod benchmark;
 #[cfg(test)]
 mod clean_up;
 #[cfg(test)]
+mod command_line;
+#[cfg(test)]
 mod company_sign_in;
 #[cfg(test)]
 mod connections;

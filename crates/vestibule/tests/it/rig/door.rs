@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use fixture::{Handle, Options};
 use model::{SecretString, World};
 use net::Tasks;
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use vestibule::config::environment::Environment;
 use vestibule::config::file;
 use vestibule::house::House;
+use vestibule::operator::token::TokenCommand;
 use vestibule::operator::{Answer, Command, Failure, Operator};
 use vestibule::serve::Running;
 
@@ -392,7 +393,11 @@ servers:
             loaded: &current.loaded,
             foundation: &self.running().house.foundation,
         };
-        line.command.run(&operator).await
+        let command = match line.command {
+            Typed::Token(command) => Command::Token(command),
+            Typed::Other(command) => command,
+        };
+        command.run(&operator).await
     }
 
     /// What the audit record holds of a kind of event, latest first, as `audit search --json` shows it.
@@ -425,7 +430,16 @@ servers:
 #[derive(Debug, Parser)]
 struct Line {
     #[command(subcommand)]
-    command: Command,
+    command: Typed,
+}
+
+#[derive(Debug, Subcommand)]
+enum Typed {
+    /// As whole programs are told it, beside the tokens of people.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(flatten)]
+    Other(Command),
 }
 
 /// A tool call of 2026-07-28.

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::Ask;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vestibule");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_vestibule");
 
 /// A running `vestibule serve`.
 pub(crate) struct Process {

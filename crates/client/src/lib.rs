@@ -1,0 +1,22 @@
+//! The user's side of the command line: from the URL of an MCP server to a token for it, without a token ever lying in
+//! a plain file, a history or an environment that outlives a call.
+//!
+//! Nothing here knows the server's side of this program: every MCP server and every authorization server that follows
+//! the standards is the same to it.
+
+pub mod callback;
+pub mod challenge;
+pub mod home;
+pub mod login;
+pub mod registration;
+pub mod session;
+pub mod token_store;
+pub mod tokens;
+pub mod way;
+
+pub use home::{Home, HomeError, Known};
+pub use login::{Login, LoginError, Outcome, Screen, Surroundings, login, open_browser};
+pub use registration::Configured;
+pub use token_store::{Kind, TokenStore, TokenStoreError};
+pub use tokens::{Access, Ended, Standing, TokenError, access, logout, standings};
+pub use way::{Found, Way, WayError, server_url};

@@ -1,0 +1,155 @@
+//! What is kept of a sign-in: the tokens, and what is needed to renew and to revoke them.
+
+use model::{ExposeSecret, SecretString, Timestamp, World};
+use net::Operators;
+use relying::OAuthClient;
+use relying::oauth_client::{Authentication, Endpoints, Place, Registration, Tokens};
+use serde_json::{Value, json};
+use url::Url;
+
+/// How a client is known at one issuer (MA-107).
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// Its secret, if it has one.
+    pub secret: Option<SecretString>,
+    /// Whether the secret goes in the body (`client_secret_post`) and not in a header.
+    pub posts_secret: bool,
+    /// Where its answers come, where the issuer knows one address and no other.
+    pub redirect_uri: Option<String>,
+}
+
+/// A sign-in.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The server as tokens name it.
+    pub resource: String,
+    /// Who issued them.
+    pub issuer: String,
+    /// The client that they were issued to.
+    pub client: Client,
+    /// Where they are renewed.
+    pub token_endpoint: Url,
+    /// Where they are revoked, if anywhere.
+    pub revocation_endpoint: Option<Url>,
+    /// What they are good for.
+    pub scope: Option<String>,
+    /// For the server.
+    pub access_token: SecretString,
+    /// Until when. None if nobody said.
+    pub expires_at: Option<Timestamp>,
+    /// For another one, if there is one.
+    pub refresh_token: Option<SecretString>,
+}
+
+impl Client {
+    /// As it is kept.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "secret": self.secret.as_ref().map(ExposeSecret::expose_secret),
+            "posts_secret": self.posts_secret,
+            "redirect_uri": self.redirect_uri,
+        })
+    }
+
+    /// From what was kept.
+    pub(crate) fn from_json(kept: &Value) -> Option<Self> {
+        Some(Self {
+            id: kept["id"].as_str()?.to_owned(),
+            secret: secret(&kept["secret"]),
+            posts_secret: kept["posts_secret"] == true,
+            redirect_uri: kept["redirect_uri"].as_str().map(str::to_owned),
+        })
+    }
+
+    fn authentication(&self) -> Authentication {
+        match &self.secret {
+            None => Authentication::None,
+            Some(secret) if self.posts_secret => Authentication::Post(secret.clone()),
+            Some(secret) => Authentication::Basic(secret.clone()),
+        }
+    }
+
+    /// At an authorization server, for one server behind it.
+    pub(crate) fn at(
+        &self,
+        endpoints: Endpoints,
+        resource: &str,
+        scope: &str,
+        parameters: Vec<(String, String)>,
+        http: &Operators,
+    ) -> OAuthClient {
+        let registration = Registration {
+            client_id: self.id.clone(),
+            authentication: self.authentication(),
+            scope: scope.to_owned(),
+            pkce: true,
+            parameters,
+            resource: Some(resource.to_owned()),
+            tokens_at: String::new(),
+        };
+        OAuthClient::new(registration, Place::Named(Box::new(endpoints)), http.clone())
+    }
+}
+
+impl Session {
+    /// As it is kept: one secret text.
+    pub(crate) fn to_text(&self) -> SecretString {
+        let text = json!({
+            "resource": self.resource,
+            "issuer": self.issuer,
+            "client": self.client.to_json(),
+            "token_endpoint": self.token_endpoint,
+            "revocation_endpoint": self.revocation_endpoint,
+            "scope": self.scope,
+            "access_token": self.access_token.expose_secret(),
+            "expires_at": self.expires_at,
+            "refresh_token": self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
+        });
+        text.to_string().into()
+    }
+
+    /// From what was kept.
+    pub(crate) fn from_text(text: &SecretString) -> Option<Self> {
+        let kept: Value = serde_json::from_str(text.expose_secret()).ok()?;
+        let text = |member: &str| kept[member].as_str().map(str::to_owned);
+        let url = |member: &str| Url::parse(kept[member].as_str()?).ok();
+        Some(Self {
+            resource: text("resource")?,
+            issuer: text("issuer")?,
+            client: Client::from_json(&kept["client"])?,
+            token_endpoint: url("token_endpoint")?,
+            revocation_endpoint: url("revocation_endpoint"),
+            scope: text("scope"),
+            access_token: secret(&kept["access_token"])?,
+            expires_at: kept["expires_at"].as_i64().map(Timestamp::from_millis),
+            refresh_token: secret(&kept["refresh_token"]),
+        })
+    }
+
+    /// Takes over what the token endpoint gave. A provider that gives no new refresh token means the one that is there.
+    pub(crate) fn renewed(&mut self, tokens: Tokens, world: &World) {
+        self.access_token = tokens.access_token;
+        self.expires_at = tokens.lives.map(|lives| world.now() + lives);
+        self.refresh_token = tokens.refresh_token.or(self.refresh_token.take());
+        self.scope = tokens.scope.or(self.scope.take());
+    }
+
+    /// Its client, ready to renew and to revoke.
+    pub(crate) fn oauth(&self, http: &Operators) -> OAuthClient {
+        let endpoints = Endpoints {
+            // Nobody goes there any more.
+            authorization: self.token_endpoint.clone(),
+            token: self.token_endpoint.clone(),
+            revocation: self.revocation_endpoint.clone(),
+            names_issuer: false,
+        };
+        self.client.at(endpoints, &self.resource, "", Vec::new(), http)
+    }
+}
+
+fn secret(kept: &Value) -> Option<SecretString> {
+    Some(kept.as_str()?.to_owned().into())
+}

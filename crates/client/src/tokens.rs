@@ -1,0 +1,189 @@
+//! Access tokens for those who call: fresh ones, renewed once however many processes want one, and their end.
+
+use std::time::Duration;
+
+use model::{ExposeSecret as _, SecretString, Timestamp};
+use relying::oauth_client::ClientError;
+use thiserror::Error;
+use url::Url;
+
+use crate::home::{HomeError, Known, name_of};
+use crate::login::Surroundings;
+use crate::session::Session;
+use crate::token_store::{TokenStore, TokenStoreError};
+
+/// A token that ends sooner is renewed before it is given out.
+const LEAST: Duration = Duration::from_mins(1);
+/// How long somebody else may take to renew.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// An access token, and until when it is good.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The token.
+    pub token: SecretString,
+    /// Its end, if it is known.
+    pub expires_at: Option<Timestamp>,
+    /// What it is good for, if it is known.
+    pub scope: Option<String>,
+}
+
+/// Why there is no token.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// Nobody signed in, or the sign-in has ended.
+    #[error("not signed in to {0}: `vestibule login {0}`")]
+    SignedOut(Url),
+    /// The files.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The place where it lies.
+    #[error(transparent)]
+    Store(#[from] TokenStoreError),
+    /// It cannot be renewed now.
+    #[error("{issuer}: {error}")]
+    Renewing {
+        /// Who.
+        issuer: String,
+        /// Why.
+        error: ClientError,
+    },
+}
+
+/// The name that a sign-in lies under.
+pub(crate) fn session_name(server: &Url) -> String {
+    format!("session-{}", name_of(server.as_str()))
+}
+
+fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Session), TokenError> {
+    let signed_out = || TokenError::SignedOut(server.clone());
+    let known = around.home.server(server)?.ok_or_else(signed_out)?;
+    let store = TokenStore::of(known.store, &around.home, &around.world);
+    let text = store.get(&session_name(server))?;
+    let session = text
+        .as_ref()
+        .and_then(Session::from_text)
+        .ok_or_else(signed_out)?;
+    Ok((known, store, session))
+}
+
+/// A token that is good for a while. The new one is kept before the old one is forgotten; of many processes one renews.
+/// `refused` is a token that the server did not take, whatever its date says.
+pub async fn access(
+    server: &Url,
+    around: &Surroundings,
+    refused: Option<&SecretString>,
+) -> Result<Access, TokenError> {
+    let (_, _, session) = kept(server, around)?;
+    if is_fresh(&session, around, refused) {
+        return Ok(given(&session));
+    }
+    let _turn = around.home.turn(&format!("renew {server}"), PATIENCE).await?;
+    let (_, store, mut session) = kept(server, around)?;
+    if is_fresh(&session, around, refused) {
+        return Ok(given(&session));
+    }
+    let signed_out = || TokenError::SignedOut(server.clone());
+    let refresh_token = session.refresh_token.clone().ok_or_else(signed_out)?;
+    let oauth = session.oauth(&around.http);
+    let renewed = oauth.refresh(refresh_token.expose_secret(), &around.world).await;
+    let tokens = renewed.map_err(|error| match error {
+        ClientError::Refused(_) => signed_out(),
+        error => TokenError::Renewing {
+            issuer: session.issuer.clone(),
+            error,
+        },
+    })?;
+    session.renewed(tokens, &around.world);
+    store.put(&session_name(server), &session.to_text())?;
+    Ok(given(&session))
+}
+
+fn is_fresh(session: &Session, around: &Surroundings, refused: Option<&SecretString>) -> bool {
+    let is_refused =
+        refused.is_some_and(|token| token.expose_secret() == session.access_token.expose_secret());
+    let lasts = session
+        .expires_at
+        .is_none_or(|end| end.since(around.world.now()) >= LEAST);
+    lasts && !is_refused
+}
+
+fn given(session: &Session) -> Access {
+    Access {
+        token: session.access_token.clone(),
+        expires_at: session.expires_at,
+        scope: session.scope.clone(),
+    }
+}
+
+/// What is known of a sign-in without asking anybody.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The server.
+    pub known: Known,
+    /// Whether tokens are still kept.
+    pub is_kept: bool,
+    /// Whether they can be renewed.
+    pub is_renewable: bool,
+    /// When the access token ends.
+    pub expires_at: Option<Timestamp>,
+    /// What it is good for.
+    pub scope: Option<String>,
+}
+
+/// Everything that somebody signed in to.
+pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
+    let servers = around.home.servers()?;
+    let standing = |known: Known| match kept(&known.url, around) {
+        Ok((known, _, session)) => Ok(Standing {
+            known,
+            is_kept: true,
+            is_renewable: session.refresh_token.is_some(),
+            expires_at: session.expires_at,
+            scope: session.scope,
+        }),
+        Err(TokenError::SignedOut(_)) => Ok(Standing {
+            known,
+            is_kept: false,
+            is_renewable: false,
+            expires_at: None,
+            scope: None,
+        }),
+        Err(error) => Err(error),
+    };
+    servers.into_iter().map(standing).collect()
+}
+
+/// What signing out did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The issuer took the tokens back.
+    Revoked,
+    /// They are forgotten here; the issuer has no way to take them back.
+    Forgotten,
+    /// They are forgotten here; the issuer could not be asked to take them back.
+    NotRevoked,
+}
+
+/// Signs out: the issuer takes the tokens back, and they are forgotten here whether it does or not.
+pub async fn logout(server: &Url, around: &Surroundings) -> Result<Ended, TokenError> {
+    let _turn = around.home.turn(&format!("renew {server}"), PATIENCE).await?;
+    let ended = match kept(server, around) {
+        Ok((_, store, session)) => {
+            let oauth = session.oauth(&around.http);
+            // The refresh token takes every access token with it.
+            let token = session.refresh_token.as_ref().unwrap_or(&session.access_token);
+            let ended = match oauth.revoke(token.expose_secret(), &around.world).await {
+                Ok(true) => Ended::Revoked,
+                Ok(false) => Ended::Forgotten,
+                Err(_) => Ended::NotRevoked,
+            };
+            store.remove(&session_name(server))?;
+            ended
+        }
+        Err(TokenError::SignedOut(_)) if around.home.server(server)?.is_some() => Ended::Forgotten,
+        Err(error) => return Err(error),
+    };
+    around.home.forget(server).await?;
+    Ok(ended)
+}

@@ -1,0 +1,335 @@
+//! What people type who use servers: signing in, out, and getting a token to where it is needed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use client::{Configured, Home, Kind, Outcome, Standing, Surroundings, TokenError};
+use model::{ExposeSecret as _, World};
+use net::{Egress, Operators};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::config::values::Span;
+use crate::operator::{Answer, Failure};
+use crate::output::Output;
+use screen::Terminal;
+
+pub mod exec;
+mod screen;
+
+/// Whose sign-ins.
+#[derive(Clone, Debug, Args)]
+pub struct Whose {
+    /// Sign-ins that stand apart from others: of another person, another company
+    #[arg(long, env = "VESTIBULE_PROFILE", default_value = "default", value_parser = profile)]
+    profile: String,
+    /// Where is written down what one signed in to, in place of the system's own folder for that
+    #[arg(long, env = "VESTIBULE_HOME", value_name = "FOLDER", hide = true)]
+    home: Option<PathBuf>,
+}
+
+/// A place for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Store {
+    /// The keyring of the system
+    Keyring,
+    /// Files sealed under a key in the kernel's keyring, which a restart of the machine forgets
+    Kernel,
+    /// Plain files that only you can read
+    File,
+}
+
+impl From<Store> for Kind {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Keyring => Self::Keyring,
+            Store::Kernel => Self::Kernel,
+            Store::File => Self::File,
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum PersonCommand {
+    /// Sign in to an MCP server, of this door or of any other: its URL is all that is needed
+    Login(Login),
+    /// Sign out: the tokens are taken back, and forgotten here
+    Logout {
+        /// Which: its URL, or the last word of it
+        #[arg(required_unless_present = "all")]
+        server: Option<String>,
+        /// Of everything
+        #[arg(long, conflicts_with = "server")]
+        all: bool,
+        /// Whose
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// What you are signed in to, as whom, and where the tokens lie
+    Status {
+        /// Whose
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Run a program that gets a token for one server, and nobody else
+    Exec(exec::Exec),
+}
+
+/// `vestibule login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The server's URL
+    url: String,
+    /// Print the address and open no browser
+    #[arg(long)]
+    no_browser: bool,
+    /// As somebody else than the browser is signed in as
+    #[arg(long)]
+    as_other_user: bool,
+    /// Where the tokens are to lie; the first that works if not given, but never plain files
+    #[arg(long, value_enum, env = "VESTIBULE_STORE")]
+    store: Option<Store>,
+    /// What to ask for, in place of what the server says
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// The client that was made for this program, at a server that registers none
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// A file with its secret, if it has one
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    client_secret_file: Option<PathBuf>,
+    /// The address of a document about this program, which is then its client id
+    #[arg(long, value_name = "URL", conflicts_with = "client_id")]
+    client_metadata: Option<Url>,
+    /// How long to wait for you
+    #[arg(long, value_name = "SPAN", default_value = "5m")]
+    timeout: Span,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// `vestibule token SERVER`.
+#[derive(Debug, Args)]
+pub struct AccessToken {
+    /// A server that you are signed in to: its URL, or the last word of it
+    pub server: Option<String>,
+    /// Print it on a terminal too
+    #[arg(long)]
+    show: bool,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+impl PersonCommand {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn run(self, world: World, output: Output) -> anyhow::Result<()> {
+        match self {
+            Self::Login(login) => login.run(world, output).await,
+            Self::Logout {
+                server,
+                all: _,
+                whose,
+            } => logout(server, &whose.around(world)?, output).await,
+            Self::Status { whose } => {
+                let standings = client::standings(&whose.around(world)?).map_err(failure)?;
+                output.answer(&status(&standings));
+                Ok(())
+            }
+            Self::Exec(exec) => exec.run(world).await,
+        }
+    }
+}
+
+impl Whose {
+    fn around(&self, world: World) -> anyhow::Result<Surroundings> {
+        let egress = Egress {
+            connect_time: Duration::from_secs(10),
+            idle_connections: 4,
+            ..Egress::default()
+        };
+        Ok(Surroundings {
+            home: Home::open(self.home.clone(), &self.profile)?,
+            world,
+            http: Operators::new(&egress)?,
+        })
+    }
+}
+
+impl Login {
+    async fn run(self, world: World, output: Output) -> anyhow::Result<()> {
+        let server = client::server_url(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
+        let around = self.whose.around(world)?;
+        let secret = match &self.client_secret_file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file);
+                let text = text.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+                Some(text.trim_end().to_owned().into())
+            }
+            None => None,
+        };
+        let login = client::Login {
+            client: Configured {
+                client_id: self.client_id,
+                client_secret: secret,
+                document: self.client_metadata.map(|url| url.to_string()),
+            },
+            scope: self.scope,
+            store: self.store.map(Kind::from),
+            as_other_user: self.as_other_user,
+            patience: self.timeout.0,
+        };
+        let screen = Terminal::new(!self.no_browser);
+        let outcome = Box::pin(client::login(&login, &server, &around, &screen)).await;
+        let known = match outcome? {
+            Outcome::Open => {
+                let text = format!("{server} answers everybody; no sign-in is needed");
+                output.answer(&Answer::Done {
+                    text,
+                    item: json!({ "url": server, "signed_in": false }),
+                });
+                return Ok(());
+            }
+            Outcome::SignedIn(known) => known,
+        };
+        if known.store == Kind::File {
+            screen::warn("the tokens lie in plain files that everything which runs as you can read");
+        }
+        let whom = known.username.as_deref().map(|name| format!(" as {name}"));
+        let place = match known.store {
+            Kind::Keyring => "in the keyring",
+            Kind::Kernel => "in files under a key of the kernel's, until the machine restarts",
+            Kind::File => "in plain files",
+        };
+        output.answer(&Answer::Done {
+            text: format!(
+                "Signed in to {server}{}. The tokens are {place}.",
+                whom.unwrap_or_default()
+            ),
+            item: json!({
+                "url": known.url, "signed_in": true, "issuer": known.issuer, "username": known.username,
+                "store": known.store,
+            }),
+        });
+        Ok(())
+    }
+}
+
+async fn logout(server: Option<String>, around: &Surroundings, output: Output) -> anyhow::Result<()> {
+    let servers = match server {
+        Some(text) => vec![meant(&text, around)?],
+        None => around
+            .home
+            .servers()?
+            .into_iter()
+            .map(|known| known.url)
+            .collect(),
+    };
+    let mut rows = Vec::new();
+    for server in servers {
+        let ended = client::logout(&server, around).await.map_err(failure)?;
+        let (word, text) = match ended {
+            client::Ended::Revoked => ("revoked", "the tokens were taken back"),
+            client::Ended::Forgotten => ("forgotten", "forgotten here; this server cannot take tokens back"),
+            client::Ended::NotRevoked => (
+                "not_revoked",
+                "forgotten here; the server could not be asked to take the tokens back",
+            ),
+        };
+        rows.push(json!({ "server": server, "tokens": word, "text": text }));
+    }
+    output.answer(&Answer::list(
+        ["server", "text"],
+        rows,
+        "you are signed in to nothing",
+    ));
+    Ok(())
+}
+
+fn status(standings: &[Standing]) -> Answer {
+    let rows = standings.iter().map(|standing| {
+        let Standing { known, .. } = standing;
+        let state = match standing {
+            Standing { is_kept: false, .. } => "gone",
+            Standing {
+                is_renewable: true, ..
+            } => "signed in",
+            _ => "until it expires",
+        };
+        json!({
+            "server": known.url, "username": known.username, "state": state, "scope": standing.scope,
+            "store": known.store, "issuer": known.issuer, "signed_in_at": known.signed_in_at.to_string(),
+            "expires_at": standing.expires_at.map(|at| at.to_string()),
+        })
+    });
+    Answer::list(
+        ["server", "username", "state", "scope", "store", "signed_in_at"],
+        rows.collect(),
+        "you are signed in to nothing; `vestibule login URL`",
+    )
+}
+
+impl AccessToken {
+    /// Prints an access token for a server.
+    ///
+    /// # Errors
+    /// There is none, or standard output is a terminal.
+    pub async fn run(self, world: World, output: Output) -> anyhow::Result<()> {
+        use std::io::IsTerminal as _;
+        let Some(server) = &self.server else {
+            return Err(Failure::Usage(
+                "say for which server, or what to do: `vestibule help token`".to_owned(),
+            )
+            .into());
+        };
+        if std::io::stdout().is_terminal() && !self.show {
+            let text =
+                "a terminal remembers what it shows: give it to a program (`vestibule exec`), or say --show";
+            return Err(Failure::Usage(text.to_owned()).into());
+        }
+        let around = self.whose.around(world)?;
+        let server = meant(server, &around)?;
+        let access = client::access(&server, &around, None).await.map_err(failure)?;
+        if output.json {
+            let item: Value = json!({
+                "access_token": access.token.expose_secret(), "token_type": "Bearer", "scope": access.scope,
+                "expires_at": access.expires_at.map(|at| at.to_string()),
+            });
+            output.answer(&Answer::Item(item));
+        } else {
+            output.print(access.token.expose_secret());
+        }
+        Ok(())
+    }
+}
+
+/// The server that somebody means.
+fn meant(text: &str, around: &Surroundings) -> anyhow::Result<Url> {
+    let found = around.home.means(text)?;
+    let none = || {
+        Failure::NotFound(format!(
+            "you are signed in to no server called {text}: `vestibule status`"
+        ))
+    };
+    Ok(found.ok_or_else(none)?)
+}
+
+fn failure(error: TokenError) -> anyhow::Error {
+    match error {
+        TokenError::SignedOut(_) => Failure::NotFound(error.to_string()).into(),
+        error => error.into(),
+    }
+}
+
+fn profile(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, - and _ alone".to_owned())
+    }
+}

@@ -1,0 +1,84 @@
+//! What a person sees while they sign in. Everything goes to standard error: standard output is for answers.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use client::Screen;
+use tokio::sync::oneshot;
+use url::Url;
+
+/// The terminal, or what stands for one.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    opens: bool,
+}
+
+impl Terminal {
+    /// One that may open a browser, if there is one that the person would see.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what the desktop says of itself is no configuration of ours"
+    )]
+    pub(super) fn new(may_open: bool) -> Self {
+        let is_there = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_near = !is_there("SSH_CONNECTION") && !is_there("SSH_TTY");
+        let has_screen = cfg!(target_os = "macos")
+            || is_there("DISPLAY")
+            || is_there("WAYLAND_DISPLAY")
+            || is_there("BROWSER");
+        Self {
+            opens: may_open && is_near && has_screen && io::stderr().is_terminal(),
+        }
+    }
+}
+
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Says what should worry somebody.
+pub(super) fn warn(text: &str) {
+    let (yellow, plain) = (anstyle::AnsiColor::Yellow.on_default().bold(), anstyle::Reset);
+    say(&format!("{yellow}warning:{plain} {text}"));
+}
+
+impl Screen for Terminal {
+    fn open(&self, url: &Url) -> bool {
+        let opened = self.opens && client::open_browser(url);
+        // On one line of its own, so that it can be copied whole.
+        say(if opened {
+            "A browser opens for the sign-in. If it does not, open this address:"
+        } else {
+            "Open this address in a browser to sign in:"
+        });
+        say(url.as_str());
+        if io::stdin().is_terminal() {
+            say("If that browser is on another machine, paste here the address that it ends at.");
+        }
+        opened
+    }
+
+    fn waits(&self) {
+        say("Another command is signing in to this server; this one waits for it.");
+    }
+
+    async fn pasted(&self) -> String {
+        if !io::stdin().is_terminal() {
+            return std::future::pending().await;
+        }
+        let (sender, receiver) = oneshot::channel();
+        // Reading cannot be given up; the thread ends with the process.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while io::stdin().read_line(&mut line).is_ok_and(|count| count > 0) {
+                if !line.trim().is_empty() {
+                    let _ = sender.send(line);
+                    return;
+                }
+            }
+        });
+        match receiver.await {
+            Ok(line) => line,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The command line of people, as a process of its own against a running door: one sign-in, tokens where they are needed
+//! and nowhere else, and their end.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use crate::rig::process::PROGRAM;
+use crate::rig::{Ask, Door};
+
+/// Somebody's machine.
+struct Machine {
+    home: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(words)
+            .env("VESTIBULE_HOME", self.home.path())
+            .env("VESTIBULE_STORE", "file")
+            .env_remove("VESTIBULE_CONFIG")
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().await.unwrap()
+    }
+
+    /// What a command prints that must succeed.
+    async fn done(&self, words: &[&str]) -> String {
+        let output = self.run(words).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// How a command ends that must not succeed, and what it says.
+    async fn failed(&self, words: &[&str]) -> (i32, String) {
+        let output = self.run(words).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap(), said)
+    }
+
+    /// Begins to sign in, up to the address that the browser is to open.
+    async fn begin(&self, words: &[&str]) -> (Child, String) {
+        let mut child = self.command(words).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.starts_with("http") {
+                return (child, line);
+            }
+        }
+        panic!("no address: {:?}", child.wait_with_output().await);
+    }
+
+    /// Signs in as somebody; gives what is printed.
+    async fn login(&self, door: &Door, username: &str) -> Value {
+        let (child, address) = self.begin(&["login", &door.endpoint(), "--json"]).await;
+        let target = address.strip_prefix(&door.url).unwrap();
+        let back = door.browser().approve(target, username).await;
+        assert_eq!(come_back(&back).await, 200);
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success());
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The files in which tokens lie.
+    fn kept(&self) -> Vec<PathBuf> {
+        let folder = self.home.path().join("profiles/default");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.to_string_lossy().ends_with(".file"))
+            .collect()
+    }
+
+    /// As if the access token had ended.
+    fn let_expire(&self) {
+        for path in self.kept() {
+            let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            if !kept["expires_at"].is_null() {
+                kept["expires_at"] = json!(0);
+                std::fs::write(&path, kept.to_string()).unwrap();
+            }
+        }
+    }
+}
+
+/// What a browser does that is sent back to the command line.
+async fn come_back(address: &str) -> u16 {
+    let url = url::Url::parse(address).unwrap();
+    let listener = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
+    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    let reply = Ask::get(&target).to(listener).await;
+    assert!(reply.body.contains("<html"), "{}", reply.body);
+    reply.status
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).unwrap().mode() & 0o777
+}
+
+/// One sign-in from the URL alone; the token works, is renewed, and is worth nothing after signing out (MA-39, MA-74,
+/// MA-101, MA-107, MA-115, MA-132).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_a_url_to_a_token_and_back() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    let endpoint = door.endpoint();
+    assert_eq!(machine.failed(&["token", &endpoint]).await.0, 3);
+    assert_eq!(machine.done(&["status", "--json"]).await, "[]");
+
+    let said = machine.login(&door, "ana").await;
+    assert_eq!(
+        (&said["username"], &said["url"], &said["store"]),
+        (&json!("ana"), &json!(endpoint), &json!("file"))
+    );
+    for path in machine.kept() {
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+    }
+    let status: Value = serde_json::from_str(&machine.done(&["status", "--json"]).await).unwrap();
+    assert_eq!(
+        (&status[0]["username"], &status[0]["state"]),
+        (&json!("ana"), &json!("signed in"))
+    );
+    assert!(!status.to_string().contains("vst_"));
+
+    // By its last word too.
+    let first = machine.done(&["token", "fixture"]).await;
+    assert_eq!(first, machine.done(&["token", &endpoint]).await);
+    let call = door.call(&first, "test_simple_text", json!({})).await;
+    assert_eq!((call.status, &call.json()["error"]), (200, &Value::Null));
+
+    machine.let_expire();
+    let second = machine.done(&["token", "fixture"]).await;
+    assert_ne!(first, second);
+    assert_eq!(
+        door.call(&second, "test_simple_text", json!({})).await.status,
+        200
+    );
+
+    let said = machine.done(&["logout", "fixture", "--json"]).await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&said).unwrap()[0]["tokens"],
+        "revoked"
+    );
+    assert_eq!(
+        door.call(&second, "test_simple_text", json!({})).await.status,
+        401
+    );
+    assert_eq!(machine.failed(&["token", "fixture"]).await.0, 3);
+    // How it is known at the issuer stays, so that it is one client there and not a new one each time.
+    assert_eq!(machine.kept().len(), 1);
+    machine.login(&door, "ana").await;
+    assert_eq!(door.audit("client_registered").await.len(), 1);
+}
+
+/// Of many processes that find the same token expired, one renews it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_at_once_renew_once() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    machine.login(&door, "ana").await;
+    machine.let_expire();
+    let mut running = JoinSet::new();
+    for _ in 0..50 {
+        let mut command = machine.command(&["token", "fixture"]);
+        running.spawn(async move { command.output().await.unwrap() });
+    }
+    let outputs = running.join_all().await;
+    for output in &outputs {
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.stdout, outputs[0].stdout);
+    }
+    let issued = door.audit("tokens_issued").await;
+    assert_eq!(
+        issued.iter().filter(|row| row["by"] == "refresh").count(),
+        1,
+        "{issued:?}"
+    );
+}
+
+/// A program gets the token in its own memory, and nothing of it is on its command line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_gets_a_token_of_its_own() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    machine.login(&door, "ana").await;
+    let token = machine.done(&["token", "fixture"]).await;
+    let shell = ["sh", "-c", "echo $VESTIBULE_TOKEN"];
+    assert_eq!(
+        machine
+            .done(&[&["exec", "fixture", "--"][..], &shell].concat())
+            .await,
+        token
+    );
+    let named = machine.done(&[
+        "exec",
+        "fixture",
+        "--env",
+        "MINE",
+        "--",
+        "sh",
+        "-c",
+        "echo $MINE$VESTIBULE_TOKEN",
+    ]);
+    assert_eq!(named.await, token);
+    assert_eq!(
+        machine
+            .done(&["exec", "fixture", "--file", "--", "cat", "{}"])
+            .await,
+        token
+    );
+    let header = machine.done(&[
+        "exec",
+        "fixture",
+        "--header",
+        "--",
+        "sh",
+        "-c",
+        "cat $VESTIBULE_TOKEN_FILE",
+    ]);
+    assert_eq!(header.await, format!("Authorization: Bearer {token}"));
+    let (code, _) = machine
+        .failed(&["exec", "fixture", "--", "sh", "-c", "exit 7"])
+        .await;
+    assert_eq!(code, 7, "the program's own");
+    let (code, said) = machine
+        .failed(&["exec", "fixture", "--", "no-such-program"])
+        .await;
+    assert!(code == 1 && said.contains("no-such-program"), "{said}");
+}
+
+/// What is no answer to what was asked is not listened to, and the one that is still counts; a no is told as one (MA-115,
+/// MA-119).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_answer_that_was_asked_for_counts() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    let (child, address) = machine.begin(&["login", &door.endpoint()]).await;
+    let target = address.strip_prefix(&door.url).unwrap();
+    let back = door.browser().approve(target, "ana").await;
+    let (callback, query) = back.split_once('?').unwrap();
+    for wrong in [
+        "",
+        "code=x",
+        "code=x&state=y",
+        &query.replace("state=", "state=x"),
+    ] {
+        assert_eq!(come_back(&format!("{callback}?{wrong}")).await, 400, "{wrong}");
+    }
+    // Of another issuer: nothing of it is believed.
+    let other = query.replace("iss=http", "iss=https");
+    assert_eq!(come_back(&format!("{callback}?{other}")).await, 200);
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(machine.done(&["status", "--json"]).await == "[]");
+
+    let (child, address) = machine.begin(&["login", &door.endpoint()]).await;
+    let mut browser = door.browser();
+    browser
+        .authorize(address.strip_prefix(&door.url).unwrap(), "ana")
+        .await;
+    let back = browser.answer("deny").await.location().to_owned();
+    assert_eq!(come_back(&back).await, 200);
+    assert_eq!(child.wait_with_output().await.unwrap().status.code(), Some(1));
+}
+
+/// Two at the same time open one tab, and both are signed in by it (CC-104).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_at_once_sign_in_once() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    let (first, address) = machine.begin(&["login", &door.endpoint()]).await;
+    let mut second = machine
+        .command(&["login", &door.endpoint(), "--json"])
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    assert!(line.contains("waits"), "{line}");
+    let back = door
+        .browser()
+        .approve(address.strip_prefix(&door.url).unwrap(), "ana")
+        .await;
+    come_back(&back).await;
+    assert!(first.wait_with_output().await.unwrap().status.success());
+    let output = second.wait_with_output().await.unwrap();
+    assert!(output.status.success());
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["username"],
+        "ana"
+    );
+    assert_eq!(door.audit("tokens_issued").await.len(), 1);
+}
+
+/// A profile is a machine of its own; nobody who is not signed in there gets a token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn profiles_stand_apart() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    machine.login(&door, "ana").await;
+    assert_eq!(
+        machine.failed(&["token", "fixture", "--profile", "work"]).await.0,
+        3
+    );
+    assert_eq!(machine.failed(&["status", "--profile", "../x"]).await.0, 2);
+    let (code, said) = machine.failed(&["login", "http://example.com/mcp"]).await;
+    assert!(code == 2 && said.contains("https"), "{said}");
+}
