@@ -50,6 +50,8 @@ mod gateway;
 mod journey;
 mod logout;
 #[cfg(test)]
+mod master_key_command;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod quiet;
