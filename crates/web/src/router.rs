@@ -268,6 +268,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             post(connections::disconnect.layer(csrf.clone())),
         )
         .route("/sessions", get(sessions::show))
+        .route("/sessions/name", post(sessions::name.layer(csrf.clone())))
         .route("/sessions/end", post(sessions::end.layer(csrf.clone())))
         .route("/account", get(account::show))
         .route(

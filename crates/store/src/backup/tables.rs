@@ -61,11 +61,18 @@ pub const TABLES: [Table; 25] = [
             ("acr", Text),
             ("amr", Text),
             ("provider_session", Text),
+            ("name", Text),
+            ("browser", Bytes),
         ],
     },
     Table {
         name: "browsers",
-        columns: &[("digest", Bytes), ("account_id", Uuid), ("last_seen_at", Integer)],
+        columns: &[
+            ("digest", Bytes),
+            ("account_id", Uuid),
+            ("last_seen_at", Integer),
+            ("name", Text),
+        ],
     },
     Table {
         name: "clients",

@@ -60,6 +60,8 @@ mod refusals;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod tokens;
