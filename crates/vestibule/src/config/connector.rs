@@ -74,6 +74,10 @@ pub struct OAuth {
     /// `vestibule key public FILE` prints its public half for the provider.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
+    /// A PEM file with the certificate of that key, at providers that were given a certificate and no key set, as Entra ID
+    /// is. Assertions name its thumbprint (`x5t#S256`), and an RSA key signs them with PS256.
+    #[serde(default)]
+    pub client_certificate_file: Option<PathBuf>,
     /// How the door proves itself at the token endpoint: `basic`, `post`, `private_key_jwt`, or `none`. `basic` if there is
     /// a secret, `private_key_jwt` if there is a key.
     #[serde(default)]

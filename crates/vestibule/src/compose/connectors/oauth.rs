@@ -115,11 +115,22 @@ fn authentication(
     wanted: &connector::OAuth,
     problems: &mut Problems,
 ) -> Option<Authentication> {
+    let certificate = wanted.client_certificate_file.as_ref();
+    let certificate = certificate.map(|path| (path, format!("{key}.client_certificate_file")));
     if let Some(path) = &wanted.client_key_file {
         let key = format!("{key}.client_key_file");
         let text = SecretString::from(problems.take(&key, sources.read(path))?);
-        let read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+        let mut read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+        if let Some((path, key)) = certificate {
+            let text = problems.take(&key, sources.read(path))?;
+            let named = read.with_certificate(&text);
+            let named = named.map_err(|error| format!("{} {error}", path.display()));
+            read = problems.take(key, named)?;
+        }
         return Some(Authentication::PrivateKeyJwt(Arc::new(read)));
+    }
+    if let Some((_, key)) = certificate {
+        problems.add(key, "belongs to a key: give `client_key_file` too");
     }
     let Some(path) = &wanted.client_secret_file else {
         return Some(Authentication::None);
