@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 25] = [
+pub const TABLES: [Table; 26] = [
     Table {
         name: "accounts",
         columns: &[
@@ -308,6 +308,19 @@ pub const TABLES: [Table; 25] = [
             ("last_tool", Text),
             ("expires_at", Integer),
             ("renew_at", Integer),
+        ],
+    },
+    Table {
+        name: "upstream_clients",
+        columns: &[
+            ("connector", Text),
+            ("issuer", Text),
+            ("redirect_uri", Text),
+            ("version", Uuid),
+            ("client_id", Text),
+            ("sealed", Bytes),
+            ("registered_at", Integer),
+            ("expires_at", Integer),
         ],
     },
 ];

@@ -64,9 +64,13 @@ pub struct PersonalToken {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
-    /// What the provider calls this door. Required.
+    /// What the provider calls this door. Required, unless it registers itself.
     #[serde(default)]
     pub client_id: String,
+    /// Let the door make itself known at `issuer`: by a document about itself where the provider reads those, else by
+    /// registering (RFC 7591). In place of `client_id` and the files.
+    #[serde(default)]
+    pub register: bool,
     /// A file with the client's secret.
     #[serde(default)]
     pub client_secret_file: Option<PathBuf>,

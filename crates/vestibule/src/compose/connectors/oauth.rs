@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use model::{ExposeSecret as _, SecretString};
+use model::{ExposeSecret as _, SecretString, ServerName};
 use net::Operators;
+use protocol::Origin;
+use relying::client_registration::ClientFace;
 use relying::discovery::is_safe;
-use relying::oauth_client::{Authentication, Endpoints, Place, Registration};
+use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration};
 use relying::{ClientKey, OAuthClient};
-use vault::OAuth;
+use vault::connector::{CALLBACK, CLIENT_DOCUMENT};
+use vault::{OAuth, Registering, Who};
 
 use crate::compose::{Problems, Sources};
 use crate::config::connector;
@@ -16,6 +19,7 @@ use crate::config::connector::Authentication as Wanted;
 /// [`OAuth`], at the endpoints that are named or found.
 pub(super) fn oauth(
     sources: &mut Sources<'_>,
+    name: &ServerName,
     key: &str,
     wanted: &connector::OAuth,
     client: &Operators,
@@ -23,8 +27,32 @@ pub(super) fn oauth(
 ) -> Option<OAuth> {
     let before = problems.0.len();
     let mut wrong = |member: &str, text: &str| problems.add(format!("{key}.{member}"), text);
-    if wanted.client_id.trim().is_empty() {
-        wrong("client_id", "is empty: register this door at the provider first");
+    if wanted.register {
+        let files = [
+            &wanted.client_secret_file,
+            &wanted.client_key_file,
+            &wanted.client_certificate_file,
+        ];
+        if !wanted.client_id.is_empty() || files.iter().any(|file| file.is_some()) {
+            wrong(
+                "register",
+                "makes the door known: take `client_id` and its files out",
+            );
+        }
+        if wanted.issuer.is_none() {
+            wrong("register", "needs `issuer`, whose metadata says where");
+        }
+        if wanted.pkce == Some(false) {
+            wrong(
+                "pkce",
+                "is false, and a door that registers itself may have no secret",
+            );
+        }
+    } else if wanted.client_id.trim().is_empty() {
+        wrong(
+            "client_id",
+            "is empty: register this door at the provider first, or write `register: true` if it can do so itself",
+        );
     }
     let named = [
         ("authorization_endpoint", &wanted.authorization_endpoint),
@@ -55,7 +83,11 @@ pub(super) fn oauth(
             authorization: authorization.clone(),
             token: token.clone(),
             revocation: wanted.revocation_endpoint.clone(),
+            issuer: String::new(),
             names_issuer: false,
+            registration: None,
+            client_documents: false,
+            methods: Vec::new(),
         }))),
         _ => {
             wrong(
@@ -73,14 +105,14 @@ pub(super) fn oauth(
             | (Some(Wanted::PrivateKeyJwt) | None, (None, Some(_)))
             | (Some(Wanted::None) | None, (None, None))
     );
-    if !fits {
+    if !fits && !wanted.register {
         wrong(
             "authentication",
             "and the files do not fit: `basic` or `post` with `client_secret_file`, `private_key_jwt` with `client_key_file`, `none` without either",
         );
     }
     let pkce = wanted.pkce.unwrap_or(true);
-    if is_public && !pkce {
+    if is_public && !pkce && !wanted.register {
         wrong(
             "pkce",
             "is false and there is no secret: anybody could redeem a code",
@@ -90,8 +122,6 @@ pub(super) fn oauth(
     let place = place?;
     (problems.0.len() == before).then(|| {
         let registration = Registration {
-            client_id: wanted.client_id.clone(),
-            authentication,
             scope: wanted
                 .scopes
                 .as_deref()
@@ -102,10 +132,37 @@ pub(super) fn oauth(
             resource: wanted.resource.clone(),
             tokens_at,
         };
+        let who = if wanted.register {
+            Who::Registers(registering(sources, name))
+        } else {
+            Who::Known(Identity {
+                client_id: wanted.client_id.clone(),
+                authentication,
+            })
+        };
         OAuth {
+            who,
             client: OAuthClient::new(registration, place, client.clone()),
         }
     })
+}
+
+/// What the door says of itself at a provider.
+fn registering(sources: &Sources<'_>, name: &ServerName) -> Registering {
+    let config = &sources.loaded.config;
+    // It is there: nothing is composed without it.
+    let origin = config.public_url.as_ref();
+    let uri = origin.map(ToString::to_string).unwrap_or_default();
+    Registering {
+        document: origin
+            .is_some_and(Origin::is_https)
+            .then(|| format!("{uri}{CLIENT_DOCUMENT}/{name}")),
+        face: ClientFace {
+            name: config.title.clone(),
+            redirect_uri: format!("{uri}{CALLBACK}/{name}"),
+            uri,
+        },
+    }
 }
 
 /// With what the files hold.
