@@ -264,7 +264,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             post(connect_first::later.layer(csrf.clone())),
         )
         .route(
-            &format!("{}/{{connector}}", CALLBACK),
+            &format!("{CALLBACK}/{{connector}}"),
             get(connecting_away::callback),
         )
         .route("/connections", get(connections::show))

@@ -27,33 +27,7 @@ pub(super) fn oauth(
 ) -> Option<OAuth> {
     let before = problems.0.len();
     let mut wrong = |member: &str, text: &str| problems.add(format!("{key}.{member}"), text);
-    if wanted.register {
-        let files = [
-            &wanted.client_secret_file,
-            &wanted.client_key_file,
-            &wanted.client_certificate_file,
-        ];
-        if !wanted.client_id.is_empty() || files.iter().any(|file| file.is_some()) {
-            wrong(
-                "register",
-                "makes the door known: take `client_id` and its files out",
-            );
-        }
-        if wanted.issuer.is_none() {
-            wrong("register", "needs `issuer`, whose metadata says where");
-        }
-        if wanted.pkce == Some(false) {
-            wrong(
-                "pkce",
-                "is false, and a door that registers itself may have no secret",
-            );
-        }
-    } else if wanted.client_id.trim().is_empty() {
-        wrong(
-            "client_id",
-            "is empty: register this door at the provider first, or write `register: true` if it can do so itself",
-        );
-    }
+    check_client(wanted, &mut wrong);
     let named = [
         ("authorization_endpoint", &wanted.authorization_endpoint),
         ("token_endpoint", &wanted.token_endpoint),
@@ -97,27 +71,6 @@ pub(super) fn oauth(
             None
         }
     };
-    let files = (&wanted.client_secret_file, &wanted.client_key_file);
-    let is_public = files == (&None, &None);
-    let fits = matches!(
-        (wanted.authentication, files),
-        (Some(Wanted::Basic | Wanted::Post) | None, (Some(_), None))
-            | (Some(Wanted::PrivateKeyJwt) | None, (None, Some(_)))
-            | (Some(Wanted::None) | None, (None, None))
-    );
-    if !fits && !wanted.register {
-        wrong(
-            "authentication",
-            "and the files do not fit: `basic` or `post` with `client_secret_file`, `private_key_jwt` with `client_key_file`, `none` without either",
-        );
-    }
-    let pkce = wanted.pkce.unwrap_or(true);
-    if is_public && !pkce && !wanted.register {
-        wrong(
-            "pkce",
-            "is false and there is no secret: anybody could redeem a code",
-        );
-    }
     let authentication = authentication(sources, key, wanted, problems)?;
     let place = place?;
     (problems.0.len() == before).then(|| {
@@ -127,7 +80,7 @@ pub(super) fn oauth(
                 .as_deref()
                 .unwrap_or_default()
                 .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
-            pkce,
+            pkce: wanted.pkce.unwrap_or(true),
             parameters: wanted.authorization_parameters.clone().into_iter().collect(),
             resource: wanted.resource.clone(),
             tokens_at,
@@ -145,6 +98,57 @@ pub(super) fn oauth(
             client: OAuthClient::new(registration, place, client.clone()),
         }
     })
+}
+
+/// Whether what the door is called there and how it proves itself fit together.
+fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
+    if wanted.register {
+        let files = [
+            &wanted.client_secret_file,
+            &wanted.client_key_file,
+            &wanted.client_certificate_file,
+        ];
+        if !wanted.client_id.is_empty() || files.iter().any(|file| file.is_some()) {
+            wrong(
+                "register",
+                "makes the door known: take `client_id` and its files out",
+            );
+        }
+        if wanted.issuer.is_none() {
+            wrong("register", "needs `issuer`, whose metadata says where");
+        }
+        if wanted.pkce == Some(false) {
+            wrong(
+                "pkce",
+                "is false, and a door that registers itself may have no secret",
+            );
+        }
+    } else if wanted.client_id.trim().is_empty() {
+        wrong(
+            "client_id",
+            "is empty: register this door at the provider first, or write `register: true` if it can do so itself",
+        );
+    }
+    let files = (&wanted.client_secret_file, &wanted.client_key_file);
+    let is_public = files == (&None, &None);
+    let fits = matches!(
+        (wanted.authentication, files),
+        (Some(Wanted::Basic | Wanted::Post) | None, (Some(_), None))
+            | (Some(Wanted::PrivateKeyJwt) | None, (None, Some(_)))
+            | (Some(Wanted::None) | None, (None, None))
+    );
+    if !fits && !wanted.register {
+        wrong(
+            "authentication",
+            "and the files do not fit: `basic` or `post` with `client_secret_file`, `private_key_jwt` with `client_key_file`, `none` without either",
+        );
+    }
+    if is_public && wanted.pkce == Some(false) && !wanted.register {
+        wrong(
+            "pkce",
+            "is false and there is no secret: anybody could redeem a code",
+        );
+    }
 }
 
 /// What the door says of itself at a provider.

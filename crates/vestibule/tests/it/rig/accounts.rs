@@ -267,7 +267,7 @@ impl Accounts {
     /// The same, where the door makes itself known.
     pub(crate) fn registering_plan(&self) -> Plan {
         self.registering(|registering| {
-            registering.methods = vec!["none", "client_secret_post", "client_secret_basic"]
+            registering.methods = vec!["none", "client_secret_post", "client_secret_basic"];
         });
         self.plan_with(&format!(
             "oauth: {{ register: true, issuer: \"{}\", scopes: [read] }}",
