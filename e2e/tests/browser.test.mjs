@@ -183,7 +183,14 @@ test('an app is revoked, a session ended, the password changed, and signed out',
 
   await page.goto(`${door.url}/sessions`);
   const sessions = await page.locator('li.row').count();
-  await page.locator('li.row', { hasNotText: 'this browser' }).first().locator('button').click();
+  const here = page.locator('li.row', { hasText: 'this browser' });
+  await here.locator('summary').click();
+  await here.getByLabel('What you call it').fill('Desk at the window');
+  await here.locator('button.second').click();
+  assert.match(await here.locator('h2').innerText(), /^Desk at the window/);
+  await here.locator('summary').click();
+  await look(page, 'sessions-named');
+  await page.locator('li.row', { hasNotText: 'this browser' }).first().locator('button.danger').click();
   assert.equal(await page.locator('li.row').count(), sessions - 1);
 
   await page.goto(`${door.url}/account`);

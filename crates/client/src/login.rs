@@ -7,7 +7,6 @@ use keys::sha256;
 use model::World;
 use net::Operators;
 use protocol::jwt::Compact;
-use relying::discovery;
 use relying::oauth_client::{ClientError, Endpoints, Tokens};
 use serde_json::Value;
 use thiserror::Error;
@@ -16,7 +15,7 @@ use url::Url;
 use crate::callback::{Arrival, Callback};
 use crate::home::{Home, HomeError, Known};
 use crate::registration::{self, Configured, RegistrationError, printable};
-use crate::session::{Client, Session};
+use crate::session::{self, Client, Session};
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
 use crate::tokens::session_name;
 use crate::way::{Found, Way, WayError, find};
@@ -155,6 +154,10 @@ async fn authorize(
     Surroundings { world, http, .. }: &Surroundings,
     screen: &impl Screen,
 ) -> Result<(Session, Option<String>), LoginError> {
+    let failed = |error| LoginError::Tokens {
+        issuer: way.issuer.clone(),
+        error,
+    };
     let state = BASE64URL_NOPAD.encode(&world.random::<24>());
     let verifier = BASE64URL_NOPAD.encode(&world.random::<32>());
     let before = registration::kept(store, &way.issuer)?;
@@ -162,21 +165,23 @@ async fn authorize(
         .await
         .map_err(LoginError::Listen)?;
     let redirect_uri = callback.redirect_uri().to_owned();
-    let client = registration::client(&login.client, before, way, &redirect_uri, (store, http)).await?;
-    let endpoints = endpoints(way)?;
+    let endpoints = Endpoints::read(&way.metadata, &way.issuer).map_err(failed)?;
     let scope = wanted_scope(login.scope.as_deref().or(way.scope.as_deref()), &way.metadata);
     let mut parameters = Vec::new();
     if login.as_other_user {
         parameters.push(("prompt".to_owned(), "login".to_owned()));
     }
-    let oauth = client.at(endpoints.clone(), &way.resource, &scope, parameters, http);
+    let oauth = session::oauth(endpoints.clone(), &way.resource, &scope, parameters, http);
+    let beside = (store, &oauth, &endpoints);
+    let client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;
+    let identity = client.identity();
     let challenge = BASE64URL_NOPAD.encode(&sha256(verifier.as_bytes()));
     let failed = |error| LoginError::Tokens {
         issuer: way.issuer.clone(),
         error,
     };
     let url = oauth
-        .authorization_url(&redirect_uri, &state, &challenge, world.now())
+        .authorization_url(&identity, &redirect_uri, &state, &challenge, world.now())
         .await;
     screen.open(&url.map_err(failed)?);
 
@@ -190,8 +195,10 @@ async fn authorize(
     let arrival = arrival.map_err(|_| LoginError::Late(login.patience.as_secs()))?;
     let code = code_of(arrival?, way, &state, endpoints.names_issuer);
     callback.close().await;
-    let redeemed = oauth.redeem(&code?, &redirect_uri, &verifier, world).await;
-    if matches!(&redeemed, Err(ClientError::Unavailable(why)) if why.contains("invalid_client")) {
+    let redeemed = oauth
+        .redeem(&identity, &code?, &redirect_uri, &verifier, world)
+        .await;
+    if matches!(&redeemed, Err(ClientError::Client(_))) {
         // It was registered here before, and is not known there any more.
         registration::forget(store, &way.issuer)?;
     }
@@ -221,22 +228,6 @@ async fn listen(before: Option<&Client>, state: &str) -> std::io::Result<Callbac
         Err(_) if port.is_some() => Callback::listen(None, state).await,
         outcome => outcome,
     }
-}
-
-fn endpoints(way: &Way) -> Result<Endpoints, LoginError> {
-    let endpoint = |member: &str| discovery::endpoint(&way.metadata, member, &way.issuer);
-    let needed = |member: &'static str| {
-        endpoint(member).ok_or_else(|| WayError::Issuer {
-            issuer: way.issuer.clone(),
-            why: format!("its metadata names no {member} over https"),
-        })
-    };
-    Ok(Endpoints {
-        authorization: needed("authorization_endpoint")?,
-        token: needed("token_endpoint")?,
-        revocation: endpoint("revocation_endpoint"),
-        names_issuer: way.metadata["authorization_response_iss_parameter_supported"] == true,
-    })
 }
 
 /// What the server wants, and what the authorization server offers beside it: to renew (MA-132), and to say who it is.

@@ -3,7 +3,7 @@
 use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::Operators;
 use relying::OAuthClient;
-use relying::oauth_client::{Authentication, Endpoints, Place, Registration, Tokens};
+use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration, Tokens};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -64,34 +64,51 @@ impl Client {
         })
     }
 
-    fn authentication(&self) -> Authentication {
-        match &self.secret {
-            None => Authentication::None,
-            Some(secret) if self.posts_secret => Authentication::Post(secret.clone()),
-            Some(secret) => Authentication::Basic(secret.clone()),
+    /// What an issuer made of us, for answers at this address.
+    pub(crate) fn of(identity: Identity, redirect_uri: &str) -> Self {
+        let (secret, posts_secret) = match identity.authentication {
+            Authentication::Basic(secret) => (Some(secret), false),
+            Authentication::Post(secret) => (Some(secret), true),
+            Authentication::None | Authentication::PrivateKeyJwt(_) => (None, false),
+        };
+        Self {
+            id: identity.client_id,
+            secret,
+            posts_secret,
+            redirect_uri: Some(redirect_uri.to_owned()),
         }
     }
 
-    /// At an authorization server, for one server behind it.
-    pub(crate) fn at(
-        &self,
-        endpoints: Endpoints,
-        resource: &str,
-        scope: &str,
-        parameters: Vec<(String, String)>,
-        http: &Operators,
-    ) -> OAuthClient {
-        let registration = Registration {
-            client_id: self.id.clone(),
-            authentication: self.authentication(),
-            scope: scope.to_owned(),
-            pkce: true,
-            parameters,
-            resource: Some(resource.to_owned()),
-            tokens_at: String::new(),
+    /// As requests to its issuer have it.
+    pub(crate) fn identity(&self) -> Identity {
+        let authentication = match &self.secret {
+            None => Authentication::None,
+            Some(secret) if self.posts_secret => Authentication::Post(secret.clone()),
+            Some(secret) => Authentication::Basic(secret.clone()),
         };
-        OAuthClient::new(registration, Place::Named(Box::new(endpoints)), http.clone())
+        Identity {
+            client_id: self.id.clone(),
+            authentication,
+        }
     }
+}
+
+/// A client at an authorization server, for one server behind it.
+pub(crate) fn oauth(
+    endpoints: Endpoints,
+    resource: &str,
+    scope: &str,
+    parameters: Vec<(String, String)>,
+    http: &Operators,
+) -> OAuthClient {
+    let registration = Registration {
+        scope: scope.to_owned(),
+        pkce: true,
+        parameters,
+        resource: Some(resource.to_owned()),
+        tokens_at: String::new(),
+    };
+    OAuthClient::new(registration, Place::Named(Box::new(endpoints)), http.clone())
 }
 
 impl Session {
@@ -137,16 +154,20 @@ impl Session {
         self.scope = tokens.scope.or(self.scope.take());
     }
 
-    /// Its client, ready to renew and to revoke.
+    /// Ready to renew and to revoke.
     pub(crate) fn oauth(&self, http: &Operators) -> OAuthClient {
         let endpoints = Endpoints {
+            issuer: self.issuer.clone(),
             // Nobody goes there any more.
             authorization: self.token_endpoint.clone(),
             token: self.token_endpoint.clone(),
             revocation: self.revocation_endpoint.clone(),
             names_issuer: false,
+            registration: None,
+            client_documents: false,
+            methods: Vec::new(),
         };
-        self.client.at(endpoints, &self.resource, "", Vec::new(), http)
+        oauth(endpoints, &self.resource, "", Vec::new(), http)
     }
 }
 

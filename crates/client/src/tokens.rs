@@ -86,9 +86,15 @@ pub async fn access(
     let signed_out = || TokenError::SignedOut(server.clone());
     let refresh_token = session.refresh_token.clone().ok_or_else(signed_out)?;
     let oauth = session.oauth(&around.http);
-    let renewed = oauth.refresh(refresh_token.expose_secret(), &around.world).await;
+    let renewed = oauth
+        .refresh(
+            &session.client.identity(),
+            refresh_token.expose_secret(),
+            &around.world,
+        )
+        .await;
     let tokens = renewed.map_err(|error| match error {
-        ClientError::Refused(_) => signed_out(),
+        ClientError::Refused(_) | ClientError::Client(_) => signed_out(),
         error => TokenError::Renewing {
             issuer: session.issuer.clone(),
             error,
@@ -173,7 +179,10 @@ pub async fn logout(server: &Url, around: &Surroundings) -> Result<Ended, TokenE
             let oauth = session.oauth(&around.http);
             // The refresh token takes every access token with it.
             let token = session.refresh_token.as_ref().unwrap_or(&session.access_token);
-            let ended = match oauth.revoke(token.expose_secret(), &around.world).await {
+            let ended = match oauth
+                .revoke(&session.client.identity(), token.expose_secret(), &around.world)
+                .await
+            {
                 Ok(true) => Ended::Revoked,
                 Ok(false) => Ended::Forgotten,
                 Err(_) => Ended::NotRevoked,

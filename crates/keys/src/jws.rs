@@ -3,8 +3,9 @@
 use data_encoding::BASE64URL_NOPAD;
 use protocol::jwt::{Compact, Header};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::signing::{KeyError, SigningKey};
+use crate::signing::{Algorithm, KeyError, SigningKey};
 
 /// Signs `claims` as a compact JWS of type `typ` (RFC 7515 section 3.1).
 pub fn sign(key: &SigningKey, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
@@ -13,12 +14,36 @@ pub fn sign(key: &SigningKey, typ: &str, claims: &impl Serialize) -> Result<Stri
         typ: Some(typ.to_owned()),
         kid: Some(key.kid().to_owned()),
     };
+    write(&header, claims, |input| key.sign(input))
+}
+
+/// The same for whoever knows the key by its certificate: named by its thumbprint alone (`x5t#S256`, RFC 7515 section
+/// 4.1.8), and signed with PSS if it is an RSA key.
+pub fn sign_with_certificate(
+    key: &SigningKey,
+    typ: &str,
+    certificate: &[u8; 32],
+    claims: &impl Serialize,
+) -> Result<String, KeyError> {
+    let alg = match key.algorithm() {
+        Algorithm::Rs256 => "PS256",
+        other => other.as_str(),
+    };
+    let header = json!({ "alg": alg, "typ": typ, "x5t#S256": BASE64URL_NOPAD.encode(certificate) });
+    write(&header, claims, |input| key.sign_with_pss(input))
+}
+
+fn write(
+    header: &impl Serialize,
+    claims: &impl Serialize,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, KeyError>,
+) -> Result<String, KeyError> {
     let mut token = String::with_capacity(768);
     // Claims are our own structs: writing them cannot fail.
-    BASE64URL_NOPAD.encode_append(&serde_json::to_vec(&header).unwrap_or_default(), &mut token);
+    BASE64URL_NOPAD.encode_append(&serde_json::to_vec(header).unwrap_or_default(), &mut token);
     token.push('.');
     BASE64URL_NOPAD.encode_append(&serde_json::to_vec(claims).unwrap_or_default(), &mut token);
-    let signature = key.sign(token.as_bytes())?;
+    let signature = sign(token.as_bytes())?;
     token.push('.');
     BASE64URL_NOPAD.encode_append(&signature, &mut token);
     Ok(token)
@@ -33,10 +58,9 @@ pub fn claims<T: serde::de::DeserializeOwned>(token: &Compact<'_>) -> Option<T> 
 pub(crate) mod tests {
     use super::*;
     use crate::jwk::{PublicKeys, SignatureError};
-    use crate::signing::Algorithm;
     use crate::{SystemEntropy, sha256};
     use model::{Clock, Timestamp, World};
-    use serde_json::{Value, json};
+    use serde_json::Value;
     use std::sync::Arc;
     use std::time::Duration;
 

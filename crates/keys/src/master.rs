@@ -103,6 +103,11 @@ impl MasterKeys {
         &self.current
     }
 
+    /// Whether there are some that only open.
+    pub fn has_older(&self) -> bool {
+        !self.older.is_empty()
+    }
+
     /// The one of that name.
     pub fn find(&self, id: MasterKeyId) -> Option<&MasterKey> {
         std::iter::once(&self.current)

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding, RsaKeyPair,
 };
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -176,8 +177,29 @@ impl SigningKey {
         Value::Object(jwk)
     }
 
+    /// The public half as a certificate has it: `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7).
+    pub fn public_info(&self) -> Result<Vec<u8>, KeyError> {
+        let failed = |_| KeyError::new(self.algorithm, "written");
+        let info: PublicKeyX509Der<'_> = match &self.pair {
+            Pair::Es256(pair) => pair.public_key().as_der(),
+            Pair::Rs256(pair) => pair.public_key().as_der(),
+            Pair::EdDsa(pair) => pair.public_key().as_der(),
+        }
+        .map_err(failed)?;
+        Ok(info.as_ref().to_vec())
+    }
+
     /// Signs.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.sign_as(&RSA_PKCS1_SHA256, message)
+    }
+
+    /// Signs; an RSA key with PSS (`PS256`), the others as always.
+    pub(crate) fn sign_with_pss(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.sign_as(&RSA_PSS_SHA256, message)
+    }
+
+    fn sign_as(&self, rsa: &'static dyn RsaEncoding, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let failed = |_| KeyError::new(self.algorithm, "used");
         match &self.pair {
             Pair::Es256(pair) => pair
@@ -186,7 +208,7 @@ impl SigningKey {
                 .map_err(failed),
             Pair::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                pair.sign(rsa, &SystemRandom::new(), message, &mut signature)
                     .map_err(failed)?;
                 Ok(signature)
             }

@@ -93,6 +93,25 @@ fn server_config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsErro
     Ok(config)
 }
 
+/// A certificate that names a key to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedKey {
+    /// The certificate, in DER.
+    pub certificate: Vec<u8>,
+    /// The key in it: `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7), in DER.
+    pub key: Vec<u8>,
+}
+
+/// Reads the first certificate of a PEM text.
+pub fn named_key(pem: &str) -> Result<NamedKey, String> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| error.to_string())?;
+    let parsed = ParsedCertificate::try_from(&certificate).map_err(|error| error.to_string())?;
+    Ok(NamedKey {
+        key: parsed.subject_public_key_info().to_vec(),
+        certificate: certificate.to_vec(),
+    })
+}
+
 /// What is wrong with a certificate that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CertificateTrouble {

@@ -34,6 +34,8 @@ impl Default for SessionPolicy {
 /// A session's use is written at most so often.
 const TOUCH_EVERY: Duration = Duration::from_mins(1);
 const LONGEST_USER_AGENT: usize = 200;
+/// Most characters of a name that somebody gives a session.
+const LONGEST_NAME: usize = 60;
 
 /// A browser that is signed in, with who it is.
 #[derive(Clone, Debug)]
@@ -185,6 +187,15 @@ impl Sessions {
     pub async fn of(&self, account: AccountId) -> Result<Vec<Session>, StoreError> {
         let now = self.world.now();
         self.store.sessions_of(account, now - self.policy.idle, now).await
+    }
+
+    /// Gives a session of this person a name, or takes it away if nothing of it can be shown. `false` if they have no
+    /// such session.
+    pub async fn name(&self, session: SessionId, account: AccountId, name: &str) -> Result<bool, StoreError> {
+        let name = display_name(name, LONGEST_NAME);
+        self.store
+            .name_session(session, account, name.as_deref(), self.world.now())
+            .await
     }
 
     /// Ends a session of this person. `false` if they have no such session.

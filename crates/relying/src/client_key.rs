@@ -5,7 +5,7 @@
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keys::signing::KeyError;
-use keys::{Algorithm, SigningKey, jws};
+use keys::{Algorithm, SigningKey, jws, sha256};
 use model::{SecretString, World};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -22,7 +22,22 @@ const END: &str = "-----END PRIVATE KEY-----";
 
 /// The key of a client.
 #[derive(Debug)]
-pub struct ClientKey(SigningKey);
+pub struct ClientKey {
+    key: SigningKey,
+    /// The thumbprint of its certificate, at providers that know the key by one.
+    certificate: Option<[u8; 32]>,
+}
+
+/// A certificate that is not of the key.
+#[derive(Debug, Error, PartialEq, Eq, Clone)]
+pub enum BadClientCertificate {
+    /// No certificate that can be read.
+    #[error("holds no certificate in PEM: {0}")]
+    NoPem(String),
+    /// Of another key: the provider would refuse every assertion.
+    #[error("is the certificate of another key")]
+    OtherKey,
+}
 
 /// A file that holds no key that we can use. Never shows any of it.
 #[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
@@ -50,12 +65,29 @@ impl ClientKey {
         let pkcs8 = Zeroizing::new(pkcs8);
         let read = |algorithm| SigningKey::from_pkcs8(algorithm, &pkcs8).ok();
         let key = Algorithm::ALL.into_iter().find_map(read);
-        key.map(Self).ok_or(BadClientKey::Kind)
+        let key = key.ok_or(BadClientKey::Kind)?;
+        Ok(Self {
+            key,
+            certificate: None,
+        })
+    }
+
+    /// Names the key by its certificate from here on, given as PEM: for providers such as Entra ID, which were given that
+    /// and no key set.
+    pub fn with_certificate(self, text: &str) -> Result<Self, BadClientCertificate> {
+        let named = net::tls::named_key(text).map_err(BadClientCertificate::NoPem)?;
+        if self.key.public_info().ok() != Some(named.key) {
+            return Err(BadClientCertificate::OtherKey);
+        }
+        Ok(Self {
+            certificate: Some(sha256(&named.certificate)),
+            ..self
+        })
     }
 
     /// The public half as a JWK set, for the provider.
     pub fn public(&self) -> Value {
-        json!({ "keys": [self.0.public_jwk()] })
+        json!({ "keys": [self.key.public_jwk()] })
     }
 
     /// Says, for a minute and once, that it is this client who asks this authorization server.
@@ -74,13 +106,20 @@ impl ClientKey {
             "iat": now.as_seconds(),
             "exp": (now + LIVES).as_seconds(),
         });
-        jws::sign(&self.0, "JWT", &claims).map(Into::into)
+        let assertion = match &self.certificate {
+            Some(certificate) => jws::sign_with_certificate(&self.key, "JWT", certificate, &claims),
+            None => jws::sign(&self.key, "JWT", &claims),
+        };
+        assertion.map(Into::into)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keys::PublicKeys;
+    use model::ExposeSecret as _;
+    use protocol::jwt::Compact;
 
     /// The example of RFC 8410 section 10.3, whose public half is in section 10.1; OpenSSL writes keys in this form.
     #[test]
@@ -98,7 +137,7 @@ mod tests {
             let (key, pkcs8) = SigningKey::generate(algorithm).unwrap();
             let pem = format!("{BEGIN}\r\n{}\r\n{END}", BASE64.encode(&pkcs8));
             let read = ClientKey::from_pem(&pem).unwrap();
-            assert_eq!(read.0.kid(), key.kid(), "{algorithm:?}");
+            assert_eq!(read.key.kid(), key.kid(), "{algorithm:?}");
         }
     }
 
@@ -113,5 +152,48 @@ mod tests {
         }
         let other = format!("{BEGIN}\n{}\n{END}", BASE64.encode(b"nonsense"));
         assert_eq!(ClientKey::from_pem(&other).unwrap_err(), BadClientKey::Kind);
+    }
+
+    /// Entra ID knows a key by its certificate: named by that alone, signed with PSS, and never with one of another key.
+    #[test]
+    fn a_key_with_a_certificate_is_named_by_its_thumbprint() {
+        for (algorithm, alg) in [
+            (&rcgen::PKCS_RSA_SHA256, "PS256"),
+            (&rcgen::PKCS_ECDSA_P256_SHA256, "ES256"),
+        ] {
+            let pair = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            let certificate = params.self_signed(&pair).unwrap();
+            let read = || ClientKey::from_pem(&pair.serialize_pem()).unwrap();
+            let key = read().with_certificate(&certificate.pem()).unwrap();
+            let (world, _) = testkit::world();
+            let assertion = key.assertion("door", "https://a.example/token", &world).unwrap();
+            let assertion = Compact::parse(assertion.expose_secret()).unwrap();
+            let (header, _) = assertion.signing_input.split_once('.').unwrap();
+            let header: Value =
+                serde_json::from_slice(&BASE64URL_NOPAD.decode(header.as_bytes()).unwrap()).unwrap();
+            let thumbprint = BASE64URL_NOPAD.encode(&sha256(certificate.der()));
+            assert_eq!(
+                header,
+                json!({ "alg": alg, "typ": "JWT", "x5t#S256": thumbprint })
+            );
+            let mut public = key.public();
+            public["keys"][0].as_object_mut().unwrap().remove("alg");
+            assert_eq!(PublicKeys::from_jwks(&public).verify(&assertion, &[alg]), Ok(()));
+
+            let other = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let other = rcgen::CertificateParams::new(Vec::new())
+                .unwrap()
+                .self_signed(&other)
+                .unwrap();
+            assert_eq!(
+                read().with_certificate(&other.pem()).unwrap_err(),
+                BadClientCertificate::OtherKey
+            );
+            assert!(matches!(
+                read().with_certificate(&pair.serialize_pem()).unwrap_err(),
+                BadClientCertificate::NoPem(_)
+            ));
+        }
     }
 }

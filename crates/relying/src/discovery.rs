@@ -118,7 +118,7 @@ fn named(document: &Value, issuer: &str) -> Result<Url, FetchError> {
 
 /// An address that a metadata document names, if it may be used: over TLS, or from this machine, or where the issuer
 /// itself is in the clear, which the configuration allows on this machine alone.
-pub fn endpoint(document: &Value, member: &str, issuer: &str) -> Option<Url> {
+pub(crate) fn endpoint(document: &Value, member: &str, issuer: &str) -> Option<Url> {
     let url = Url::parse(document[member].as_str()?).ok()?;
     let is_clear = url.scheme() == "http" && issuer.starts_with("http:");
     (is_safe(&url) || is_clear).then_some(url)

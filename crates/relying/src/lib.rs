@@ -7,6 +7,7 @@
 pub mod access;
 pub mod claims;
 pub mod client_key;
+pub mod client_registration;
 pub mod discovery;
 pub mod id_token;
 pub mod key_set;

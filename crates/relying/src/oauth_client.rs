@@ -44,6 +44,8 @@ pub enum Place {
 /// The endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
+    /// Whose they are; empty where they are named one by one.
+    pub issuer: String,
     /// Where browsers go.
     pub authorization: Url,
     /// Where codes and refresh tokens are redeemed.
@@ -52,6 +54,31 @@ pub struct Endpoints {
     pub revocation: Option<Url>,
     /// Who answers, if every answer has to say so (RFC 9207).
     pub names_issuer: bool,
+    /// Where clients register, if they can (RFC 7591).
+    pub registration: Option<Url>,
+    /// Whether a client can be known by a document that it shows (Client ID Metadata Documents).
+    pub client_documents: bool,
+    /// How clients may prove themselves; empty where that is not said.
+    pub methods: Vec<String>,
+}
+
+impl Endpoints {
+    /// Reads metadata that is known to be this issuer's.
+    pub fn read(document: &Value, issuer: &str) -> Result<Self, ClientError> {
+        let endpoint = |member: &str| discovery::endpoint(document, member, issuer);
+        let missing = |member: &str| ClientError::Unavailable(format!("its metadata names no {member}"));
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            authorization: endpoint("authorization_endpoint")
+                .ok_or_else(|| missing("authorization_endpoint"))?,
+            token: endpoint("token_endpoint").ok_or_else(|| missing("token_endpoint"))?,
+            revocation: endpoint("revocation_endpoint"),
+            names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
+            registration: endpoint("registration_endpoint"),
+            client_documents: document["client_id_metadata_document_supported"] == Value::Bool(true),
+            methods: texts(&document["token_endpoint_auth_methods_supported"]),
+        })
+    }
 }
 
 /// How we prove ourselves at the token endpoint, and with what (OpenID Connect Core section 9).
@@ -67,13 +94,18 @@ pub enum Authentication {
     PrivateKeyJwt(Arc<ClientKey>),
 }
 
-/// What the operator says of a provider.
+/// Who we are at a provider.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub struct Identity {
     /// What the provider calls us.
     pub client_id: String,
     /// How we prove ourselves.
     pub authentication: Authentication,
+}
+
+/// What the operator says of a provider.
+#[derive(Clone, Debug)]
+pub struct Registration {
     /// What is asked for, as the provider wants it written.
     pub scope: String,
     /// Whether codes are bound to a verifier (RFC 7636).
@@ -107,6 +139,9 @@ pub enum ClientError {
     /// The code or the refresh token does not count.
     #[error("the provider does not take it: {0}")]
     Refused(String),
+    /// We are not its client, or did not prove it.
+    #[error("the provider does not know this client: {0}")]
+    Client(String),
     /// Something that passes, or that the operator has to mend.
     #[error("the provider cannot be asked: {0}")]
     Unavailable(String),
@@ -121,7 +156,7 @@ pub struct OAuthClient {
     /// What the operator says.
     pub registration: Registration,
     place: Place,
-    client: Operators,
+    pub(crate) client: Operators,
     found: ArcSwapOption<(Endpoints, Timestamp)>,
 }
 
@@ -149,15 +184,7 @@ impl OAuthClient {
         }
         let document = discovery::document(&self.client, issuer).await;
         let document = document.map_err(|error| ClientError::Unavailable(error.to_string()))?;
-        let endpoint = |member: &str| discovery::endpoint(&document, member, issuer);
-        let missing = |member: &str| ClientError::Unavailable(format!("its metadata names no {member}"));
-        let endpoints = Endpoints {
-            authorization: endpoint("authorization_endpoint")
-                .ok_or_else(|| missing("authorization_endpoint"))?,
-            token: endpoint("token_endpoint").ok_or_else(|| missing("token_endpoint"))?,
-            revocation: endpoint("revocation_endpoint"),
-            names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
-        };
+        let endpoints = Endpoints::read(&document, issuer)?;
         self.found.store(Some(Arc::new((endpoints.clone(), now))));
         Ok(endpoints)
     }
@@ -165,6 +192,7 @@ impl OAuthClient {
     /// Where the browser goes.
     pub async fn authorization_url(
         &self,
+        identity: &Identity,
         redirect_uri: &str,
         state: &str,
         code_challenge: &str,
@@ -176,7 +204,7 @@ impl OAuthClient {
             let mut query = url.query_pairs_mut();
             query.extend_pairs([
                 ("response_type", "code"),
-                ("client_id", &registration.client_id),
+                ("client_id", &identity.client_id),
                 ("redirect_uri", redirect_uri),
                 ("state", state),
             ]);
@@ -212,6 +240,7 @@ impl OAuthClient {
     /// Redeems a code.
     pub async fn redeem(
         &self,
+        identity: &Identity,
         code: &str,
         redirect_uri: &str,
         code_verifier: &str,
@@ -228,17 +257,22 @@ impl OAuthClient {
         if let Some(resource) = &self.registration.resource {
             fields.push(("resource", resource));
         }
-        let (status, answer) = self.answer(fields, world).await?;
+        let (status, answer) = self.answer(identity, fields, world).await?;
         read(status, &answer, self.registration.tokens_at.as_str())
     }
 
     /// Redeems a refresh token.
-    pub async fn refresh(&self, refresh_token: &str, world: &World) -> Result<Tokens, ClientError> {
+    pub async fn refresh(
+        &self,
+        identity: &Identity,
+        refresh_token: &str,
+        world: &World,
+    ) -> Result<Tokens, ClientError> {
         let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         if let Some(resource) = &self.registration.resource {
             fields.push(("resource", resource));
         }
-        let (status, answer) = self.answer(fields, world).await?;
+        let (status, answer) = self.answer(identity, fields, world).await?;
         // A refresh token is of one token alone, and Slack then answers with that one, at the top.
         let tokens_at = self.registration.tokens_at.as_str();
         let is_there = answer.pointer(tokens_at).is_some();
@@ -246,12 +280,12 @@ impl OAuthClient {
     }
 
     /// Revokes a token. Gives whether the provider has an endpoint for that and took it.
-    pub async fn revoke(&self, token: &str, world: &World) -> Result<bool, ClientError> {
+    pub async fn revoke(&self, identity: &Identity, token: &str, world: &World) -> Result<bool, ClientError> {
         let endpoints = self.endpoints(world.now()).await?;
         let Some(url) = &endpoints.revocation else {
             return Ok(false);
         };
-        let request = self.request(url, vec![("token", token)], &endpoints, world)?;
+        let request = self.request(identity, url, vec![("token", token)], (&endpoints, world))?;
         let (status, _) = ask(&self.client, request)
             .await
             .map_err(|error| ClientError::Unavailable(error.to_string()))?;
@@ -264,11 +298,12 @@ impl OAuthClient {
 
     async fn answer<'a>(
         &'a self,
+        identity: &'a Identity,
         fields: Vec<(&'a str, &'a str)>,
         world: &World,
     ) -> Result<(StatusCode, Value), ClientError> {
         let endpoints = self.endpoints(world.now()).await?;
-        let request = self.request(&endpoints.token, fields, &endpoints, world)?;
+        let request = self.request(identity, &endpoints.token, fields, (&endpoints, world))?;
         ask(&self.client, request)
             .await
             .map_err(|error| ClientError::Unavailable(error.to_string()))
@@ -277,13 +312,16 @@ impl OAuthClient {
     /// With the proof that it is us who ask.
     fn request<'a>(
         &'a self,
+        identity: &'a Identity,
         url: &Url,
         mut fields: Vec<(&'a str, &'a str)>,
-        endpoints: &Endpoints,
-        world: &World,
+        (endpoints, world): (&Endpoints, &World),
     ) -> Result<Request<Body>, ClientError> {
-        let Registration { client_id, .. } = &self.registration;
-        let assertion = match &self.registration.authentication {
+        let Identity {
+            client_id,
+            authentication,
+        } = identity;
+        let assertion = match authentication {
             Authentication::PrivateKeyJwt(key) => {
                 let assertion = key.assertion(client_id, self.audience(endpoints), world);
                 Some(assertion.map_err(|error| ClientError::Unavailable(error.to_string()))?)
@@ -291,7 +329,7 @@ impl OAuthClient {
             _ => None,
         };
         let mut basic = None;
-        match &self.registration.authentication {
+        match authentication {
             Authentication::Basic(secret) => basic = credentials(client_id, secret.expose_secret()),
             Authentication::Post(secret) => {
                 fields.push(("client_id", client_id));
@@ -329,6 +367,14 @@ impl OAuthClient {
     }
 }
 
+/// The texts of a list; none if it is none.
+fn texts(list: &Value) -> Vec<String> {
+    let texts = list.as_array().into_iter().flatten();
+    texts
+        .filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
+}
+
 /// Makes sense of an answer. Errors hold the provider's word for it and nothing else.
 fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, ClientError> {
     let error = answer["error"].as_str().filter(|error| !error.is_empty());
@@ -336,6 +382,8 @@ fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, C
         let word: String = error.chars().take(80).collect();
         return Err(if OF_THE_GRANT.contains(&error) {
             ClientError::Refused(word)
+        } else if error == "invalid_client" {
+            ClientError::Client(word)
         } else {
             ClientError::Unavailable(format!("it answered {word}"))
         });

@@ -64,6 +64,8 @@ mod tasks;
 mod totp_secrets;
 #[path = "../../store/engine/transactions.rs"]
 mod transactions;
+#[path = "../../store/engine/upstream_clients.rs"]
+mod upstream_clients;
 
 mod db;
 mod readers;

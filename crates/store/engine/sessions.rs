@@ -19,6 +19,7 @@ struct Row {
     expires_at: i64,
     user_agent: String,
     address: String,
+    name: Option<String>,
     provider: Option<String>,
     acr: Option<String>,
     amr: Option<String>,
@@ -38,6 +39,7 @@ impl TryFrom<Row> for Session {
             expires_at: Timestamp::from_millis(row.expires_at),
             user_agent: row.user_agent,
             address: row.address,
+            name: row.name,
             proved: Proved {
                 provider: row.provider,
                 acr: row.acr,
@@ -131,8 +133,9 @@ impl Sessions for Engine {
         }
         sqlx::query!(
             "INSERT INTO sessions (id, digest, account_id, created_at, authenticated_at, fresh_for, last_seen_at,
-                 expires_at, user_agent, address, provider, acr, amr, provider_session)
-             VALUES ($1, $2, $3, $4, $9, $5, $4, $6, $7, $8, $10, $11, $12, $13)",
+                 expires_at, user_agent, address, provider, acr, amr, provider_session, browser, name)
+             VALUES ($1, $2, $3, $4, $9, $5, $4, $6, $7, $8, $10, $11, $12, $13, $14,
+                 (SELECT name FROM browsers WHERE digest = $14 AND account_id = $3))",
             session.id.uuid(),
             session.digest.as_bytes(),
             session.account.uuid(),
@@ -145,7 +148,8 @@ impl Sessions for Engine {
             session.proved.provider,
             session.proved.acr,
             session.proved.amr,
-            session.proved.session
+            session.proved.session,
+            session.browser.as_bytes()
         )
         .execute(tx.conn())
         .await
@@ -173,8 +177,8 @@ impl Sessions for Engine {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT sessions.id AS "id: Uuid", account_id AS "account_id: Uuid", sessions.created_at,
-                      authenticated_at, fresh_for, last_seen_at, expires_at, user_agent, address, provider, acr,
-                      amr, provider_session
+                      authenticated_at, fresh_for, last_seen_at, expires_at, user_agent, address, name, provider,
+                      acr, amr, provider_session
                FROM sessions JOIN accounts ON accounts.id = account_id
                WHERE digest = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3
                      AND accounts.status = 'active'"#,
@@ -210,7 +214,7 @@ impl Sessions for Engine {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", created_at, authenticated_at, fresh_for,
-                      last_seen_at, expires_at, user_agent, address, provider, acr, amr,
+                      last_seen_at, expires_at, user_agent, address, name, provider, acr, amr,
                       provider_session
                FROM sessions
                WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at > $3
@@ -223,6 +227,79 @@ impl Sessions for Engine {
         .await
         .map_err(failed)?;
         rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn sessions(&self, most: i64, seen_after: Timestamp, now: Timestamp) -> Result<Vec<Session>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", created_at, authenticated_at, fresh_for,
+                      last_seen_at, expires_at, user_agent, address, name, provider, acr, amr,
+                      provider_session
+               FROM sessions
+               WHERE ended_at IS NULL AND expires_at > $1 AND last_seen_at > $2
+               ORDER BY last_seen_at DESC LIMIT $3"#,
+            now.as_millis(),
+            seen_after.as_millis(),
+            most
+        )
+        .fetch_all(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<Session>> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", created_at, authenticated_at, fresh_for,
+                      last_seen_at, expires_at, user_agent, address, name, provider, acr, amr,
+                      provider_session
+               FROM sessions WHERE id = $1 AND ended_at IS NULL"#,
+            id.uuid()
+        )
+        .fetch_optional(&mut *self.read().await?)
+        .await
+        .map_err(failed)?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    async fn name_session(
+        &self,
+        id: SessionId,
+        account: AccountId,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let named = sqlx::query_scalar!(
+            "UPDATE sessions SET name = $3
+             WHERE id = $1 AND account_id = $2 AND ended_at IS NULL AND expires_at > $4
+             RETURNING browser",
+            id.uuid(),
+            account.uuid(),
+            name,
+            now.as_millis()
+        )
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(failed)?;
+        let Some(browser) = named else {
+            tx.give_up().await?;
+            return Ok(false);
+        };
+        if let Some(browser) = browser {
+            sqlx::query!(
+                "UPDATE browsers SET name = $3 WHERE digest = $1 AND account_id = $2",
+                browser,
+                account.uuid(),
+                name
+            )
+            .execute(tx.conn())
+            .await
+            .map_err(failed)?;
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn end_session(&self, id: SessionId, account: AccountId, now: Timestamp) -> Result<bool> {

@@ -42,6 +42,7 @@ pub mod signing_keys;
 pub mod tasks;
 pub mod totp_secrets;
 pub mod transactions;
+pub mod upstream_clients;
 
 pub use accounts::{Account, AccountView, Accounts, NewAccount};
 pub use audit::{
@@ -78,6 +79,7 @@ pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use tasks::{Task, Tasks};
 pub use totp_secrets::{TotpSecret, TotpSecrets};
 pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
+pub use upstream_clients::{UpstreamClient, UpstreamClients, UpstreamPlace};
 
 /// Everything a database does for us.
 pub trait Store:
@@ -113,6 +115,7 @@ pub trait Store:
     + Tasks
     + TotpSecrets
     + Transactions
+    + UpstreamClients
     + Send
     + Sync
     + std::fmt::Debug

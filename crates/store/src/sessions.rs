@@ -26,6 +26,8 @@ pub struct Session {
     pub user_agent: String,
     /// Where it came from.
     pub address: String,
+    /// What its owner calls it.
+    pub name: Option<String>,
     /// How they proved it.
     pub proved: Proved,
 }
@@ -86,7 +88,7 @@ pub struct NewSession {
 /// The `sessions` and `browsers` tables.
 #[async_trait]
 pub trait Sessions {
-    /// Begins a session of an active account. `false` if the account is not active.
+    /// Begins a session of an active account; it has the name that the one before in this browser had. `false` if the account is not active.
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<bool>;
     /// The live session of this cookie: not ended, not too old, seen after `seen_after`, account active.
     async fn session(
@@ -104,6 +106,19 @@ pub trait Sessions {
         seen_after: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Session>>;
+    /// The live sessions of everybody, latest first, at most so many.
+    async fn sessions(&self, most: i64, seen_after: Timestamp, now: Timestamp) -> Result<Vec<Session>>;
+    /// A session that has not ended, whether it is still live or too old.
+    async fn session_by_id(&self, id: SessionId) -> Result<Option<Session>>;
+    /// Gives a live session of this account a name, or takes it away; later ones in the same browser have it too.
+    /// `false` if there is no such session.
+    async fn name_session(
+        &self,
+        id: SessionId,
+        account: AccountId,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool>;
     /// Ends a session of this account. `false` if there is no such live one.
     async fn end_session(&self, id: SessionId, account: AccountId, now: Timestamp) -> Result<bool>;
     /// Ends those that a provider has ended; gives which, and whose. None if neither account nor session is named.

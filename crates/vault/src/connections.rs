@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::connector::{Connector, Connectors};
 use crate::credential::{Credential, Secrets};
 use crate::link::{self, LinkError};
+use crate::upstream_client;
 
 /// Most connections that are remembered; the least used go first.
 const CAPACITY: usize = 100_000;
@@ -83,7 +84,7 @@ pub struct Connections {
     pub(crate) world: World,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tasks: Tasks,
-    sealer: Sealer,
+    pub(crate) sealer: Sealer,
     recorder: Recorder,
     connectors: ArcSwap<Connectors>,
     held: Cache<Key, Option<Arc<Held>>>,
@@ -249,7 +250,7 @@ impl Connections {
 
     /// Puts every envelope under the current master key. Gives how many were not.
     pub async fn reseal(store: &dyn Store, sealer: &Sealer) -> Result<usize, StoreError> {
-        let mut count = 0;
+        let mut count = upstream_client::reseal(store, sealer).await?;
         for connection in store.connections().await? {
             let bound = owner(connection.account, &connection.connector, connection.version);
             let sealed = Sealed::from_bytes(connection.sealed.clone());

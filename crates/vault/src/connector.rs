@@ -6,9 +6,17 @@ use std::sync::Arc;
 use model::ServerName;
 use net::{Egress, Operators};
 use relying::OAuthClient;
+use relying::client_registration::ClientFace;
+use relying::oauth_client::Identity;
 use url::Url;
 
 use crate::who_am_i::WhoAmI;
+
+/// Where browsers come back to; the connector's name follows, so that what one provider gave is never shown to another
+/// (mix-up, OS-46).
+pub const CALLBACK: &str = "/connect/callback";
+/// Where the door says what it is as a client; the connector's name follows.
+pub const CLIENT_DOCUMENT: &str = "/connect/client";
 
 /// A provider of the configuration.
 #[derive(Debug)]
@@ -39,6 +47,27 @@ pub struct Connector {
 pub struct OAuth {
     /// This door as a client there.
     pub client: OAuthClient,
+    /// What it is called there, and how it proves itself.
+    pub who: Who,
+}
+
+/// Who the door is at a provider.
+#[derive(Debug)]
+pub enum Who {
+    /// As somebody registered it by hand.
+    Known(Identity),
+    /// As it registers itself.
+    Registers(Registering),
+}
+
+/// How the door makes itself known at a provider.
+#[derive(Clone, Debug)]
+pub struct Registering {
+    /// What it says of itself.
+    pub face: ClientFace,
+    /// Where it says so too, if providers can read it there: an https address, which is then what it is called (Client ID
+    /// Metadata Documents).
+    pub document: Option<String>,
 }
 
 /// What people are told who type a token.

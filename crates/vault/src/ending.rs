@@ -13,6 +13,7 @@ use crate::connections::{Connections, Held};
 use crate::connector::Connector;
 use crate::credential::{Credential, Secrets};
 use crate::linking::Owner;
+use crate::upstream_client::Errand;
 use crate::who_am_i::WhoError;
 
 /// Why a connection does not count any more: the provider does not take it.
@@ -147,7 +148,11 @@ impl Connections {
             return false;
         };
         let token = secrets.refresh_token.as_ref().unwrap_or(&secrets.token);
-        match oauth.client.revoke(token, &self.world).await {
+        let revoked = async {
+            let known = self.known_as(connector, oauth, Errand::Back).await?;
+            oauth.client.revoke(&known.identity, token, &self.world).await
+        };
+        match revoked.await {
             Ok(revoked) => revoked,
             Err(error) => {
                 warn!(%error, connector = %connector.name, "a credential was not revoked at its provider");

@@ -18,6 +18,7 @@ use crate::connector::Connector;
 use crate::credential::{Credential, Secrets};
 use crate::linking::{ConnectError, Owner};
 use crate::renewal::renew_at;
+use crate::upstream_client::Errand;
 use crate::who_am_i::UpstreamAccount;
 
 /// How long somebody may be at the provider.
@@ -75,9 +76,10 @@ impl Connections {
         let state = BASE64URL_NOPAD.encode(&self.world.random::<32>());
         let challenge = BASE64URL_NOPAD.encode(&sha256(verifier(&state, leaving.browser).as_bytes()));
         // Asked before anything is kept: where nobody answers, nobody leaves.
+        let known = self.known_as(connector, oauth, Errand::Leaving).await?;
         let url = oauth
             .client
-            .authorization_url(leaving.redirect_uri, &state, &challenge, now)
+            .authorization_url(&known.identity, leaving.redirect_uri, &state, &challenge, now)
             .await?;
         self.store
             .begin_connecting(&NewConnecting {
@@ -131,10 +133,21 @@ impl Connections {
         let oauth = connector.oauth.as_ref().ok_or(ConnectError::NotOffered)?;
         oauth.client.check_issuer(back.iss, self.world.now()).await?;
         let verifier = verifier(back.state, back.browser);
+        let known = self.known_as(connector, oauth, Errand::Back).await?;
         let tokens = oauth
             .client
-            .redeem(back.code, back.redirect_uri, &verifier, &self.world)
-            .await?;
+            .redeem(
+                &known.identity,
+                back.code,
+                back.redirect_uri,
+                &verifier,
+                &self.world,
+            )
+            .await;
+        if let Err(error) = &tokens {
+            self.unless_known(&known, error).await;
+        }
+        let tokens = tokens?;
         let now = self.world.now();
         let credential = Credential::new(tokens.access_token.clone(), None);
         let who = connector.who_am_i.ask(&connector.client, &credential).await?;

@@ -18,10 +18,11 @@ pub mod recipe;
 pub mod renewal;
 pub mod shared;
 pub mod template;
+pub mod upstream_client;
 pub mod who_am_i;
 
 pub use connections::{Connections, Held};
-pub use connector::{Connector, Connectors, Match, OAuth, PersonalToken};
+pub use connector::{Connector, Connectors, Match, OAuth, PersonalToken, Registering, Who};
 pub use credential::Credential;
 pub use ending::Checked;
 pub use journey::{Back, LeaveError, Leaving};

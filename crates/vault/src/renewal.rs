@@ -16,14 +16,15 @@ use std::time::Duration;
 use audit::Person;
 use model::id::Id as _;
 use model::{EventId, ExposeSecret as _, Timestamp};
-use relying::oauth_client::{ClientError, OAuthClient, Tokens};
+use relying::oauth_client::{ClientError, Tokens};
 use store::{Renewed, StoreError};
 use tokio::sync::{Mutex, oneshot};
 use tracing::warn;
 
 use crate::connections::{Connections, Held, Key};
-use crate::connector::Connector;
+use crate::connector::{Connector, OAuth};
 use crate::credential::Secrets;
+use crate::upstream_client::Errand;
 
 /// How long a lease is held at most: longer than a provider may take.
 const LEASE: Duration = Duration::from_secs(90);
@@ -129,7 +130,7 @@ impl Connections {
         );
         let renewal = match tokio::time::timeout(PATIENCE, flight.lock()).await {
             Ok(_turn) => self
-                .in_turn((connector, &oauth.client), held, person)
+                .in_turn((connector, oauth), held, person)
                 .await
                 .unwrap_or_else(|error| {
                     warn!(%error, connector = %connector.name, "a connection cannot be renewed");
@@ -147,7 +148,7 @@ impl Connections {
 
     async fn in_turn(
         &self,
-        (connector, oauth): (&Connector, &OAuthClient),
+        (connector, oauth): (&Connector, &OAuth),
         held: &Held,
         person: &Person,
     ) -> Result<Renewal, StoreError> {
@@ -207,14 +208,24 @@ impl Connections {
     /// With the lease.
     async fn ask(
         &self,
-        (connector, oauth): (&Connector, &OAuthClient),
+        (connector, oauth): (&Connector, &OAuth),
         held: &Held,
         secrets: &Secrets,
         holder: EventId,
         person: &Person,
     ) -> Result<Renewal, StoreError> {
         let refresh_token = secrets.refresh_token.as_deref().unwrap_or_default();
-        let asked = oauth.refresh(refresh_token, &self.world);
+        let asked = async {
+            let known = self.known_as(connector, oauth, Errand::Renewing).await?;
+            let answer = oauth
+                .client
+                .refresh(&known.identity, refresh_token, &self.world)
+                .await;
+            if let Err(error) = &answer {
+                self.unless_known(&known, error).await;
+            }
+            answer
+        };
         let answered = tokio::time::timeout(ASKING, asked).await;
         let late = || ClientError::Unavailable("it did not answer in time".to_owned());
         match answered.unwrap_or_else(|_| Err(late())) {

@@ -291,6 +291,7 @@ fn check_listening(config: &Config, public: &Origin, problems: &mut Problems) {
             ),
         );
     }
+    check_master_key(config, problems);
     if config.limits.keep_alive.0.is_zero() {
         problems.add("limits.keep_alive", "must be longer than nothing");
     }
@@ -299,6 +300,24 @@ fn check_listening(config: &Config, public: &Origin, problems: &mut Problems) {
             "lifetimes.access_token",
             "an access token may live for 24h at most",
         );
+    }
+}
+
+fn check_master_key(config: &Config, problems: &mut Problems) {
+    if config.master_key_file.is_some() && config.master_key_command.is_some() {
+        problems.add(
+            "master_key_command",
+            "there is `master_key_file` too; the key that seals comes from one place",
+        );
+    }
+    let older = config.older_master_key_commands.iter();
+    for words in config.master_key_command.iter().chain(older) {
+        if words.first().is_none_or(|program| program.trim().is_empty()) {
+            problems.add(
+                "master_key_command",
+                "names no program; it is a list of words, as [aws, kms, decrypt]",
+            );
+        }
     }
 }
 

@@ -76,8 +76,13 @@ pub struct Config {
     /// The file with the master key, under which signing keys are sealed. Made in `data_dir` if not named.
     /// The variable `VESTIBULE_MASTER_KEY` can hold the key itself instead.
     pub master_key_file: Option<PathBuf>,
+    /// A program and its arguments in place of the file, as `[aws, kms, decrypt, …]`: what it prints is the key. It
+    /// runs at each start, without a shell, in the configuration file's folder, and has 30 seconds.
+    pub master_key_command: Option<Vec<String>>,
     /// Files with earlier master keys, while what they sealed is sealed again.
     pub older_master_key_files: Vec<PathBuf>,
+    /// The same for keys that a program prints.
+    pub older_master_key_commands: Vec<Vec<String>>,
     /// What is logged.
     pub log: Log,
     /// Metrics for Prometheus.
@@ -159,7 +164,9 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             database: Database::default(),
             master_key_file: None,
+            master_key_command: None,
             older_master_key_files: Vec::new(),
+            older_master_key_commands: Vec::new(),
             log: Log::default(),
             metrics: Metrics::default(),
             otlp: None,

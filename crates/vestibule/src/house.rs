@@ -110,11 +110,11 @@ impl Foundation {
         let storage = Storage::open(&loaded).await?;
         let store = storage.store();
         let is_first = store.signing_keys().await?.is_empty();
-        let masters = master_key::open(&loaded, &environment, &world, is_first)?;
-        let sealer = Sealer::new(masters, world.clone());
+        let masters = master_key::open(&loaded, &environment, &world, is_first).await?;
+        let sealer = Sealer::new(masters.clone(), world.clone());
         let key_ring = KeyRing::open(world.clone(), Arc::clone(&store), sealer.clone()).await?;
         let signer = Arc::new(Signer::open(&world, &*store, &sealer).await?);
-        if !loaded.config.older_master_key_files.is_empty() {
+        if masters.has_older() {
             key_ring.reseal().await?;
             Signer::reseal(&*store, &sealer).await?;
             people::totp::reseal(&*store, &sealer).await?;

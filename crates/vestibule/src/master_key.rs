@@ -14,6 +14,8 @@ use crate::private_file;
 /// Its name in the data directory.
 const FILE: &str = "master.key";
 
+pub mod command;
+
 /// A master key that cannot be used.
 #[derive(Debug, Error)]
 pub enum MasterKeyError {
@@ -33,6 +35,9 @@ pub enum MasterKeyError {
         /// Why.
         source: BadMasterKey,
     },
+    /// The program that prints it did not.
+    #[error(transparent)]
+    Command(#[from] command::CommandError),
     /// What the database holds was sealed under a key that is gone.
     #[error("the master key {} is gone, and the signing keys in the database are sealed under it; put it back, or run `vestibule key reset`, which ends every token", .0.display())]
     Lost(PathBuf),
@@ -49,22 +54,24 @@ pub fn path(loaded: &Loaded) -> PathBuf {
     }
 }
 
-/// The master keys of this deployment. The first start makes one, unless the configuration names a file.
+/// The master keys of this deployment. The first start makes one, unless the configuration says where it is.
 /// `is_first` says that nothing was sealed yet.
-pub fn open(
+pub async fn open(
     loaded: &Loaded,
     environment: &Environment,
     world: &World,
     is_first: bool,
 ) -> Result<MasterKeys, MasterKeyError> {
-    let current = match environment.get(MASTER_KEY) {
-        Some(text) => from_text(text, MASTER_KEY.to_owned())?,
-        None => {
+    let config = &loaded.config;
+    let current = match (environment.get(MASTER_KEY), &config.master_key_command) {
+        (Some(text), _) => from_text(text, MASTER_KEY.to_owned())?,
+        (None, Some(words)) => command::ask(words, loaded, environment).await?,
+        (None, None) => {
             let path = path(loaded);
             if !path.exists() && !is_first {
                 return Err(MasterKeyError::Lost(path));
             }
-            if loaded.config.master_key_file.is_none() {
+            if config.master_key_file.is_none() {
                 make(&path, world).map_err(|source| MasterKeyError::File {
                     path: path.clone(),
                     source,
@@ -73,9 +80,13 @@ pub fn open(
             read(&path)?
         }
     };
-    let older = loaded.config.older_master_key_files.iter();
+    let older = config.older_master_key_files.iter();
     let older: Result<Vec<_>, _> = older.map(|path| read(&loaded.resolve(path))).collect();
-    Ok(MasterKeys::new(current, older?))
+    let mut older = older?;
+    for words in &config.older_master_key_commands {
+        older.push(command::ask(words, loaded, environment).await?);
+    }
+    Ok(MasterKeys::new(current, older))
 }
 
 /// A new master key.
@@ -134,28 +145,35 @@ mod tests {
         World::new(clock, Arc::new(SystemEntropy))
     }
 
-    #[test]
-    fn the_first_start_makes_one_and_all_later_ones_read_it() {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_first_start_makes_one_and_all_later_ones_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let loaded = loaded(folder.path());
         let (world, nothing) = (world(), Environment::default());
-        let ids: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| open(&loaded, &nothing, &world, true).unwrap().current().id()))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
+        let mut starts = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (loaded, nothing, world) = (loaded.clone(), nothing.clone(), world.clone());
+            starts.spawn(async move {
+                open(&loaded, &nothing, &world, true)
+                    .await
+                    .unwrap()
+                    .current()
+                    .id()
+            });
+        }
+        let ids = starts.join_all().await;
         assert!(ids.iter().all(|id| *id == ids[0]));
     }
 
-    #[test]
-    fn the_environment_counts_more_and_a_named_file_must_exist() {
+    #[tokio::test]
+    async fn the_environment_counts_more_and_a_named_file_must_exist() {
         let folder = tempfile::tempdir().unwrap();
         let mut loaded = loaded(folder.path());
         let key = generate(&world());
         let environment = Environment::of([(MASTER_KEY, &key.to_text())]);
         assert_eq!(
             open(&loaded, &environment, &world(), true)
+                .await
                 .unwrap()
                 .current()
                 .id(),
@@ -164,20 +182,22 @@ mod tests {
         assert!(!folder.path().join("vestibule-data").exists());
         loaded.config.master_key_file = Some("named.key".into());
         assert!(matches!(
-            open(&loaded, &Environment::default(), &world(), true),
+            open(&loaded, &Environment::default(), &world(), true).await,
             Err(MasterKeyError::File { .. })
         ));
     }
 
-    #[test]
-    fn a_key_that_everybody_can_read_is_refused() {
+    #[tokio::test]
+    async fn a_key_that_everybody_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let loaded = loaded(folder.path());
-        open(&loaded, &Environment::default(), &world(), true).unwrap();
+        open(&loaded, &Environment::default(), &world(), true)
+            .await
+            .unwrap();
         let file = path(&loaded);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
-            open(&loaded, &Environment::default(), &world(), true),
+            open(&loaded, &Environment::default(), &world(), true).await,
             Err(MasterKeyError::Open(_))
         ));
     }

@@ -22,6 +22,7 @@ pub mod key;
 pub mod migrate;
 pub mod policy;
 pub mod server;
+pub mod session;
 pub mod sync;
 pub mod token;
 pub mod tool;
@@ -47,6 +48,9 @@ pub enum Command {
     /// What people have allowed programs to do
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Where people are signed in
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Who at a trusted issuer is who here
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
@@ -87,6 +91,7 @@ impl Command {
             Self::Group(command) => command.run(operator).await,
             Self::Client(command) => command.run(operator).await,
             Self::Grant(command) => command.run(operator).await,
+            Self::Session(command) => command.run(operator).await,
             Self::Identity(command) => command.run(operator).await,
             Self::Connection(command) => command.run(operator).await,
             Self::Migrate(command) => command.run(operator).await,

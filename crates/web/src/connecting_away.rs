@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use people::SignedIn;
 use protocol::Params;
+use vault::connector::CALLBACK;
 use vault::{Back, ConnectError, Connector, LeaveError, Leaving, Owner};
 
 use crate::authorize::person;
@@ -22,10 +23,6 @@ use crate::router::Web;
 
 /// Where the form goes that leads to the provider.
 pub(crate) const LEAVE: &str = "/connect/leave";
-/// Where browsers come back to; the connector's name follows, so that what one provider gave is never shown to another
-/// (mix-up, OS-46).
-pub(crate) const CALLBACK: &str = "/connect/callback";
-
 fn redirect_uri(web: &Web, connector: &Connector) -> String {
     format!("{}{CALLBACK}/{}", web.site().origin, connector.name)
 }

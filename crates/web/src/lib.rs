@@ -8,6 +8,7 @@ pub mod account;
 pub mod apps;
 pub mod assets;
 pub mod authorize;
+pub mod client_document;
 pub mod company_links;
 pub mod company_logout;
 pub mod company_sign_in;

@@ -64,7 +64,7 @@ pub async fn key_set(State(web): State<Arc<Web>>) -> Response {
     json(web.parts.server.key_ring().key_set().to_string(), &caching, None)
 }
 
-fn json(text: String, caching: &str, vary: Option<&'static str>) -> Response {
+pub(crate) fn json(text: String, caching: &str, vary: Option<&'static str>) -> Response {
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -18,13 +18,14 @@ use protocol::metadata::{AuthorizationServerMetadata, Offer, paths};
 use store::Store;
 use tower_http::csrf::CsrfLayer;
 use vault::Connections;
+use vault::connector::{CALLBACK, CLIENT_DOCUMENT};
 
 use crate::onward::Onward;
 use crate::{
-    account, apps, assets, authorize, company_links, company_logout, company_sign_in, connect_first,
-    connecting, connecting_away, connections, consent, cors, fallback, home, introspection, invitation,
-    logout, metadata, page, passkey_sign_in, recovery_codes, registration, revocation, second_factor,
-    security, sessions, sign_in, step_up, token, totp, userinfo,
+    account, apps, assets, authorize, client_document, company_links, company_logout, company_sign_in,
+    connect_first, connecting, connecting_away, connections, consent, cors, fallback, home, introspection,
+    invitation, logout, metadata, page, passkey_sign_in, recovery_codes, registration, revocation,
+    second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -170,6 +171,10 @@ fn machines() -> Router<Arc<Web>> {
             open(get(metadata::appended)),
         )
         .route(paths::JWKS, open(get(metadata::key_set)))
+        .route(
+            &format!("{CLIENT_DOCUMENT}/{{connector}}"),
+            open(get(client_document::show)),
+        )
         .route(paths::TOKEN, open(post(token::token)))
         .route("/oauth/token", open(post(token::token)))
         .route(paths::REGISTER, open(post(registration::register)))
@@ -259,7 +264,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             post(connect_first::later.layer(csrf.clone())),
         )
         .route(
-            &format!("{}/{{connector}}", connecting_away::CALLBACK),
+            &format!("{CALLBACK}/{{connector}}"),
             get(connecting_away::callback),
         )
         .route("/connections", get(connections::show))
@@ -268,6 +273,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             post(connections::disconnect.layer(csrf.clone())),
         )
         .route("/sessions", get(sessions::show))
+        .route("/sessions/name", post(sessions::name.layer(csrf.clone())))
         .route("/sessions/end", post(sessions::end.layer(csrf.clone())))
         .route("/account", get(account::show))
         .route(

@@ -1,4 +1,5 @@
-//! "Where I am signed in": the person's live browser sessions, each revocable.
+//! "Where I am signed in": the person's live browser sessions, each with a name of their own if they gave it one, each
+//! revocable.
 
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ struct SessionsPage {
 
 struct Shown {
     id: String,
+    /// What its owner calls it; empty if nothing.
+    name: String,
     browser: String,
     address: String,
     since: String,
@@ -45,6 +48,7 @@ pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser)
     };
     let sessions = sessions.into_iter().map(|session| Shown {
         id: session.id.to_string(),
+        name: session.name.unwrap_or_default(),
         browser: browser_name(&session.user_agent).unwrap_or_else(|| locale.t("browser-unknown")),
         address: session.address,
         since: moment(session.created_at),
@@ -64,6 +68,17 @@ pub async fn show(State(web): State<Arc<Web>>, locale: Locale, browser: Browser)
     )
 }
 
+/// `POST /sessions/name`.
+pub async fn name(State(web): State<Arc<Web>>, locale: Locale, form: OwnForm) -> Response {
+    if let Ok(id) = form.field("session").parse::<SessionId>() {
+        let account = form.signed_in.account.id;
+        if let Err(error) = web.parts.sessions.name(id, account, form.field("name")).await {
+            return page::unavailable(&web, locale, &error);
+        }
+    }
+    see_other("/sessions")
+}
+
 /// `POST /sessions/end`.
 pub async fn end(State(web): State<Arc<Web>>, from: From, locale: Locale, form: OwnForm) -> Response {
     let signed_in = &form.signed_in;
@@ -74,6 +89,17 @@ pub async fn end(State(web): State<Arc<Web>>, from: From, locale: Locale, form: 
         }
     }
     see_other("/sessions")
+}
+
+impl Shown {
+    /// The name, or what the browser says of itself.
+    fn called(&self) -> &str {
+        if self.name.is_empty() {
+            &self.browser
+        } else {
+            &self.name
+        }
+    }
 }
 
 /// Browser and system in a few words, as far as they say so.

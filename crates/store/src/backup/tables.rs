@@ -7,7 +7,7 @@ use super::Kind::{Boolean, Bytes, Integer, Text, Uuid};
 use super::Table;
 
 /// Every table that is backed up.
-pub const TABLES: [Table; 25] = [
+pub const TABLES: [Table; 26] = [
     Table {
         name: "accounts",
         columns: &[
@@ -61,11 +61,18 @@ pub const TABLES: [Table; 25] = [
             ("acr", Text),
             ("amr", Text),
             ("provider_session", Text),
+            ("name", Text),
+            ("browser", Bytes),
         ],
     },
     Table {
         name: "browsers",
-        columns: &[("digest", Bytes), ("account_id", Uuid), ("last_seen_at", Integer)],
+        columns: &[
+            ("digest", Bytes),
+            ("account_id", Uuid),
+            ("last_seen_at", Integer),
+            ("name", Text),
+        ],
     },
     Table {
         name: "clients",
@@ -301,6 +308,19 @@ pub const TABLES: [Table; 25] = [
             ("last_tool", Text),
             ("expires_at", Integer),
             ("renew_at", Integer),
+        ],
+    },
+    Table {
+        name: "upstream_clients",
+        columns: &[
+            ("connector", Text),
+            ("issuer", Text),
+            ("redirect_uri", Text),
+            ("version", Uuid),
+            ("client_id", Text),
+            ("sealed", Bytes),
+            ("registered_at", Integer),
+            ("expires_at", Integer),
         ],
     },
 ];

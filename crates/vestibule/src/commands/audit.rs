@@ -50,7 +50,7 @@ pub async fn run(
         } => {
             let trusted = match key {
                 Some(key) => Trusted::from_json(&read_key(&key)?),
-                None => sealed_key(&file, &load()?, environment, &world)?,
+                None => sealed_key(&file, &load()?, environment, &world).await?,
             };
             let shown = file.display().to_string();
             let open = || File::open(&file).map(BufReader::new);
@@ -120,13 +120,13 @@ fn read_key(file: &Path) -> anyhow::Result<Value> {
 }
 
 /// The key that an export names, if that was sealed under the master key of this configuration.
-fn sealed_key(
+async fn sealed_key(
     file: &Path,
     loaded: &Loaded,
     environment: &Environment,
     world: &World,
 ) -> anyhow::Result<Trusted> {
-    let masters = master_key::open(loaded, environment, world, false)?;
+    let masters = master_key::open(loaded, environment, world, false).await?;
     let sealer = Sealer::new(masters, world.clone());
     let header =
         verify::header(BufReader::new(File::open(file)?)).with_context(|| file.display().to_string())?;

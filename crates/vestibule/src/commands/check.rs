@@ -140,7 +140,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
     files::certificates(loaded, world, findings);
     listening(loaded, findings).await;
     let sealed = database(loaded, findings).await;
-    files::master_keys(loaded, environment, sealed, findings);
+    files::master_keys(loaded, environment, sealed, findings).await;
     upstreams::upstreams(&snapshot, world, findings).await;
     providers(&snapshot, world, findings).await;
     directories(&snapshot, findings).await;

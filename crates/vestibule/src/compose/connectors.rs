@@ -94,7 +94,14 @@ fn connector(
         None => problems.take(format!("connectors.{name}"), Operators::new(&egress))?,
     };
     let oauth = match &wanted.oauth {
-        Some(wanted) => Some(oauth::oauth(sources, &key("oauth"), wanted, &client, problems)?),
+        Some(wanted) => Some(oauth::oauth(
+            sources,
+            name,
+            &key("oauth"),
+            wanted,
+            &client,
+            problems,
+        )?),
         None => None,
     };
     let (who_am_i, identity) = (who_am_i?, identity?);

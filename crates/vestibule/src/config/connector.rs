@@ -64,9 +64,13 @@ pub struct PersonalToken {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
-    /// What the provider calls this door. Required.
+    /// What the provider calls this door. Required, unless it registers itself.
     #[serde(default)]
     pub client_id: String,
+    /// Let the door make itself known at `issuer`: by a document about itself where the provider reads those, else by
+    /// registering (RFC 7591). In place of `client_id` and the files.
+    #[serde(default)]
+    pub register: bool,
     /// A file with the client's secret.
     #[serde(default)]
     pub client_secret_file: Option<PathBuf>,
@@ -74,6 +78,10 @@ pub struct OAuth {
     /// `vestibule key public FILE` prints its public half for the provider.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
+    /// A PEM file with the certificate of that key, at providers that were given a certificate and no key set, as Entra ID
+    /// is. Assertions name its thumbprint (`x5t#S256`), and an RSA key signs them with PS256.
+    #[serde(default)]
+    pub client_certificate_file: Option<PathBuf>,
     /// How the door proves itself at the token endpoint: `basic`, `post`, `private_key_jwt`, or `none`. `basic` if there is
     /// a secret, `private_key_jwt` if there is a key.
     #[serde(default)]

@@ -55,6 +55,14 @@ impl Environment {
             .filter(|name| name.starts_with(PREFIX))
     }
 
+    /// What a program of the operator's may see: all but ours, which can hold secrets, and but `secrets`.
+    pub fn for_programs<'a>(&'a self, secrets: &'a [String]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| !name.starts_with(PREFIX) && secrets.iter().all(|secret| secret != name))
+    }
+
     /// All but one.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {

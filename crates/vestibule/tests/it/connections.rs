@@ -8,6 +8,7 @@ mod failing;
 mod first;
 mod oauth;
 mod quirks;
+mod registering;
 mod renewing;
 
 use serde_json::{Value, json};

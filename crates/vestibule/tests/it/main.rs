@@ -52,6 +52,8 @@ mod gateway;
 mod journey;
 mod logout;
 #[cfg(test)]
+mod master_key_command;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod quiet;
@@ -59,6 +61,8 @@ mod quiet;
 mod refusals;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]

@@ -47,13 +47,13 @@ pub(super) fn data_dir(loaded: &Loaded, findings: &mut Findings) {
 
 /// Whether the master keys can be used, and are those that the database was sealed under; `sealed` is what it
 /// holds, if it could be read.
-pub(super) fn master_keys(
+pub(super) async fn master_keys(
     loaded: &Loaded,
     environment: &Environment,
     sealed: Option<Vec<Sealed>>,
     findings: &mut Findings,
 ) {
-    let Some(keys) = usable(loaded, environment, sealed.as_ref(), findings) else {
+    let Some(keys) = usable(loaded, environment, sealed.as_ref(), findings).await else {
         return;
     };
     let known: Vec<MasterKeyId> = keys.iter().map(MasterKey::id).collect();
@@ -65,12 +65,12 @@ pub(super) fn master_keys(
     if let Some(id) = stranger {
         findings.problem(
             "master key",
-            format_args!("the signing keys in the database are sealed under {id}, which is none of these; put its file into `older_master_key_files`, or run `vestibule key reset`, which ends every token"),
+            format_args!("the signing keys in the database are sealed under {id}, which is none of these; put its file into `older_master_key_files`, or what prints it into `older_master_key_commands`, or run `vestibule key reset`, which ends every token"),
         );
     }
 }
 
-fn usable(
+async fn usable(
     loaded: &Loaded,
     environment: &Environment,
     sealed: Option<&Vec<Sealed>>,
@@ -78,8 +78,8 @@ fn usable(
 ) -> Option<Vec<MasterKey>> {
     let mut keys = Vec::new();
     let path = master_key::path(loaded);
-    match environment.get(MASTER_KEY) {
-        Some(text) => match MasterKey::from_text(text) {
+    match (environment.get(MASTER_KEY), &loaded.config.master_key_command) {
+        (Some(text), _) => match MasterKey::from_text(text) {
             Ok(key) => {
                 findings.good("master key", format_args!("{MASTER_KEY} holds {}", key.id()));
                 keys.push(key);
@@ -89,7 +89,8 @@ fn usable(
                 return None;
             }
         },
-        None if loaded.config.master_key_file.is_none() && !path.exists() => {
+        (None, Some(words)) => keys.push(printed(words, loaded, environment, findings).await?),
+        (None, None) if loaded.config.master_key_file.is_none() && !path.exists() => {
             if sealed.is_some_and(|sealed| !sealed.is_empty()) {
                 findings.problem("master key", master_key::MasterKeyError::Lost(path));
             } else {
@@ -97,12 +98,34 @@ fn usable(
             }
             return None;
         }
-        None => keys.push(read(&path, findings)?),
+        (None, None) => keys.push(read(&path, findings)?),
     }
     for older in &loaded.config.older_master_key_files {
         keys.push(read(&loaded.resolve(older), findings)?);
     }
+    for older in &loaded.config.older_master_key_commands {
+        keys.push(printed(older, loaded, environment, findings).await?);
+    }
     Some(keys)
+}
+
+async fn printed(
+    words: &[String],
+    loaded: &Loaded,
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Option<MasterKey> {
+    match master_key::command::ask(words, loaded, environment).await {
+        Ok(key) => {
+            let program = words.first().map_or("", String::as_str);
+            findings.good("master key", format_args!("{program} prints {}", key.id()));
+            Some(key)
+        }
+        Err(error) => {
+            findings.problem("master key", error);
+            None
+        }
+    }
 }
 
 fn read(path: &Path, findings: &mut Findings) -> Option<MasterKey> {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use model::{ExposeSecret as _, SecretString};
+use model::{ExposeSecret as _, SecretString, ServerName};
 use net::Operators;
+use protocol::Origin;
+use relying::client_registration::ClientFace;
 use relying::discovery::is_safe;
-use relying::oauth_client::{Authentication, Endpoints, Place, Registration};
+use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration};
 use relying::{ClientKey, OAuthClient};
-use vault::OAuth;
+use vault::connector::{CALLBACK, CLIENT_DOCUMENT};
+use vault::{OAuth, Registering, Who};
 
 use crate::compose::{Problems, Sources};
 use crate::config::connector;
@@ -16,6 +19,7 @@ use crate::config::connector::Authentication as Wanted;
 /// [`OAuth`], at the endpoints that are named or found.
 pub(super) fn oauth(
     sources: &mut Sources<'_>,
+    name: &ServerName,
     key: &str,
     wanted: &connector::OAuth,
     client: &Operators,
@@ -23,9 +27,7 @@ pub(super) fn oauth(
 ) -> Option<OAuth> {
     let before = problems.0.len();
     let mut wrong = |member: &str, text: &str| problems.add(format!("{key}.{member}"), text);
-    if wanted.client_id.trim().is_empty() {
-        wrong("client_id", "is empty: register this door at the provider first");
-    }
+    check_client(wanted, &mut wrong);
     let named = [
         ("authorization_endpoint", &wanted.authorization_endpoint),
         ("token_endpoint", &wanted.token_endpoint),
@@ -55,7 +57,11 @@ pub(super) fn oauth(
             authorization: authorization.clone(),
             token: token.clone(),
             revocation: wanted.revocation_endpoint.clone(),
+            issuer: String::new(),
             names_issuer: false,
+            registration: None,
+            client_documents: false,
+            methods: Vec::new(),
         }))),
         _ => {
             wrong(
@@ -65,6 +71,64 @@ pub(super) fn oauth(
             None
         }
     };
+    let authentication = authentication(sources, key, wanted, problems)?;
+    let place = place?;
+    (problems.0.len() == before).then(|| {
+        let registration = Registration {
+            scope: wanted
+                .scopes
+                .as_deref()
+                .unwrap_or_default()
+                .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
+            pkce: wanted.pkce.unwrap_or(true),
+            parameters: wanted.authorization_parameters.clone().into_iter().collect(),
+            resource: wanted.resource.clone(),
+            tokens_at,
+        };
+        let who = if wanted.register {
+            Who::Registers(registering(sources, name))
+        } else {
+            Who::Known(Identity {
+                client_id: wanted.client_id.clone(),
+                authentication,
+            })
+        };
+        OAuth {
+            who,
+            client: OAuthClient::new(registration, place, client.clone()),
+        }
+    })
+}
+
+/// Whether what the door is called there and how it proves itself fit together.
+fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
+    if wanted.register {
+        let files = [
+            &wanted.client_secret_file,
+            &wanted.client_key_file,
+            &wanted.client_certificate_file,
+        ];
+        if !wanted.client_id.is_empty() || files.iter().any(|file| file.is_some()) {
+            wrong(
+                "register",
+                "makes the door known: take `client_id` and its files out",
+            );
+        }
+        if wanted.issuer.is_none() {
+            wrong("register", "needs `issuer`, whose metadata says where");
+        }
+        if wanted.pkce == Some(false) {
+            wrong(
+                "pkce",
+                "is false, and a door that registers itself may have no secret",
+            );
+        }
+    } else if wanted.client_id.trim().is_empty() {
+        wrong(
+            "client_id",
+            "is empty: register this door at the provider first, or write `register: true` if it can do so itself",
+        );
+    }
     let files = (&wanted.client_secret_file, &wanted.client_key_file);
     let is_public = files == (&None, &None);
     let fits = matches!(
@@ -73,39 +137,36 @@ pub(super) fn oauth(
             | (Some(Wanted::PrivateKeyJwt) | None, (None, Some(_)))
             | (Some(Wanted::None) | None, (None, None))
     );
-    if !fits {
+    if !fits && !wanted.register {
         wrong(
             "authentication",
             "and the files do not fit: `basic` or `post` with `client_secret_file`, `private_key_jwt` with `client_key_file`, `none` without either",
         );
     }
-    let pkce = wanted.pkce.unwrap_or(true);
-    if is_public && !pkce {
+    if is_public && wanted.pkce == Some(false) && !wanted.register {
         wrong(
             "pkce",
             "is false and there is no secret: anybody could redeem a code",
         );
     }
-    let authentication = authentication(sources, key, wanted, problems)?;
-    let place = place?;
-    (problems.0.len() == before).then(|| {
-        let registration = Registration {
-            client_id: wanted.client_id.clone(),
-            authentication,
-            scope: wanted
-                .scopes
-                .as_deref()
-                .unwrap_or_default()
-                .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
-            pkce,
-            parameters: wanted.authorization_parameters.clone().into_iter().collect(),
-            resource: wanted.resource.clone(),
-            tokens_at,
-        };
-        OAuth {
-            client: OAuthClient::new(registration, place, client.clone()),
-        }
-    })
+}
+
+/// What the door says of itself at a provider.
+fn registering(sources: &Sources<'_>, name: &ServerName) -> Registering {
+    let config = &sources.loaded.config;
+    // It is there: nothing is composed without it.
+    let origin = config.public_url.as_ref();
+    let uri = origin.map(ToString::to_string).unwrap_or_default();
+    Registering {
+        document: origin
+            .is_some_and(Origin::is_https)
+            .then(|| format!("{uri}{CLIENT_DOCUMENT}/{name}")),
+        face: ClientFace {
+            name: config.title.clone(),
+            redirect_uri: format!("{uri}{CALLBACK}/{name}"),
+            uri: Some(uri),
+        },
+    }
 }
 
 /// With what the files hold.
@@ -115,11 +176,22 @@ fn authentication(
     wanted: &connector::OAuth,
     problems: &mut Problems,
 ) -> Option<Authentication> {
+    let certificate = wanted.client_certificate_file.as_ref();
+    let certificate = certificate.map(|path| (path, format!("{key}.client_certificate_file")));
     if let Some(path) = &wanted.client_key_file {
         let key = format!("{key}.client_key_file");
         let text = SecretString::from(problems.take(&key, sources.read(path))?);
-        let read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+        let mut read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+        if let Some((path, key)) = certificate {
+            let text = problems.take(&key, sources.read(path))?;
+            let named = read.with_certificate(&text);
+            let named = named.map_err(|error| format!("{} {error}", path.display()));
+            read = problems.take(key, named)?;
+        }
         return Some(Authentication::PrivateKeyJwt(Arc::new(read)));
+    }
+    if let Some((_, key)) = certificate {
+        problems.add(key, "belongs to a key: give `client_key_file` too");
     }
     let Some(path) = &wanted.client_secret_file else {
         return Some(Authentication::None);

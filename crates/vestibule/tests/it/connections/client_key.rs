@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keys::{Algorithm, SigningKey};
 use serde_json::json;
 
@@ -128,6 +128,58 @@ async fn a_key_that_the_provider_does_not_know_ends_nothing() {
             "client_key_file: credential",
             "openssl genpkey",
         ),
+    ] {
+        let error = door
+            .try_reconfigure(|text| text.replace(from, to))
+            .await
+            .unwrap_err();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+/// A key that a provider knows by a certificate, as Entra ID does: the whole way with assertions that name it, and a
+/// certificate of another key is refused when the configuration is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_known_by_its_certificate() {
+    let accounts = Accounts::start().await;
+    let (ours, theirs) = (
+        rcgen::generate_simple_self_signed(["door.example".to_owned()]).unwrap(),
+        rcgen::generate_simple_self_signed(["door.example".to_owned()]).unwrap(),
+    );
+    let key = SigningKey::from_pkcs8(Algorithm::Es256, &ours.signing_key.serialize_der()).unwrap();
+    let plan = accounts.oauth_plan();
+    let config = plan.config.replace(
+        "client_secret_file: forge-secret",
+        "client_key_file: forge-key, client_certificate_file: forge-certificate",
+    );
+    let mut door = Door::with(Plan {
+        config,
+        files: vec![
+            ("forge-key", ours.signing_key.serialize_pem()),
+            ("forge-certificate", ours.cert.pem()),
+            ("other-certificate", theirs.cert.pem()),
+        ],
+        ..plan
+    })
+    .await;
+    let jwks = json!({ "keys": [key.public_jwk()] });
+    accounts.knows_client_keys(&jwks, &format!("{}/token", accounts.url));
+    connect(&door, &accounts, "ana").await;
+    let request = accounts.token_requests().pop().unwrap();
+    let assertion = request.split("client_assertion=").nth(1).unwrap();
+    let header = BASE64URL_NOPAD
+        .decode(assertion.split('.').next().unwrap().as_bytes())
+        .unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    let thumbprint = BASE64URL_NOPAD.encode(&keys::sha256(ours.cert.der()));
+    assert_eq!(
+        header,
+        json!({ "alg": "ES256", "typ": "JWT", "x5t#S256": thumbprint })
+    );
+    for (from, to, what) in [
+        ("forge-certificate", "other-certificate", "of another key"),
+        ("forge-certificate", "credential", "holds no certificate"),
+        ("client_key_file: forge-key, ", "", "give `client_key_file` too"),
     ] {
         let error = door
             .try_reconfigure(|text| text.replace(from, to))

@@ -65,6 +65,8 @@ struct State {
     client_keys: Option<(PublicKeys, HashSet<String>)>,
     /// What it calls itself in a proof for it.
     audience: String,
+    /// How clients make themselves known, if they do.
+    registering: Option<Registering>,
     /// Challenge, redirect URI and owner of each code.
     codes: HashMap<String, (String, String, String)>,
     /// Owner and access token of each refresh token.
@@ -74,6 +76,69 @@ struct State {
     revoked: Vec<String>,
     count: usize,
     lost: bool,
+}
+
+/// How clients make themselves known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registering {
+    /// `token_endpoint_auth_methods_supported`.
+    pub(crate) methods: Vec<&'static str>,
+    /// When secrets run out, in seconds since 1970; 0: never.
+    pub(crate) secrets_expire_at: i64,
+    /// Whether it reads documents, and which ones it has read.
+    pub(crate) documents: Option<Vec<String>>,
+    /// What clients said of themselves.
+    pub(crate) requests: Vec<Value>,
+    /// Answered to a registration, if it is out of order.
+    pub(crate) says: Option<(u16, String)>,
+    /// The `Authorization` or the secret in the form of each client.
+    clients: HashMap<String, String>,
+}
+
+impl Registering {
+    fn register(&mut self, body: &str) -> (u16, String) {
+        let mut answer: Value = serde_json::from_str(body).unwrap();
+        self.requests.push(answer.clone());
+        if let Some(says) = &self.says {
+            return says.clone();
+        }
+        let number = self.requests.len();
+        let (id, secret) = (format!("client-{number}"), format!("client-s3cret-{number}"));
+        answer["client_id"] = json!(id);
+        let proof = match answer["token_endpoint_auth_method"].as_str().unwrap() {
+            "client_secret_basic" => {
+                let pair = data_encoding::BASE64.encode(format!("{id}:{secret}").as_bytes());
+                format!("Basic {pair}")
+            }
+            "client_secret_post" => secret.clone(),
+            _ => String::new(),
+        };
+        if !proof.is_empty() {
+            answer["client_secret"] = json!(secret);
+            answer["client_secret_expires_at"] = json!(self.secrets_expire_at);
+        }
+        self.clients.insert(id, proof);
+        (201, answer.to_string())
+    }
+
+    /// Whether a request to the token endpoint is of a client that is known.
+    fn knows(&self, params: &Params, request: &str) -> bool {
+        let one = |name: &str| params.one(name).unwrap().unwrap_or_default();
+        let header = request.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("authorization")
+                .then(|| value.trim().to_owned())
+        });
+        if let Some(header) = header {
+            return self.clients.values().any(|proof| *proof == header);
+        }
+        let documents = self.documents.iter().flatten();
+        documents.into_iter().any(|known| known == one("client_id")) && one("client_secret").is_empty()
+            || self
+                .clients
+                .get(one("client_id"))
+                .is_some_and(|proof| proof == one("client_secret"))
+    }
 }
 
 fn person(login: &str) -> Value {
@@ -134,6 +199,17 @@ impl Accounts {
         audience.clone_into(&mut state.audience);
     }
 
+    /// Changes how clients make themselves known, or looks at it.
+    pub(crate) fn registering<T>(&self, look: impl FnOnce(&mut Registering) -> T) -> T {
+        let mut state = self.state.lock().unwrap();
+        look(state.registering.get_or_insert_default())
+    }
+
+    /// Knows no client any more.
+    pub(crate) fn forgets_its_clients(&self) {
+        self.registering(|registering| registering.clients.clear());
+    }
+
     pub(crate) fn has_the_ways_of(&self, manner: Manner) {
         self.state.lock().unwrap().manner = manner;
     }
@@ -186,6 +262,17 @@ impl Accounts {
     /// The same, with the endpoints from the provider's metadata.
     pub(crate) fn discovered_plan(&self) -> Plan {
         self.plan_with(&format!("oauth: {{ client_id: door, issuer: \"{}\" }}", self.url))
+    }
+
+    /// The same, where the door makes itself known.
+    pub(crate) fn registering_plan(&self) -> Plan {
+        self.registering(|registering| {
+            registering.methods = vec!["none", "client_secret_post", "client_secret_basic"];
+        });
+        self.plan_with(&format!(
+            "oauth: {{ register: true, issuer: \"{}\", scopes: [read] }}",
+            self.url
+        ))
     }
 
     /// The same, described by a preset, with this provider's addresses in place of the real one's.
@@ -251,11 +338,25 @@ fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
     }
     if request.starts_with("GET /.well-known/openid-configuration ") {
         let url = &state.url;
-        let document = json!({
+        let mut document = json!({
             "issuer": url, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
             "authorization_response_iss_parameter_supported": true,
         });
+        if let Some(registering) = &state.registering {
+            document["registration_endpoint"] = json!(format!("{url}/register"));
+            document["token_endpoint_auth_methods_supported"] = json!(registering.methods);
+            document["client_id_metadata_document_supported"] = json!(registering.documents.is_some());
+        }
         return Some((200, document.to_string()));
+    }
+    if let Some(registering) = &mut state.registering {
+        if request.starts_with("POST /register ") {
+            return Some(registering.register(body));
+        }
+        let is_client = |body: &str| registering.knows(&Params::parse(body.as_bytes()).unwrap(), request);
+        if request.starts_with("POST /token ") && !is_client(body) {
+            return Some((401, json!({ "error": "invalid_client" }).to_string()));
+        }
     }
     let proves_itself = |state: &mut State| {
         let params = Params::parse(body.as_bytes()).unwrap();
