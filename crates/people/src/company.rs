@@ -173,7 +173,7 @@ impl Company {
             language: leaving.language,
         };
         // Asked before anything is kept: where nobody answers, nobody leaves.
-        let url = provider.openid.authorization_url(&departure, now).await;
+        let url = provider.upstream.authorization_url(&departure, now).await;
         let url = url.map_err(|error| self.refused(&provider.name, None, error.into(), leaving.person))?;
         let sign_in = NewSignIn {
             state: sha256(state.as_bytes()),
@@ -219,7 +219,7 @@ impl Company {
         iss: Option<&str>,
         person: &Person,
     ) -> Result<(), CompanyError> {
-        let checked = provider.openid.check_issuer(iss, self.world.now()).await;
+        let checked = provider.upstream.check_issuer(iss, self.world.now()).await;
         checked.map_err(|error| self.refused(&provider.name, None, error.into(), person))
     }
 
@@ -239,7 +239,7 @@ impl Company {
             nonce: &bound.nonce,
             max_age: under_way.max_age.map(|age| (age, under_way.begun_at)),
         };
-        let proved = provider.openid.redeem(&arrival, self.world.now()).await;
+        let proved = provider.upstream.redeem(&arrival, &self.world).await;
         proved.map_err(|error| self.refused(&provider.name, None, error.into(), person))
     }
 

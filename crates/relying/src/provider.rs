@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use model::{ExposeSecret, SecretString, Timestamp};
 use net::{Egress, Operators};
+use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -49,6 +50,10 @@ pub struct Relation {
     pub scope: String,
     /// Which claims say what.
     pub claims: ClaimNames,
+    /// The domain whose people alone may come, at a provider that says it in `hd` (Google).
+    pub hosted_domain: Option<String>,
+    /// Further parameters of the authorization request.
+    pub parameters: Vec<(String, String)>,
     /// How far clocks may differ.
     pub leeway: Duration,
 }
@@ -68,6 +73,8 @@ impl Relation {
             && self.authentication == other.authentication
             && self.scope == other.scope
             && self.claims == other.claims
+            && self.hosted_domain == other.hosted_domain
+            && self.parameters == other.parameters
             && self.leeway == other.leeway
     }
 }
@@ -126,6 +133,14 @@ pub enum ProviderError {
     /// Userinfo is about somebody else (OpenID Connect Core section 5.3.2).
     #[error("the userinfo endpoint answered about somebody else")]
     Userinfo,
+    /// The account is of another organization, or of none.
+    #[error("the account is none of the organization's: `hd` is not {0}")]
+    HostedDomain(String),
+    /// The groups do not fit into a token, and nobody knows them.
+    #[error(
+        "the groups are left out of the token, as there are too many (_claim_names); let the provider send only groups that are assigned to the application"
+    )]
+    GroupsElsewhere,
 }
 
 /// A provider with what is known of it.
@@ -232,12 +247,18 @@ impl OpenIdProvider {
             ("prompt", departure.again.then_some("login")),
             ("max_age", max_age.as_deref()),
             ("login_hint", departure.login_hint),
+            // A hint alone: whoever is back has to have the claim.
+            ("hd", self.relation.hosted_domain.as_deref()),
         ];
         url.query_pairs_mut().extend_pairs(always).extend_pairs(
             sometimes
                 .into_iter()
                 .filter_map(|(name, value)| value.map(|value| (name, value))),
         );
+        // A proof anew is asked for by a `prompt` of its own.
+        let is_given = |(name, _): &&(String, String)| !(departure.again && name == "prompt");
+        let parameters = self.relation.parameters.iter().filter(is_given);
+        url.query_pairs_mut().extend_pairs(parameters);
         Ok(url)
     }
 
@@ -306,6 +327,24 @@ impl OpenIdProvider {
             }
             Profile::add(&mut claims, more);
         }
+        self.check_claims(&claims)?;
         Ok(Profile::read(&claims, &self.relation.claims))
+    }
+
+    /// What has to be true of whoever came, beside the token.
+    fn check_claims(&self, claims: &Value) -> Result<(), ProviderError> {
+        if let Some(domain) = &self.relation.hosted_domain
+            && !claims["hd"]
+                .as_str()
+                .is_some_and(|said| said.eq_ignore_ascii_case(domain))
+        {
+            return Err(ProviderError::HostedDomain(domain.clone()));
+        }
+        // Taken for no groups at all, it would look as if everything had been taken away.
+        let groups = self.relation.claims.groups.as_ref();
+        if groups.is_some_and(|groups| groups.is_elsewhere(claims)) {
+            return Err(ProviderError::GroupsElsewhere);
+        }
+        Ok(())
     }
 }

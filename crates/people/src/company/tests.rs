@@ -3,7 +3,7 @@
 use super::*;
 use crate::ways::tests::rules;
 use net::{Egress, Operators, Tasks};
-use relying::{ClaimNames, OpenIdProvider, Relation};
+use relying::{ClaimNames, OpenIdProvider, Relation, Upstream};
 use uuid::Uuid;
 
 #[test]
@@ -36,13 +36,19 @@ fn provider() -> Provider {
         authentication: None,
         scope: "openid".to_owned(),
         claims: ClaimNames::default(),
+        hosted_domain: None,
+        parameters: Vec::new(),
         leeway: Duration::ZERO,
     };
     let client = Operators::new(&Egress::default()).unwrap();
     Provider {
         name: "corp".to_owned(),
         title: "Corp".to_owned(),
-        openid: Arc::new(OpenIdProvider::new(relation, Egress::default(), client)),
+        upstream: Arc::new(Upstream::OpenId(Box::new(OpenIdProvider::new(
+            relation,
+            Egress::default(),
+            client,
+        )))),
         rules: rules(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attacks;
+mod kinds;
 mod linking;
 mod logging_out;
 mod losing;
