@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::claims::MOST_GROUPS;
 use crate::id_token::BadIdToken;
+use crate::kept::{Came, Kept, Renewed};
 use crate::oauth_client::{Authentication, ClientError, Endpoints, OAuthClient, Place, Registration};
 use crate::profile::{Profile, is_address};
 use crate::provider::{Arrival, Departure, ProviderError};
@@ -47,6 +48,8 @@ pub struct GitHubRelation {
     pub scope: String,
     /// Whether anybody wants to know the groups.
     pub groups: bool,
+    /// Whether it is asked again about people later.
+    pub refresh: bool,
 }
 
 impl GitHubRelation {
@@ -58,6 +61,7 @@ impl GitHubRelation {
             && self.secret.expose_secret() == other.secret.expose_secret()
             && self.scope == other.scope
             && self.groups == other.groups
+            && self.refresh == other.refresh
     }
 
     /// Where browsers go and where codes are redeemed.
@@ -148,17 +152,52 @@ impl GitHub {
     }
 
     /// Redeems the code and says who came.
-    pub(crate) async fn redeem(
-        &self,
-        arrival: &Arrival<'_>,
-        world: &World,
-    ) -> Result<Profile, ProviderError> {
+    pub(crate) async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Came, ProviderError> {
         let tokens = self
             .oauth
             .redeem(arrival.code, arrival.redirect_uri, arrival.code_verifier, world)
             .await
             .map_err(of_client)?;
-        self.who(&tokens.access_token).await
+        let profile = self.who(&tokens.access_token).await?;
+        // An OAuth app's token does not run out; a GitHub App's does, and has a refresh token beside it.
+        let kept = match tokens.refresh_token {
+            Some(token) => Some(Kept::Refresh(token)),
+            None if tokens.lives.is_none() => Some(Kept::Access(tokens.access_token)),
+            None => None,
+        };
+        Ok(Came {
+            profile,
+            kept: kept.filter(|_| self.relation.refresh),
+        })
+    }
+
+    /// Asks for a token again, where the one that is kept is for that.
+    pub(crate) async fn renew(&self, kept: &Kept, world: &World) -> Result<Renewed, ProviderError> {
+        let (kept, access_token) = match kept {
+            Kept::Access(token) => (None, token.clone()),
+            Kept::Refresh(token) => {
+                let refreshed = self.oauth.refresh(token.expose_secret(), world).await;
+                let tokens = refreshed.map_err(of_client)?;
+                (tokens.refresh_token.map(Kept::Refresh), tokens.access_token)
+            }
+        };
+        Ok(Renewed {
+            kept,
+            access_token: Some(access_token),
+            id_token: None,
+        })
+    }
+
+    /// Who that is now, of whom it is known who they are.
+    pub(crate) async fn look(&self, renewed: &Renewed, subject: &str) -> Result<Profile, ProviderError> {
+        let token = renewed.access_token.as_ref();
+        let token = token.ok_or_else(|| ProviderError::Unavailable("it gave no token".to_owned()))?;
+        let profile = self.who(token).await?;
+        if profile.subject == subject {
+            Ok(profile)
+        } else {
+            Err(ProviderError::Userinfo)
+        }
     }
 
     /// Whether the API can be reached.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use model::{ExposeSecret, SecretString, Timestamp};
 use net::{Egress, Operators};
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -19,9 +19,10 @@ use url::Url;
 use crate::claims::ClaimNames;
 use crate::discovery;
 use crate::id_token::{BadIdToken, Expected, IdToken};
+use crate::kept::{Came, Kept, Renewed};
 use crate::key_set::{KeySet, Source};
 use crate::logout_token::{self, BadLogoutToken, LoggedOut};
-use crate::metadata::{ClientAuthentication, MetadataError, ProviderMetadata};
+use crate::metadata::{ClientAuthentication, MetadataError, OFFLINE, ProviderMetadata};
 use crate::profile::Profile;
 use crate::token_request::{self, TokenError};
 
@@ -52,6 +53,8 @@ pub struct Relation {
     pub claims: ClaimNames,
     /// The domain whose people alone may come, at a provider that says it in `hd` (Google).
     pub hosted_domain: Option<String>,
+    /// Whether it is asked again about people later, with what it gives for that.
+    pub refresh: bool,
     /// Further parameters of the authorization request.
     pub parameters: Vec<(String, String)>,
     /// How far clocks may differ.
@@ -74,6 +77,7 @@ impl Relation {
             && self.scope == other.scope
             && self.claims == other.claims
             && self.hosted_domain == other.hosted_domain
+            && self.refresh == other.refresh
             && self.parameters == other.parameters
             && self.leeway == other.leeway
     }
@@ -113,6 +117,14 @@ pub struct Arrival<'a> {
     pub nonce: &'a str,
     /// How old the proof may be, and since when the browser was away.
     pub max_age: Option<(Duration, Timestamp)>,
+}
+
+/// What a provider gave as a proof of who somebody is.
+struct Proof<'a> {
+    nonce: Option<&'a str>,
+    max_age: Option<(Duration, Timestamp)>,
+    id_token: Option<&'a SecretString>,
+    access_token: Option<&'a SecretString>,
 }
 
 /// Why nobody is let in.
@@ -232,11 +244,16 @@ impl OpenIdProvider {
         let metadata = self.metadata(now).await?;
         let mut url = metadata.authorization_endpoint.clone();
         let max_age = departure.max_age.map(|age| age.as_secs().to_string());
+        let mut scope = self.relation.scope.clone();
+        let is_asked = scope.split(' ').any(|word| word == OFFLINE);
+        if self.relation.refresh && metadata.offers_offline_access && !is_asked {
+            scope = format!("{scope} {OFFLINE}");
+        }
         let always = [
             ("response_type", "code"),
             ("client_id", &self.relation.client_id),
             ("redirect_uri", departure.redirect_uri),
-            ("scope", &self.relation.scope),
+            ("scope", scope.as_str()),
             ("state", departure.state),
             ("nonce", departure.nonce),
             ("code_challenge", departure.code_challenge),
@@ -292,7 +309,7 @@ impl OpenIdProvider {
     }
 
     /// Redeems the code and says who came.
-    pub async fn redeem(&self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Profile, ProviderError> {
+    pub async fn redeem(&self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Came, ProviderError> {
         let metadata = self.metadata(now).await?;
         let tokens = token_request::redeem(&self.client, &metadata, &self.relation, arrival)
             .await
@@ -300,35 +317,112 @@ impl OpenIdProvider {
                 TokenError::Refused(why) => ProviderError::Code(why),
                 other => ProviderError::Unavailable(other.to_string()),
             })?;
-        let expected = Expected {
-            issuer: &self.relation.issuer,
-            client_id: &self.relation.client_id,
-            nonce: arrival.nonce,
-            access_token: tokens.access_token.as_ref().map(ExposeSecret::expose_secret),
-            leeway: self.relation.leeway,
+        let proof = Proof {
+            nonce: Some(arrival.nonce),
             max_age: arrival.max_age,
+            id_token: tokens.id_token.as_ref(),
+            access_token: tokens.access_token.as_ref(),
         };
-        let token = IdToken::check(tokens.id_token.expose_secret(), &expected, &self.keys, now)
-            .await
-            .map_err(|error| match error {
-                BadIdToken::Unavailable => ProviderError::Unavailable(error.to_string()),
-                bad => ProviderError::IdToken(bad),
-            })?;
-        let mut claims = token.claims;
-        // What a scope asks for is said at the userinfo endpoint, unless the provider says it at once (section 5.4).
-        if let (Some(url), Some(access)) = (&metadata.userinfo_endpoint, &tokens.access_token)
-            && Profile::lacks(&claims, &self.relation.claims)
-        {
-            let more = token_request::userinfo(&self.client, url, access)
-                .await
-                .map_err(|error| ProviderError::Unavailable(error.to_string()))?;
-            if more["sub"] != claims["sub"] {
-                return Err(ProviderError::Userinfo);
+        let profile = self.who(&metadata, &proof, None, now).await?;
+        let refresh_token = tokens.refresh_token.filter(|_| self.relation.refresh);
+        Ok(Came {
+            profile,
+            kept: refresh_token.map(Kept::Refresh),
+        })
+    }
+
+    /// Asks for tokens again (OpenID Connect Core section 12). Only a refusal of the grant itself is its end.
+    pub async fn renew(
+        &self,
+        refresh_token: &SecretString,
+        now: Timestamp,
+    ) -> Result<Renewed, ProviderError> {
+        let metadata = self.metadata(now).await?;
+        let asked = token_request::refresh(&self.client, &metadata, &self.relation, refresh_token);
+        let tokens = asked.await.map_err(|error| match error {
+            TokenError::Refused(why) if why == "invalid_grant" => ProviderError::Code(why),
+            other => ProviderError::Unavailable(other.to_string()),
+        })?;
+        Ok(Renewed {
+            kept: tokens.refresh_token.map(Kept::Refresh),
+            access_token: tokens.access_token,
+            id_token: tokens.id_token,
+        })
+    }
+
+    /// Who that is now, of whom it is known who they are.
+    pub async fn look(
+        &self,
+        renewed: &Renewed,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Profile, ProviderError> {
+        let metadata = self.metadata(now).await?;
+        let proof = Proof {
+            nonce: None,
+            max_age: None,
+            id_token: renewed.id_token.as_ref(),
+            access_token: renewed.access_token.as_ref(),
+        };
+        self.who(&metadata, &proof, Some(subject), now).await
+    }
+
+    async fn who(
+        &self,
+        metadata: &ProviderMetadata,
+        proof: &Proof<'_>,
+        known: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Profile, ProviderError> {
+        let mut claims = match (proof.id_token, known) {
+            (Some(token), _) => self.claims(token, proof, now).await?,
+            (None, Some(subject)) => json!({ "sub": subject }),
+            (None, None) => return Err(BadIdToken::Malformed.into()),
+        };
+        if known.is_some_and(|subject| claims["sub"] != subject) {
+            return Err(ProviderError::Userinfo);
+        }
+        let lacks = proof.id_token.is_none() || Profile::lacks(&claims, &self.relation.claims);
+        match (&metadata.userinfo_endpoint, proof.access_token) {
+            // What a scope asks for is said at the userinfo endpoint, unless the provider says it at once (section 5.4).
+            (Some(url), Some(access)) if lacks => {
+                let more = token_request::userinfo(&self.client, url, access)
+                    .await
+                    .map_err(|error| ProviderError::Unavailable(error.to_string()))?;
+                if more["sub"] != claims["sub"] {
+                    return Err(ProviderError::Userinfo);
+                }
+                Profile::add(&mut claims, more);
             }
-            Profile::add(&mut claims, more);
+            _ if proof.id_token.is_none() => {
+                let why = "it gives neither an ID token nor userinfo when it is asked again";
+                return Err(ProviderError::Unavailable(why.to_owned()));
+            }
+            _ => {}
         }
         self.check_claims(&claims)?;
         Ok(Profile::read(&claims, &self.relation.claims))
+    }
+
+    async fn claims(
+        &self,
+        token: &SecretString,
+        proof: &Proof<'_>,
+        now: Timestamp,
+    ) -> Result<Value, ProviderError> {
+        let expected = Expected {
+            issuer: &self.relation.issuer,
+            client_id: &self.relation.client_id,
+            nonce: proof.nonce,
+            access_token: proof.access_token.map(ExposeSecret::expose_secret),
+            leeway: self.relation.leeway,
+            max_age: proof.max_age,
+        };
+        let checked = IdToken::check(token.expose_secret(), &expected, &self.keys, now).await;
+        checked.map(|token| token.claims).map_err(|error| match error {
+            BadIdToken::Unavailable => ProviderError::Unavailable(error.to_string()),
+            bad => ProviderError::IdToken(bad),
+        })
     }
 
     /// What has to be true of whoever came, beside the token.

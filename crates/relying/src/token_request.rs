@@ -22,9 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the token endpoint gave.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "they are the members of the answer")]
 pub(crate) struct Tokens {
-    pub(crate) id_token: SecretString,
+    pub(crate) id_token: Option<SecretString>,
     pub(crate) access_token: Option<SecretString>,
+    pub(crate) refresh_token: Option<SecretString>,
 }
 
 /// Why there are none.
@@ -54,16 +56,45 @@ pub(crate) async fn redeem(
     relation: &Relation,
     arrival: &Arrival<'_>,
 ) -> Result<Tokens, TokenError> {
-    let request = token_request(metadata, relation, arrival);
+    let fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", arrival.code),
+        ("redirect_uri", arrival.redirect_uri),
+        ("code_verifier", arrival.code_verifier),
+    ];
+    let tokens = tokens(client, token_request(metadata, relation, fields)).await?;
+    if tokens.id_token.is_none() {
+        return Err(TokenError::Answer(StatusCode::OK));
+    }
+    Ok(tokens)
+}
+
+/// Redeems a refresh token (OpenID Connect Core section 12.1).
+pub(crate) async fn refresh(
+    client: &Operators,
+    metadata: &ProviderMetadata,
+    relation: &Relation,
+    refresh_token: &SecretString,
+) -> Result<Tokens, TokenError> {
+    let fields = vec![
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.expose_secret()),
+    ];
+    tokens(client, token_request(metadata, relation, fields)).await
+}
+
+async fn tokens(client: &Operators, request: Request<Body>) -> Result<Tokens, TokenError> {
     let (status, answer) = ask(client, request).await?;
     let text = |member: &str| {
         let text = answer[member].as_str().filter(|text| !text.is_empty());
         text.map(str::to_owned)
     };
-    match (status, text("id_token")) {
-        (StatusCode::OK, Some(id_token)) => Ok(Tokens {
-            id_token: id_token.into(),
-            access_token: text("access_token").map(Into::into),
+    let (id_token, access_token) = (text("id_token"), text("access_token"));
+    match (status, id_token.is_some() || access_token.is_some()) {
+        (StatusCode::OK, true) => Ok(Tokens {
+            id_token: id_token.map(Into::into),
+            access_token: access_token.map(Into::into),
+            refresh_token: text("refresh_token").map(Into::into),
         }),
         (status, _) if status.is_client_error() => {
             let error: String = text("error").unwrap_or_default().chars().take(80).collect();
@@ -76,13 +107,11 @@ pub(crate) async fn redeem(
     }
 }
 
-fn token_request(metadata: &ProviderMetadata, relation: &Relation, arrival: &Arrival<'_>) -> Request<Body> {
-    let mut fields = vec![
-        ("grant_type", "authorization_code"),
-        ("code", arrival.code),
-        ("redirect_uri", arrival.redirect_uri),
-        ("code_verifier", arrival.code_verifier),
-    ];
+fn token_request<'a>(
+    metadata: &ProviderMetadata,
+    relation: &'a Relation,
+    mut fields: Vec<(&'a str, &'a str)>,
+) -> Request<Body> {
     let secret = relation.secret.as_ref().map(ExposeSecret::expose_secret);
     let wanted = relation.authentication.unwrap_or(metadata.with_secret);
     let mut basic = None;

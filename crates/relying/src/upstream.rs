@@ -8,6 +8,7 @@ use net::Egress;
 use url::Url;
 
 use crate::github::GitHub;
+use crate::kept::{Came, Kept, Renewed};
 use crate::logout_token::{BadLogoutToken, LoggedOut};
 use crate::profile::Profile;
 use crate::provider::{Arrival, Departure, OpenIdProvider, ProviderError};
@@ -75,10 +76,40 @@ impl Upstream {
     }
 
     /// Redeems the code and says who came.
-    pub async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Profile, ProviderError> {
+    pub async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Came, ProviderError> {
         match self {
             Self::OpenId(provider) => provider.redeem(arrival, world.now()).await,
             Self::GitHub(github) => github.redeem(arrival, world).await,
+        }
+    }
+
+    /// Whether it is asked again about people who signed in there.
+    pub fn refreshes(&self) -> bool {
+        match self {
+            Self::OpenId(provider) => provider.relation.refresh,
+            Self::GitHub(github) => github.relation.refresh,
+        }
+    }
+
+    /// Asks again with what was kept. [`ProviderError::Code`] says that it does not count any more, and nothing else does.
+    pub async fn renew(&self, kept: &Kept, world: &World) -> Result<Renewed, ProviderError> {
+        match (self, kept) {
+            (Self::OpenId(provider), Kept::Refresh(token)) => provider.renew(token, world.now()).await,
+            (Self::OpenId(_), Kept::Access(_)) => Err(ProviderError::Code("no refresh token".to_owned())),
+            (Self::GitHub(github), kept) => github.renew(kept, world).await,
+        }
+    }
+
+    /// Who somebody is now, of whom it is known who they are there.
+    pub async fn look(
+        &self,
+        renewed: &Renewed,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Profile, ProviderError> {
+        match self {
+            Self::OpenId(provider) => provider.look(renewed, subject, now).await,
+            Self::GitHub(github) => github.look(renewed, subject).await,
         }
     }
 

@@ -24,7 +24,14 @@ fn verifier_and_nonce_are_of_one_browser_and_one_sign_in() {
 pub(crate) fn company(world: &World, store: &Arc<dyn Store>, recorder: &Recorder) -> Company {
     let identities = Identities::new(world.clone(), store, recorder.clone());
     let (store, recorder) = (Arc::clone(store), recorder.clone());
-    Company::new(world.clone(), store, identities, recorder, Arc::default())
+    let grants = ProviderGrants::new(
+        world.clone(),
+        Arc::clone(&store),
+        crate::factors::tests::sealer(world),
+        Tasks::new(),
+    );
+    let ways = (grants, Arc::default());
+    Company::new(world.clone(), store, identities, recorder, ways)
 }
 
 fn provider() -> Provider {
@@ -37,6 +44,7 @@ fn provider() -> Provider {
         scope: "openid".to_owned(),
         claims: ClaimNames::default(),
         hosted_domain: None,
+        refresh: false,
         parameters: Vec::new(),
         leeway: Duration::ZERO,
     };

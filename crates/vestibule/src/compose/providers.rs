@@ -121,6 +121,7 @@ fn openid(wanted: &Wanted, secret: Option<SecretString>, claims: ClaimNames) -> 
             .join(" "),
         claims,
         hosted_domain: wanted.hosted_domain.clone(),
+        refresh: wanted.refresh.unwrap_or_default(),
         parameters: wanted.authorization_parameters.clone().into_iter().collect(),
         leeway: wanted.leeway.0,
     }
@@ -134,6 +135,7 @@ fn github(wanted: &Wanted, secret: SecretString) -> Option<GitHubRelation> {
         secret,
         scope: wanted.scopes.clone().unwrap_or_default().join(" "),
         groups: asks_for_groups(wanted),
+        refresh: wanted.refresh.unwrap_or_default(),
     })
 }
 

@@ -114,7 +114,13 @@ pub struct Provider {
     /// Take all other groups of the provider too, with this before their names, as `corp:`.
     #[serde(default)]
     pub group_prefix: Option<String>,
-    /// How long somebody stays signed in at most who signed in here; `sessions` holds too.
+    /// Ask the provider again about people whenever a program of theirs is given tokens, with what it gives for that at a
+    /// sign-in: its refresh token, which lies sealed here. Whoever is gone there gets nothing more, and groups are as they are
+    /// there. `offline_access` is asked for where the provider's metadata names it. `false` if not given.
+    #[serde(default)]
+    pub refresh: Option<bool>,
+    /// How long somebody stays signed in at most who signed in here; `sessions` holds too. Programs too, where the provider is
+    /// not asked again: they send people to sign in once more.
     #[serde(default = "usual_lifetime")]
     pub lifetime: Span,
     /// How far its clock may differ; at most 5m.

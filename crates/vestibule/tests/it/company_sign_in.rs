@@ -7,6 +7,7 @@ mod linking;
 mod logging_out;
 mod losing;
 mod pages;
+mod refreshing;
 
 use std::time::Duration;
 

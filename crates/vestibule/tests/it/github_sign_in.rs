@@ -1,9 +1,13 @@
 //! Signing in at GitHub, which speaks no OpenID: who somebody is, is what its API says to a token of our own.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::rig::github::{GitHub, Person};
-use crate::rig::{Browser, Door, Reply};
+use crate::rig::{Browser, Door, Reply, Tokens, app};
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 const OPEN: &str = "accounts: create\ngroup_prefix: 'hub:'\ngroups: { acme/platform: developers }";
 
@@ -165,10 +169,7 @@ async fn trouble_is_told_from_refusal() {
     let mut browser = door.browser();
     let away = browser.leave("/sign-in", "hub").await;
     let back = hub.approve(&door, &away, 1);
-    let state = crate::rig::app::query_of(&back)["state"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let state = app::query_of(&back)["state"].as_str().unwrap().to_owned();
     // Somebody else's answer, by what it says of itself.
     let mixed = format!("{back}&iss=https%3A%2F%2Fevil.test");
     let reply = browser.get(&mixed).await;
@@ -206,4 +207,41 @@ async fn a_proof_of_when_is_nothing_that_github_gives() {
     let reply = browser.submit(&form).await;
     assert_eq!(reply.status, 502, "{}", browser.page);
     assert!(browser.page.contains("provider_answer"), "{}", browser.page);
+}
+
+/// GitHub is asked again with the token that it gave: who leaves an organization has lost it with the next refresh, and a token that was
+/// taken back is the end of the sign-in. Too many questions are nobody's end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn github_is_asked_again_at_each_refresh() {
+    let hub = GitHub::start().await;
+    for door in Door::each(hub.plan(OPEN)).await {
+        let engine = door.engine();
+        hub.person(1, octo());
+        let app = door.app().await;
+        let mut browser = door.browser();
+        let away = browser.leave(&app.authorize(&[]), "hub").await;
+        let reply = browser.get(&hub.approve(&door, &away, 1)).await;
+        browser.get(reply.location()).await;
+        let back = browser.answer("approve").await.location().to_owned();
+        let first = Tokens::of(&app.redeem(&app::code_of(&back)).await);
+        let mut moved = octo();
+        moved.organizations.clear();
+        hub.person(1, moved);
+        door.advance(MINUTE);
+        let second = Tokens::of(&app.refresh(&first.refresh).await);
+        assert_eq!(groups(&door, "octo+hub").await, ["developers"], "{engine}");
+        hub.is_slow_down(true);
+        door.advance(MINUTE);
+        let third = Tokens::of(&app.refresh(&second.refresh).await);
+        hub.is_slow_down(false);
+        hub.revoke();
+        door.advance(MINUTE);
+        let reply = app.refresh(&third.refresh).await;
+        assert_eq!(
+            (reply.status, &reply.json()["error"]),
+            (400, &json!("invalid_grant")),
+            "{engine}"
+        );
+        assert!(groups(&door, "octo+hub").await.is_empty(), "{engine}");
+    }
 }

@@ -93,6 +93,11 @@ impl GitHub {
         self.state.lock().unwrap().is_slow_down = is;
     }
 
+    /// Takes back every token.
+    pub(crate) fn revoke(&self) {
+        self.state.lock().unwrap().tokens.clear();
+    }
+
     /// Whether the app may not ask for addresses.
     pub(crate) fn hides_emails(&self, hides: bool) {
         self.state.lock().unwrap().hides_emails = hides;
