@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod claims;
+mod client_authentication;
 pub mod client_key;
 pub mod discovery;
 pub mod github;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use model::{ExposeSecret, SecretString, Timestamp};
+use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::{Egress, Operators};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -17,6 +17,7 @@ use tracing::warn;
 use url::Url;
 
 use crate::claims::ClaimNames;
+use crate::client_key::ClientKey;
 use crate::discovery;
 use crate::id_token::{BadIdToken, Expected, IdToken};
 use crate::kept::{Came, Kept, Renewed};
@@ -45,6 +46,8 @@ pub struct Relation {
     pub client_id: String,
     /// What we prove ourselves with.
     pub secret: Option<SecretString>,
+    /// Or the key, in place of a secret (`private_key_jwt`).
+    pub key: Option<Arc<ClientKey>>,
     /// How; as its metadata says if not given.
     pub authentication: Option<ClientAuthentication>,
     /// What is asked for, separated by spaces.
@@ -70,9 +73,11 @@ impl Relation {
                 .as_ref()
                 .map(|text| text.expose_secret().to_owned())
         };
+        let key = |relation: &Self| relation.key.as_ref().map(|key| key.public());
         self.issuer == other.issuer
             && self.client_id == other.client_id
             && secret(self) == secret(other)
+            && key(self) == key(other)
             && self.authentication == other.authentication
             && self.scope == other.scope
             && self.claims == other.claims
@@ -309,9 +314,10 @@ impl OpenIdProvider {
     }
 
     /// Redeems the code and says who came.
-    pub async fn redeem(&self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Came, ProviderError> {
+    pub async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Came, ProviderError> {
+        let now = world.now();
         let metadata = self.metadata(now).await?;
-        let tokens = token_request::redeem(&self.client, &metadata, &self.relation, arrival)
+        let tokens = token_request::redeem(&self.client, &metadata, &self.relation, arrival, world)
             .await
             .map_err(|error| match error {
                 TokenError::Refused(why) => ProviderError::Code(why),
@@ -332,13 +338,9 @@ impl OpenIdProvider {
     }
 
     /// Asks for tokens again (OpenID Connect Core section 12). Only a refusal of the grant itself is its end.
-    pub async fn renew(
-        &self,
-        refresh_token: &SecretString,
-        now: Timestamp,
-    ) -> Result<Renewed, ProviderError> {
-        let metadata = self.metadata(now).await?;
-        let asked = token_request::refresh(&self.client, &metadata, &self.relation, refresh_token);
+    pub async fn renew(&self, refresh_token: &SecretString, world: &World) -> Result<Renewed, ProviderError> {
+        let metadata = self.metadata(world.now()).await?;
+        let asked = token_request::refresh(&self.client, &metadata, &self.relation, refresh_token, world);
         let tokens = asked.await.map_err(|error| match error {
             TokenError::Refused(why) if why == "invalid_grant" => ProviderError::Code(why),
             other => ProviderError::Unavailable(other.to_string()),

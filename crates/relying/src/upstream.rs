@@ -78,7 +78,7 @@ impl Upstream {
     /// Redeems the code and says who came.
     pub async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Came, ProviderError> {
         match self {
-            Self::OpenId(provider) => provider.redeem(arrival, world.now()).await,
+            Self::OpenId(provider) => provider.redeem(arrival, world).await,
             Self::GitHub(github) => github.redeem(arrival, world).await,
         }
     }
@@ -94,7 +94,7 @@ impl Upstream {
     /// Asks again with what was kept. [`ProviderError::Code`] says that it does not count any more, and nothing else does.
     pub async fn renew(&self, kept: &Kept, world: &World) -> Result<Renewed, ProviderError> {
         match (self, kept) {
-            (Self::OpenId(provider), Kept::Refresh(token)) => provider.renew(token, world.now()).await,
+            (Self::OpenId(provider), Kept::Refresh(token)) => provider.renew(token, world).await,
             (Self::OpenId(_), Kept::Access(_)) => Err(ProviderError::Code("no refresh token".to_owned())),
             (Self::GitHub(github), kept) => github.renew(kept, world).await,
         }

@@ -40,6 +40,7 @@ fn provider() -> Provider {
         issuer: "http://127.0.0.1:9".to_owned(),
         client_id: "door".to_owned(),
         secret: None,
+        key: None,
         authentication: None,
         scope: "openid".to_owned(),
         claims: ClaimNames::default(),

@@ -9,7 +9,8 @@ use people::Provider;
 use people::ways::Rules;
 use relying::discovery::is_safe;
 use relying::{
-    ClaimNames, ClaimPath, ClientAuthentication, GitHub, GitHubRelation, OpenIdProvider, Relation, Upstream,
+    ClaimNames, ClaimPath, ClientAuthentication, ClientKey, GitHub, GitHubRelation, OpenIdProvider, Relation,
+    Upstream,
 };
 use url::Url;
 use vault::Template;
@@ -51,6 +52,7 @@ pub(super) fn provider(
     let _: Option<ServerName> = problems.take(format!("sign_in.providers.{name}"), name.parse());
     check(name, wanted, problems);
     let secret = secret(sources, name, wanted, problems);
+    let client_key = client_key(sources, name, wanted, problems);
     let claims = claims(name, wanted, problems);
     let proxy = wanted
         .proxy
@@ -74,7 +76,7 @@ pub(super) fn provider(
         |problems: &mut Problems| problems.take(format!("sign_in.providers.{name}"), Operators::new(&egress));
     let upstream = match wanted.kind.unwrap_or_default() {
         ProviderKind::OpenId => {
-            let relation = openid(wanted, secret, claims);
+            let relation = openid(wanted, (secret, client_key), claims);
             let is_same = |known: &&Arc<Upstream>| matches!(&***known, Upstream::OpenId(known) if known.relation.is_same(&relation));
             match known.filter(is_same) {
                 Some(known) => Arc::clone(known),
@@ -105,16 +107,21 @@ pub(super) fn provider(
     })
 }
 
-fn openid(wanted: &Wanted, secret: Option<SecretString>, claims: ClaimNames) -> Relation {
+fn openid(
+    wanted: &Wanted,
+    (secret, key): (Option<SecretString>, Option<Arc<ClientKey>>),
+    claims: ClaimNames,
+) -> Relation {
     let scopes = wanted.scopes.clone();
     Relation {
         issuer: wanted.issuer().to_owned(),
         client_id: wanted.client_id.clone(),
         secret,
+        key,
         authentication: wanted.authentication.map(|authentication| match authentication {
             Authentication::Basic => ClientAuthentication::Basic,
             Authentication::Post => ClientAuthentication::Post,
-            Authentication::None => ClientAuthentication::None,
+            Authentication::PrivateKeyJwt | Authentication::None => ClientAuthentication::None,
         }),
         scope: scopes
             .unwrap_or_else(|| SCOPES.map(str::to_owned).to_vec())
@@ -234,6 +241,17 @@ fn check(name: &str, wanted: &Wanted, problems: &mut Problems) {
         Some(Authentication::Basic | Authentication::Post) if !has_secret => {
             wrong("authentication", "needs a secret; give client_secret_file");
         }
+        Some(Authentication::PrivateKeyJwt) if wanted.client_key_file.is_none() => {
+            wrong("authentication", "needs a key; give client_key_file");
+        }
+        Some(Authentication::Basic | Authentication::Post | Authentication::None)
+            if wanted.client_key_file.is_some() =>
+        {
+            wrong(
+                "authentication",
+                "and client_key_file do not fit: a key proves itself by private_key_jwt",
+            );
+        }
         Some(Authentication::None) if has_secret => {
             wrong(
                 "authentication",
@@ -241,6 +259,9 @@ fn check(name: &str, wanted: &Wanted, problems: &mut Problems) {
             );
         }
         _ => {}
+    }
+    if has_secret && wanted.client_key_file.is_some() {
+        wrong("client_key_file", "and a secret exclude each other");
     }
     check_kind(name, wanted, has_secret, problems);
 }
@@ -323,6 +344,19 @@ fn secret(
             Some(text.to_owned().into())
         }
     }
+}
+
+fn client_key(
+    sources: &mut Sources<'_>,
+    name: &str,
+    wanted: &Wanted,
+    problems: &mut Problems,
+) -> Option<Arc<ClientKey>> {
+    let path = wanted.client_key_file.as_ref()?;
+    let key = format!("sign_in.providers.{name}.client_key_file");
+    let text = SecretString::from(problems.take(&key, sources.read(path))?);
+    let read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+    Some(Arc::new(read))
 }
 
 /// Groups that nobody wants to know are not looked for.

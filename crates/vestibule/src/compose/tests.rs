@@ -248,6 +248,8 @@ sign_in:
     gone: { issuer: https://g.example, client_id: door, client_secret_file: secret, lifetime: 0s, name: ' ' }
     nowhere: { client_id: door, hosted_domain: example, authorization_parameters: { state: x } }
     all: { preset: entra, issuer: https://login.microsoftonline.com/common/v2.0, client_id: door, api: https://a.example }
+    keyless: { issuer: https://k.example, client_id: door, authentication: private_key_jwt }
+    keyed: { issuer: https://l.example, client_id: door, client_key_file: none.pem, client_secret: a, authentication: post }
     hub: { preset: github, client_id: door, api: http://a.example, claims: { name: nick } }
 ",
     );
@@ -278,6 +280,9 @@ sign_in:
         "sign_in.providers.hub.api: must be an https URL",
         "sign_in.providers.hub.client_secret_file: is missing",
         "sign_in.providers.hub.kind: is github",
+        "sign_in.providers.keyless.authentication: needs a key",
+        "sign_in.providers.keyed.authentication: and client_key_file do not fit",
+        "sign_in.providers.keyed.client_key_file: and a secret exclude",
     ] {
         assert!(found.contains(wanted), "{wanted}\n---\n{found}");
     }

@@ -72,8 +72,12 @@ pub struct Provider {
     /// The secret as a template: `${env:NAME}` or `${file:/path}`.
     #[serde(default)]
     pub client_secret: Option<String>,
-    /// How the door proves itself at the token endpoint: `basic`, `post`, or `none`. If not given, as the provider's
-    /// metadata says.
+    /// A PEM file with the client's private key (PKCS#8: P-256, RSA or Ed25519), in place of a secret.
+    /// `vestibule key public FILE` prints its public half for the provider.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
+    /// How the door proves itself at the token endpoint: `basic`, `post`, `private_key_jwt`, or `none`. If not given, by the
+    /// key if there is one, else as the provider's metadata says.
     #[serde(default)]
     pub authentication: Option<Authentication>,
     /// What is asked for: `openid`, `profile` and `email` if not given. `openid` must be among it, but at GitHub.
@@ -163,6 +167,8 @@ pub enum Authentication {
     Basic,
     /// The secret in the form (`client_secret_post`).
     Post,
+    /// An assertion that the key signs (RFC 7523).
+    PrivateKeyJwt,
     /// PKCE alone.
     None,
 }

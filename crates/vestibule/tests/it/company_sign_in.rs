@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attacks;
+mod client_key;
 mod kinds;
 mod linking;
 mod logging_out;

@@ -8,6 +8,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keys::{Algorithm, SigningKey, jws, sha256};
 use serde_json::{Value, json};
 
+use super::accounts::ClientKeys;
 use super::foreign::Listener;
 use super::{Browser, Door, Plan, Reply, app};
 
@@ -51,6 +52,8 @@ struct State {
     /// Whom the last access token is for.
     last: Value,
     token_requests: Vec<String>,
+    /// With which keys the door has to prove itself, if it has no secret.
+    client_keys: Option<ClientKeys>,
     /// The one refresh token that counts for each person, by its number: each is replaced by the next one. Nothing if it
     /// gives none.
     grants: Option<HashMap<String, usize>>,
@@ -81,6 +84,7 @@ impl Provider {
             userinfo: Value::Null,
             last: Value::Null,
             token_requests: Vec::new(),
+            client_keys: None,
             grants: None,
             renewed: None,
         }));
@@ -175,6 +179,11 @@ impl Provider {
             all[name] = value.clone();
         }
         self.state.lock().unwrap().renewed = Some(all);
+    }
+
+    /// From now on the door has to prove itself with these keys.
+    pub(crate) fn knows_client_keys(&self, jwks: &Value) {
+        self.state.lock().unwrap().client_keys = Some(ClientKeys::new(jwks, &self.url));
     }
 
     /// From now on no ID token comes with a refresh.
@@ -276,7 +285,11 @@ impl State {
         let encoded = protocol::params::encode([("", SECRET)]);
         let basic = format!("door:{}", encoded.trim_start_matches('='));
         let basic = format!("authorization: Basic {}", BASE64.encode(basic.as_bytes()));
-        if !head.contains(&basic) && one("client_secret") != SECRET {
+        let is_client = match &mut self.client_keys {
+            Some(keys) => keys.is_client(&form, request),
+            None => head.contains(&basic) || one("client_secret") == SECRET,
+        };
+        if !is_client {
             return refused("invalid_client");
         }
         if one("grant_type") == "refresh_token" {
