@@ -111,6 +111,13 @@ LEVEL = Info
     await this.ask(owner, 'PUT', `/teams/${id}/members/${member}`);
   }
 
+  // Puts somebody into a team that is there.
+  async join(owner, organization, name, member) {
+    const teams = await this.ask(owner, 'GET', `/orgs/${organization}/teams`);
+    const { id } = teams.find((team) => team.name === name);
+    await this.ask(owner, 'PUT', `/teams/${id}/members/${member}`);
+  }
+
   // Takes somebody out of a team.
   async leave(owner, organization, name, member) {
     const teams = await this.ask(owner, 'GET', `/orgs/${organization}/teams`);

@@ -182,7 +182,8 @@ test('lists in the documents are those of the code', () => {
   assert.ok(restart.length > 5);
   assert.deepEqual(restart.filter((key) => !changing.includes(`\`${key}\``)), [], 'keys without a line');
 
-  for (const [folder, key, path] of [['providers', 'preset', 'docs/providers.md'], ['servers', 'recipe', 'docs/servers.md']]) {
+  const folders = [['providers', 'preset', 'docs/providers.md'], ['servers', 'recipe', 'docs/servers.md'], ['sign-in', 'preset', 'docs/sign-in.md']];
+  for (const [folder, key, path] of folders) {
     const presets = readdirSync(join(root, 'crates/vestibule/presets', folder)).map((name) => name.replace('.yaml', ''));
     assert.ok(presets.length > 5);
     const { text } = document(path);

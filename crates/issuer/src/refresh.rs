@@ -94,7 +94,7 @@ impl AuthorizationServer {
         ))
     }
 
-    /// Whoever came from a directory is asked about there, before anything is decided by what it said before. Somebody who is
+    /// Whoever came from a directory or a provider is asked about there, before anything is decided by what it said before. Somebody who is
     /// gone gets nothing more; while nobody answers, clients keep what they have. Asked before the transaction: what it changes
     /// is read again there.
     pub(crate) async fn still_upheld(
@@ -105,10 +105,10 @@ impl AuthorizationServer {
     ) -> Result<(), IssueError> {
         match self.readings.uphold(account, person).await {
             Ok(()) => Ok(()),
-            Err(NotUpheld::TurnedAway) => {
-                let why = "the company's directory does not let this person in any more";
-                self.note_refused_grant(client, Some(grant), why, person);
-                Err(refused(why))
+            Err(error @ (NotUpheld::TurnedAway | NotUpheld::Expired)) => {
+                let why = error.to_string();
+                self.note_refused_grant(client, Some(grant), &why, person);
+                Err(refused(&why))
             }
             Err(error) => Err(IssueError::Unavailable(error.to_string())),
         }

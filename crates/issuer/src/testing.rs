@@ -13,7 +13,9 @@ use keys::{Algorithm, MasterKey, MasterKeys, Sealer, sha256};
 use model::{AccountId, OpaqueToken, TokenKind, World};
 use net::Tasks;
 use net::strangers::{FetchError, Fetched};
-use people::{Company, Directory, Identities, Readings, SessionPolicy, Sessions, SignedIn, Ways, WaysIn};
+use people::{
+    Company, Directory, Identities, ProviderGrants, Readings, SessionPolicy, Sessions, SignedIn, Ways, WaysIn,
+};
 use policy::{AllowRule, Policies, ServerRules, Tools};
 use protocol::{Issuer, Origins, Params};
 use serde_json::{Value, json};
@@ -164,12 +166,18 @@ pub(crate) async fn house(database: &Database) -> House {
     let fetch: Arc<dyn Fetch> = Arc::<Web>::clone(&web);
     let ways = WaysIn::new(Ways::default());
     let identities = Identities::new(world.clone(), &store, recorder.clone());
+    let grants = ProviderGrants::new(
+        world.clone(),
+        Arc::clone(&store),
+        sealer.clone(),
+        net::Tasks::new(),
+    );
     let company = Company::new(
         world.clone(),
         Arc::clone(&store),
         identities,
         recorder.clone(),
-        Arc::clone(&ways),
+        (grants, Arc::clone(&ways)),
     );
     let readings = Readings::new(world.clone(), Arc::clone(&store), company, ways);
     let parts = Parts {

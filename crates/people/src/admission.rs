@@ -6,7 +6,7 @@
 
 use audit::{Person, What};
 use model::{AccountId, AccountStatus, Assurance, SessionId, Timestamp};
-use relying::Profile;
+use relying::{Came, Profile};
 use store::{AccountView, ByAddress, ForeignName, OtherWay, Proved, Regrouped, StoreError};
 
 use crate::company::{Company, CompanyError, Refusal};
@@ -15,17 +15,29 @@ use crate::sign_in::{Proof, ProvedThere};
 use crate::ways::{Provider, Source};
 
 impl Company {
-    /// Lets somebody in who proved at a provider, or to a directory, who they are.
+    /// Lets somebody in who proved at a provider who they are, and keeps what it can be asked again with.
     pub async fn admit(
         &self,
-        source: Source<'_>,
-        profile: &Profile,
+        provider: &Provider,
+        came: &Came,
         person: &Person,
     ) -> Result<Proof, CompanyError> {
-        self.admit_as_of(source, profile, self.world.now(), person).await
+        let (source, asked) = (provider.source(), self.world.now());
+        let proof = self.admit_as_of(source, &came.profile, asked, person).await?;
+        self.keep(provider, came, proof.account).await?;
+        Ok(proof)
     }
 
-    /// The same with what was said to whoever asked at that moment.
+    async fn keep(&self, provider: &Provider, came: &Came, account: AccountId) -> Result<(), StoreError> {
+        let Some(kept) = &came.kept else {
+            return Ok(());
+        };
+        let name = name(provider.source(), &came.profile);
+        self.grants.keep(name, account, kept).await
+    }
+
+    /// Lets somebody in who proved at a provider, or to a directory, who they are: by what was said to whoever asked at that
+    /// moment.
     pub(crate) async fn admit_as_of(
         &self,
         source: Source<'_>,
@@ -132,11 +144,11 @@ impl Company {
     pub async fn link(
         &self,
         provider: &Provider,
-        profile: &Profile,
+        came: &Came,
         account: &AccountView,
         person: &Person,
     ) -> Result<(), CompanyError> {
-        let source = provider.source();
+        let (source, profile) = (provider.source(), &came.profile);
         let name = name(source, profile);
         let id = account.id;
         let refuse = |why: Refusal| self.refused(source.name, Some(id), why.into(), person);
@@ -154,6 +166,7 @@ impl Company {
         }
         let now = self.world.now();
         self.regroup(source, id, &profile.groups, now, person).await?;
+        self.keep(provider, came, id).await?;
         Ok(())
     }
 

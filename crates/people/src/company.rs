@@ -13,12 +13,13 @@ use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
 use model::{AccountId, SessionId, World};
 use net::address::network_of;
-use relying::{Arrival, Departure, Profile, ProviderError};
+use relying::{Arrival, Came, Departure, ProviderError};
 use store::{NewSignIn, Store, StoreError, UnderWay};
 use thiserror::Error;
 
 use crate::identities::Identities;
 use crate::limits::Limit;
+use crate::provider_grants::ProviderGrants;
 use crate::ways::{Provider, Ways, WaysIn};
 
 /// The length of a `state`: 32 bytes in Base64.
@@ -124,6 +125,7 @@ pub struct Company {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) identities: Arc<Identities>,
     pub(crate) recorder: Recorder,
+    pub(crate) grants: Arc<ProviderGrants>,
     ways: Arc<WaysIn>,
     departures: Arc<Limit<String>>,
 }
@@ -135,7 +137,7 @@ impl Company {
         store: Arc<dyn Store>,
         identities: Arc<Identities>,
         recorder: Recorder,
-        ways: Arc<WaysIn>,
+        (grants, ways): (Arc<ProviderGrants>, Arc<WaysIn>),
     ) -> Self {
         Self {
             departures: Arc::new(Limit::new(world.clone(), DEPARTURES, PER)),
@@ -143,6 +145,7 @@ impl Company {
             store,
             identities,
             recorder,
+            grants,
             ways,
         }
     }
@@ -173,7 +176,7 @@ impl Company {
             language: leaving.language,
         };
         // Asked before anything is kept: where nobody answers, nobody leaves.
-        let url = provider.openid.authorization_url(&departure, now).await;
+        let url = provider.upstream.authorization_url(&departure, now).await;
         let url = url.map_err(|error| self.refused(&provider.name, None, error.into(), leaving.person))?;
         let sign_in = NewSignIn {
             state: sha256(state.as_bytes()),
@@ -219,7 +222,7 @@ impl Company {
         iss: Option<&str>,
         person: &Person,
     ) -> Result<(), CompanyError> {
-        let checked = provider.openid.check_issuer(iss, self.world.now()).await;
+        let checked = provider.upstream.check_issuer(iss, self.world.now()).await;
         checked.map_err(|error| self.refused(&provider.name, None, error.into(), person))
     }
 
@@ -230,7 +233,7 @@ impl Company {
         under_way: &UnderWay,
         back: &Back<'_>,
         person: &Person,
-    ) -> Result<Profile, CompanyError> {
+    ) -> Result<Came, CompanyError> {
         let bound = Bound::to(back.state, back.browser);
         let arrival = Arrival {
             redirect_uri: back.redirect_uri,
@@ -239,7 +242,7 @@ impl Company {
             nonce: &bound.nonce,
             max_age: under_way.max_age.map(|age| (age, under_way.begun_at)),
         };
-        let proved = provider.openid.redeem(&arrival, self.world.now()).await;
+        let proved = provider.upstream.redeem(&arrival, &self.world).await;
         proved.map_err(|error| self.refused(&provider.name, None, error.into(), person))
     }
 

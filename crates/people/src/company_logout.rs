@@ -36,7 +36,7 @@ impl Company {
         person: &Person,
     ) -> Result<usize, CompanyLogoutError> {
         let now = self.world.now();
-        let logged_out = provider.openid.logged_out(token, now).await?;
+        let logged_out = provider.upstream.logged_out(token, now).await?;
         let account = match logged_out.subject {
             Some(subject) => {
                 let name = ForeignName {
@@ -52,7 +52,7 @@ impl Company {
             provider: &provider.name,
             account,
             session: logged_out.sid.as_deref(),
-            until: logged_out.at + SECOND + provider.openid.relation.leeway,
+            until: logged_out.at + SECOND + provider.upstream.leeway(),
         };
         let ended = self.store.end_sessions_of_provider(&ended, now).await?;
         for &(session, account) in &ended {

@@ -8,8 +8,9 @@
 //!                            └ longer ago ────────────────▶ nobody knows: later, and never a no
 //! ```
 //!
-//! One question at a time for each account, outside of any transaction. Who can be asked is a case of [`Reader`]; a provider
-//! whose refresh tokens are kept would be another one.
+//! One question at a time for each account, outside of any transaction. Who can be asked is a case of [`Reader`]: a directory, or
+//! a provider with what it gave for that ([`provider_grants`](crate::provider_grants)). What a provider that cannot be asked
+//! said holds for its `lifetime`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +19,14 @@ use audit::Person;
 use ldap::DirectoryError;
 use model::{AccountId, World};
 use quick_cache::sync::Cache;
-use relying::Profile;
 use store::{Identity, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::company::Company;
 use crate::directory_password::profile;
-use crate::ways::{CompanyDirectory, Source, Ways, WaysIn};
+use crate::provider_grants::{Again, ProviderGrants};
+use crate::ways::{CompanyDirectory, Provider, Source, Ways, WaysIn};
 
 /// What was confirmed so short a time ago is not asked again.
 const FRESH: Duration = Duration::from_secs(10);
@@ -45,6 +46,8 @@ pub enum Seen {
     Gone,
     /// They are in none of the groups that are asked for.
     NotAMember,
+    /// There is nothing to ask with: what was said at their sign-in holds for a while.
+    Unasked,
     /// Nobody answers, and why.
     Silent(String),
 }
@@ -53,10 +56,13 @@ pub enum Seen {
 #[derive(Debug, Error)]
 pub enum NotUpheld {
     /// They may not come in any more.
-    #[error("the directory does not let this person in any more")]
+    #[error("the company's directory or provider does not let this person in any more")]
     TurnedAway,
+    /// Their sign-in at a provider that cannot be asked again is too old.
+    #[error("the sign-in at the company's provider is too old; sign in again")]
+    Expired,
     /// Nobody knows at this moment, and what was known is too old.
-    #[error("the directory does not answer: {0}")]
+    #[error("the company's directory or provider does not answer: {0}")]
     Silent(String),
     /// The database does not answer.
     #[error(transparent)]
@@ -67,27 +73,44 @@ pub enum NotUpheld {
 #[derive(Clone, Copy, Debug)]
 enum Reader<'a> {
     Directory(&'a CompanyDirectory),
+    Provider(&'a Provider),
 }
 
 impl<'a> Reader<'a> {
     fn of(ways: &'a Ways, issuer: &str) -> Option<Self> {
-        let found = ways.directories.iter().find(|known| known.issuer == issuer);
-        found.map(|directory| Self::Directory(directory))
+        let directory = ways.directories.iter().find(|known| known.issuer == issuer);
+        let provider = ways.providers.iter().find(|known| known.issuer() == issuer);
+        directory
+            .map(|directory| Self::Directory(directory))
+            .or_else(|| provider.map(|provider| Self::Provider(provider)))
     }
 
     fn source(self) -> Source<'a> {
         match self {
             Self::Directory(directory) => directory.source(),
+            Self::Provider(provider) => provider.source(),
         }
     }
 
-    /// Who that is now; `None` if they are not there any more.
-    async fn ask(self, subject: &str) -> Result<Option<Profile>, DirectoryError> {
+    /// Who that is now.
+    async fn ask(self, identity: &Identity, grants: &Arc<ProviderGrants>) -> Result<Again, StoreError> {
         match self {
-            Self::Directory(directory) => match directory.ldap.look_again(subject).await {
-                Ok(found) => Ok(found.map(|(entry, groups)| profile(entry, groups))),
-                Err(error) => Err(error),
-            },
+            Self::Directory(directory) => {
+                let found = directory.ldap.look_again(&identity.name.subject).await;
+                Ok(match found {
+                    Ok(Some((entry, groups))) => Again::Known(Box::new(profile(entry, groups))),
+                    Ok(None) => Again::Gone,
+                    Err(error) => Again::Silent {
+                        // An answer that cannot be read is about one person.
+                        is_down: matches!(error, DirectoryError::Unreachable(_)),
+                        why: error.to_string(),
+                    },
+                })
+            }
+            Self::Provider(provider) if provider.upstream.refreshes() => {
+                grants.ask(&provider.upstream, &identity.name).await
+            }
+            Self::Provider(_) => Ok(Again::Nothing),
         }
     }
 }
@@ -119,7 +142,8 @@ impl Readings {
 
     /// Whether anybody could be asked at all.
     pub fn can_ask(&self) -> bool {
-        !self.ways.now().directories.is_empty()
+        let ways = self.ways.now();
+        !(ways.directories.is_empty() && ways.providers.is_empty())
     }
 
     /// Everybody who can be asked about, or those of one account.
@@ -162,7 +186,7 @@ impl Readings {
         person: &Person,
     ) -> Result<(), NotUpheld> {
         // Whoever is in several places, as while one directory takes the place of another, is upheld by any of them.
-        let (mut is_upheld, mut is_turned_away, mut silent) = (false, false, None);
+        let (mut is_upheld, mut is_turned_away, mut is_expired, mut silent) = (false, false, false, None);
         for identity in &self.known(Some(account)).await? {
             // Somebody before us may have asked.
             if !is_due(identity) {
@@ -172,6 +196,8 @@ impl Readings {
             match self.read(identity, person).await? {
                 Seen::Confirmed => is_upheld = true,
                 Seen::Gone | Seen::NotAMember => is_turned_away = true,
+                Seen::Unasked if self.holds(identity) => is_upheld = true,
+                Seen::Unasked => is_expired = true,
                 Seen::Silent(why) => {
                     let now = self.world.now();
                     match identity.confirmed_at {
@@ -185,8 +211,26 @@ impl Readings {
             _ if is_upheld => Ok(()),
             Some(why) => Err(NotUpheld::Silent(why)),
             None if is_turned_away => Err(NotUpheld::TurnedAway),
+            // Whoever has a password here is no provider's to uphold.
+            None if is_expired && !self.has_password(account).await? => Err(NotUpheld::Expired),
             None => Ok(()),
         }
+    }
+
+    /// Whether what was said at a sign-in still holds.
+    fn holds(&self, identity: &Identity) -> bool {
+        let ways = self.ways.now();
+        let lifetime = Reader::of(&ways, &identity.name.issuer).map(|reader| reader.source().rules.lifetime);
+        let age = identity.confirmed_at.map(|at| self.world.now().since(at));
+        lifetime.is_none_or(|lifetime| age.is_some_and(|age| age < lifetime))
+    }
+
+    async fn has_password(&self, account: AccountId) -> Result<bool, StoreError> {
+        if !self.ways.now().passwords {
+            return Ok(false);
+        }
+        let account = self.store.account(account).await?;
+        Ok(account.is_some_and(|account| account.password_hash.is_some()))
     }
 
     /// Asks about somebody now, and keeps what is said.
@@ -204,26 +248,26 @@ impl Readings {
             return Ok(Seen::Silent("it did not answer a moment ago".to_owned()));
         }
         let (source, account, asked) = (reader.source(), identity.account, self.world.now());
-        let seen = match reader.ask(&identity.name.subject).await {
-            Ok(Some(profile)) if source.rules.is_member(&profile) => {
+        let seen = match reader.ask(identity, &self.company.grants).await? {
+            Again::Known(profile) if source.rules.is_member(&profile) => {
                 self.company
                     .regroup(source, account, &profile.groups, asked, person)
                     .await?;
                 return self.as_noted(identity, Seen::Confirmed).await;
             }
-            Ok(Some(_)) => Seen::NotAMember,
-            Ok(None) => Seen::Gone,
-            Err(error) => {
+            Again::Known(_) => Seen::NotAMember,
+            Again::Gone => Seen::Gone,
+            Again::Nothing => return Ok(Seen::Unasked),
+            Again::Silent { why, is_down } => {
                 tracing::warn!(
                     name = source.name,
-                    %error,
+                    why,
                     "nobody answers about people who are known"
                 );
-                // An answer that cannot be read is about one person.
-                if matches!(error, DirectoryError::Unreachable(_)) {
+                if is_down {
                     self.silent.insert(issuer.clone(), self.world.elapsed() + SILENT);
                 }
-                return Ok(Seen::Silent(error.to_string()));
+                return Ok(Seen::Silent(why));
             }
         };
         self.company

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use model::GroupName;
-use relying::{OpenIdProvider, Profile};
+use relying::{Profile, Upstream};
 
 /// Groups that are taken from a provider for one person.
 const MOST_GROUPS: usize = 500;
@@ -109,7 +109,7 @@ pub struct Provider {
     /// What people call it.
     pub title: String,
     /// How it is asked.
-    pub openid: Arc<OpenIdProvider>,
+    pub upstream: Arc<Upstream>,
     /// Whom it lets in.
     pub rules: Rules,
 }
@@ -117,7 +117,7 @@ pub struct Provider {
 impl Provider {
     /// Its identifier.
     pub fn issuer(&self) -> &str {
-        &self.openid.relation.issuer
+        self.upstream.issuer()
     }
 
     /// Who vouches for people there.

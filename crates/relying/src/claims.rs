@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 /// Groups of one token that are looked at.
-const MOST_GROUPS: usize = 1000;
+pub(crate) const MOST_GROUPS: usize = 1000;
 
 /// A claim: a name, or a JSON pointer (RFC 6901) into what nests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,12 @@ impl ClaimPath {
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether the claim was left out because it is too long for a token, and is to be asked for elsewhere (OpenID Connect
+    /// Core section 5.6.2), as Entra ID does with many groups.
+    pub(crate) fn is_elsewhere(&self, claims: &Value) -> bool {
+        self.of(claims).is_none() && claims["_claim_names"].get(&self.0).is_some()
     }
 
     /// Whether it is the claim of this name.

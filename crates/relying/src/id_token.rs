@@ -30,7 +30,8 @@ pub(crate) const LONGEST_SUBJECT: usize = 255;
 pub(crate) struct Expected<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client_id: &'a str,
-    pub(crate) nonce: &'a str,
+    /// That of the sign-in; one that is made anew later need not have one (section 12.2).
+    pub(crate) nonce: Option<&'a str>,
     pub(crate) access_token: Option<&'a str>,
     pub(crate) leeway: Duration,
     /// How old the proof may be, counted from when the browser left.
@@ -151,7 +152,9 @@ fn check_claims(
     if issued_at > now + expected.leeway {
         return Err(BadIdToken::NotYet);
     }
-    if !text("nonce").is_some_and(|nonce| same(nonce.as_bytes(), expected.nonce.as_bytes())) {
+    if let Some(wanted) = expected.nonce
+        && !text("nonce").is_some_and(|nonce| same(nonce.as_bytes(), wanted.as_bytes()))
+    {
         return Err(BadIdToken::Nonce);
     }
     if let Some(hash) = claims.get("at_hash") {

@@ -6,10 +6,13 @@
 
 pub mod access;
 pub mod claims;
+mod client_authentication;
 pub mod client_key;
 pub mod client_registration;
 pub mod discovery;
+pub mod github;
 pub mod id_token;
+pub mod kept;
 pub mod key_set;
 pub mod logout_token;
 pub mod metadata;
@@ -18,13 +21,17 @@ pub mod profile;
 pub mod provider;
 mod token_request;
 pub mod trusted;
+pub mod upstream;
 
 pub use access::ForeignAccess;
 pub use claims::{ClaimNames, ClaimPath};
 pub use client_key::ClientKey;
+pub use github::{GitHub, GitHubRelation};
+pub use kept::{Came, Kept, Renewed};
 pub use logout_token::{BadLogoutToken, LoggedOut};
 pub use metadata::{ClientAuthentication, ProviderMetadata};
 pub use oauth_client::OAuthClient;
 pub use profile::Profile;
 pub use provider::{Arrival, Departure, OpenIdProvider, ProviderError, Relation};
 pub use trusted::{BadForeignToken, Trust, TrustedIssuer};
+pub use upstream::Upstream;

@@ -6,6 +6,9 @@ use url::Url;
 
 use crate::discovery::{self, FetchError};
 
+/// The scope that a refresh token is asked for with (OpenID Connect Core section 11).
+pub(crate) const OFFLINE: &str = "offline_access";
+
 /// How a client proves itself at the token endpoint (OpenID Connect Core section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
@@ -30,6 +33,8 @@ pub struct ProviderMetadata {
     pub end_session_endpoint: Option<Url>,
     /// Whether every answer names its issuer (RFC 9207 section 3).
     pub names_issuer: bool,
+    /// Whether it knows the scope `offline_access` (OpenID Connect Core section 11).
+    pub offers_offline_access: bool,
     /// How a client with a secret proves itself if the configuration does not say.
     pub with_secret: ClientAuthentication,
 }
@@ -57,6 +62,9 @@ impl ProviderMetadata {
             userinfo_endpoint: endpoint("userinfo_endpoint").ok(),
             end_session_endpoint: endpoint("end_session_endpoint").ok(),
             names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
+            offers_offline_access: document["scopes_supported"]
+                .as_array()
+                .is_some_and(|scopes| scopes.iter().any(|scope| scope == OFFLINE)),
             with_secret: with_secret(&document["token_endpoint_auth_methods_supported"]),
         })
     }

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use http::{HeaderValue, Method, Request, StatusCode, header};
-use model::{ExposeSecret, SecretString, Timestamp, World};
-use net::{Body, Operators, body};
-use protocol::params;
+use http::{Request, StatusCode};
+use model::{SecretString, Timestamp, World};
+use net::{Body, Operators};
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
-use crate::client_key::{ASSERTION_TYPE, ClientKey};
+pub use crate::client_authentication::Authentication;
+use crate::client_authentication::Proving;
 use crate::discovery;
-use crate::token_request::{ask, credentials};
+use crate::token_request::ask;
 
 /// So long metadata is taken without asking again.
 const FRESH: Duration = Duration::from_hours(1);
@@ -79,19 +79,6 @@ impl Endpoints {
             methods: texts(&document["token_endpoint_auth_methods_supported"]),
         })
     }
-}
-
-/// How we prove ourselves at the token endpoint, and with what (OpenID Connect Core section 9).
-#[derive(Clone, Debug)]
-pub enum Authentication {
-    /// `none`: PKCE alone.
-    None,
-    /// `client_secret_basic`.
-    Basic(SecretString),
-    /// `client_secret_post`.
-    Post(SecretString),
-    /// `private_key_jwt`.
-    PrivateKeyJwt(Arc<ClientKey>),
 }
 
 /// Who we are at a provider.
@@ -314,47 +301,17 @@ impl OAuthClient {
         &'a self,
         identity: &'a Identity,
         url: &Url,
-        mut fields: Vec<(&'a str, &'a str)>,
-        (endpoints, world): (&Endpoints, &World),
+        fields: Vec<(&'a str, &'a str)>,
+        (endpoints, world): (&'a Endpoints, &World),
     ) -> Result<Request<Body>, ClientError> {
-        let Identity {
-            client_id,
-            authentication,
-        } = identity;
-        let assertion = match authentication {
-            Authentication::PrivateKeyJwt(key) => {
-                let assertion = key.assertion(client_id, self.audience(endpoints), world);
-                Some(assertion.map_err(|error| ClientError::Unavailable(error.to_string()))?)
-            }
-            _ => None,
+        let proving = Proving {
+            client_id: &identity.client_id,
+            authentication: &identity.authentication,
+            audience: self.audience(endpoints),
         };
-        let mut basic = None;
-        match authentication {
-            Authentication::Basic(secret) => basic = credentials(client_id, secret.expose_secret()),
-            Authentication::Post(secret) => {
-                fields.push(("client_id", client_id));
-                fields.push(("client_secret", secret.expose_secret()));
-            }
-            Authentication::None | Authentication::PrivateKeyJwt(_) => fields.push(("client_id", client_id)),
-        }
-        let mut all: Vec<(&str, &str)> = fields;
-        if let Some(assertion) = &assertion {
-            all.push(("client_assertion_type", ASSERTION_TYPE));
-            all.push(("client_assertion", assertion.expose_secret()));
-        }
-        let mut request = Request::new(body::full(params::encode(all)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = url.as_str().parse().unwrap_or_default();
-        let headers = request.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
-        headers.insert(header::USER_AGENT, HeaderValue::from_static("vestibule"));
-        if let Some(basic) = basic {
-            headers.insert(header::AUTHORIZATION, basic);
-        }
-        Ok(request)
+        proving
+            .request(url, fields, world)
+            .map_err(|error| ClientError::Unavailable(error.to_string()))
     }
 
     /// Whom an assertion is for: the issuer where it is known, so that nobody else can use it; else the token endpoint
@@ -415,6 +372,7 @@ fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::ExposeSecret as _;
     use serde_json::json;
 
     /// CC-111: each provider's way to refuse is understood, and only a refusal of the grant ends anything.

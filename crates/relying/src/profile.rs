@@ -93,7 +93,7 @@ impl Profile {
 }
 
 /// One `@` with something on both sides, and nothing that an address cannot have.
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || c.is_control();
     text.len() <= 254
         && !text.contains(odd)

@@ -8,19 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use model::{ExposeSecret, SecretString, Timestamp};
+use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::{Egress, Operators};
+use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tracing::warn;
 use url::Url;
 
 use crate::claims::ClaimNames;
+use crate::client_key::ClientKey;
 use crate::discovery;
 use crate::id_token::{BadIdToken, Expected, IdToken};
+use crate::kept::{Came, Kept, Renewed};
 use crate::key_set::{KeySet, Source};
 use crate::logout_token::{self, BadLogoutToken, LoggedOut};
-use crate::metadata::{ClientAuthentication, MetadataError, ProviderMetadata};
+use crate::metadata::{ClientAuthentication, MetadataError, OFFLINE, ProviderMetadata};
 use crate::profile::Profile;
 use crate::token_request::{self, TokenError};
 
@@ -43,12 +46,20 @@ pub struct Relation {
     pub client_id: String,
     /// What we prove ourselves with.
     pub secret: Option<SecretString>,
+    /// Or the key, in place of a secret (`private_key_jwt`).
+    pub key: Option<Arc<ClientKey>>,
     /// How; as its metadata says if not given.
     pub authentication: Option<ClientAuthentication>,
     /// What is asked for, separated by spaces.
     pub scope: String,
     /// Which claims say what.
     pub claims: ClaimNames,
+    /// The domain whose people alone may come, at a provider that says it in `hd` (Google).
+    pub hosted_domain: Option<String>,
+    /// Whether it is asked again about people later, with what it gives for that.
+    pub refresh: bool,
+    /// Further parameters of the authorization request.
+    pub parameters: Vec<(String, String)>,
     /// How far clocks may differ.
     pub leeway: Duration,
 }
@@ -62,12 +73,17 @@ impl Relation {
                 .as_ref()
                 .map(|text| text.expose_secret().to_owned())
         };
+        let key = |relation: &Self| relation.key.as_ref().map(|key| key.public());
         self.issuer == other.issuer
             && self.client_id == other.client_id
             && secret(self) == secret(other)
+            && key(self) == key(other)
             && self.authentication == other.authentication
             && self.scope == other.scope
             && self.claims == other.claims
+            && self.hosted_domain == other.hosted_domain
+            && self.refresh == other.refresh
+            && self.parameters == other.parameters
             && self.leeway == other.leeway
     }
 }
@@ -108,6 +124,14 @@ pub struct Arrival<'a> {
     pub max_age: Option<(Duration, Timestamp)>,
 }
 
+/// What a provider gave as a proof of who somebody is.
+struct Proof<'a> {
+    nonce: Option<&'a str>,
+    max_age: Option<(Duration, Timestamp)>,
+    id_token: Option<&'a SecretString>,
+    access_token: Option<&'a SecretString>,
+}
+
 /// Why nobody is let in.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ProviderError {
@@ -126,6 +150,14 @@ pub enum ProviderError {
     /// Userinfo is about somebody else (OpenID Connect Core section 5.3.2).
     #[error("the userinfo endpoint answered about somebody else")]
     Userinfo,
+    /// The account is of another organization, or of none.
+    #[error("the account is none of the organization's: `hd` is not {0}")]
+    HostedDomain(String),
+    /// The groups do not fit into a token, and nobody knows them.
+    #[error(
+        "the groups are left out of the token, as there are too many (_claim_names); let the provider send only groups that are assigned to the application"
+    )]
+    GroupsElsewhere,
 }
 
 /// A provider with what is known of it.
@@ -217,11 +249,16 @@ impl OpenIdProvider {
         let metadata = self.metadata(now).await?;
         let mut url = metadata.authorization_endpoint.clone();
         let max_age = departure.max_age.map(|age| age.as_secs().to_string());
+        let mut scope = self.relation.scope.clone();
+        let is_asked = scope.split(' ').any(|word| word == OFFLINE);
+        if self.relation.refresh && metadata.offers_offline_access && !is_asked {
+            scope = format!("{scope} {OFFLINE}");
+        }
         let always = [
             ("response_type", "code"),
             ("client_id", &self.relation.client_id),
             ("redirect_uri", departure.redirect_uri),
-            ("scope", &self.relation.scope),
+            ("scope", scope.as_str()),
             ("state", departure.state),
             ("nonce", departure.nonce),
             ("code_challenge", departure.code_challenge),
@@ -232,12 +269,18 @@ impl OpenIdProvider {
             ("prompt", departure.again.then_some("login")),
             ("max_age", max_age.as_deref()),
             ("login_hint", departure.login_hint),
+            // A hint alone: whoever is back has to have the claim.
+            ("hd", self.relation.hosted_domain.as_deref()),
         ];
         url.query_pairs_mut().extend_pairs(always).extend_pairs(
             sometimes
                 .into_iter()
                 .filter_map(|(name, value)| value.map(|value| (name, value))),
         );
+        // A proof anew is asked for by a `prompt` of its own.
+        let is_given = |(name, _): &&(String, String)| !(departure.again && name == "prompt");
+        let parameters = self.relation.parameters.iter().filter(is_given);
+        url.query_pairs_mut().extend_pairs(parameters);
         Ok(url)
     }
 
@@ -271,41 +314,133 @@ impl OpenIdProvider {
     }
 
     /// Redeems the code and says who came.
-    pub async fn redeem(&self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Profile, ProviderError> {
+    pub async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Came, ProviderError> {
+        let now = world.now();
         let metadata = self.metadata(now).await?;
-        let tokens = token_request::redeem(&self.client, &metadata, &self.relation, arrival)
+        let tokens = token_request::redeem(&self.client, &metadata, &self.relation, arrival, world)
             .await
             .map_err(|error| match error {
                 TokenError::Refused(why) => ProviderError::Code(why),
                 other => ProviderError::Unavailable(other.to_string()),
             })?;
+        let proof = Proof {
+            nonce: Some(arrival.nonce),
+            max_age: arrival.max_age,
+            id_token: tokens.id_token.as_ref(),
+            access_token: tokens.access_token.as_ref(),
+        };
+        let profile = self.who(&metadata, &proof, None, now).await?;
+        let refresh_token = tokens.refresh_token.filter(|_| self.relation.refresh);
+        Ok(Came {
+            profile,
+            kept: refresh_token.map(Kept::Refresh),
+        })
+    }
+
+    /// Asks for tokens again (OpenID Connect Core section 12). Only a refusal of the grant itself is its end.
+    pub async fn renew(&self, refresh_token: &SecretString, world: &World) -> Result<Renewed, ProviderError> {
+        let metadata = self.metadata(world.now()).await?;
+        let asked = token_request::refresh(&self.client, &metadata, &self.relation, refresh_token, world);
+        let tokens = asked.await.map_err(|error| match error {
+            TokenError::Refused(why) if why == "invalid_grant" => ProviderError::Code(why),
+            other => ProviderError::Unavailable(other.to_string()),
+        })?;
+        Ok(Renewed {
+            kept: tokens.refresh_token.map(Kept::Refresh),
+            access_token: tokens.access_token,
+            id_token: tokens.id_token,
+        })
+    }
+
+    /// Who that is now, of whom it is known who they are.
+    pub async fn look(
+        &self,
+        renewed: &Renewed,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Profile, ProviderError> {
+        let metadata = self.metadata(now).await?;
+        let proof = Proof {
+            nonce: None,
+            max_age: None,
+            id_token: renewed.id_token.as_ref(),
+            access_token: renewed.access_token.as_ref(),
+        };
+        self.who(&metadata, &proof, Some(subject), now).await
+    }
+
+    async fn who(
+        &self,
+        metadata: &ProviderMetadata,
+        proof: &Proof<'_>,
+        known: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Profile, ProviderError> {
+        let mut claims = match (proof.id_token, known) {
+            (Some(token), _) => self.claims(token, proof, now).await?,
+            (None, Some(subject)) => json!({ "sub": subject }),
+            (None, None) => return Err(BadIdToken::Malformed.into()),
+        };
+        if known.is_some_and(|subject| claims["sub"] != subject) {
+            return Err(ProviderError::Userinfo);
+        }
+        let lacks = proof.id_token.is_none() || Profile::lacks(&claims, &self.relation.claims);
+        match (&metadata.userinfo_endpoint, proof.access_token) {
+            // What a scope asks for is said at the userinfo endpoint, unless the provider says it at once (section 5.4).
+            (Some(url), Some(access)) if lacks => {
+                let more = token_request::userinfo(&self.client, url, access)
+                    .await
+                    .map_err(|error| ProviderError::Unavailable(error.to_string()))?;
+                if more["sub"] != claims["sub"] {
+                    return Err(ProviderError::Userinfo);
+                }
+                Profile::add(&mut claims, more);
+            }
+            _ if proof.id_token.is_none() => {
+                let why = "it gives neither an ID token nor userinfo when it is asked again";
+                return Err(ProviderError::Unavailable(why.to_owned()));
+            }
+            _ => {}
+        }
+        self.check_claims(&claims)?;
+        Ok(Profile::read(&claims, &self.relation.claims))
+    }
+
+    async fn claims(
+        &self,
+        token: &SecretString,
+        proof: &Proof<'_>,
+        now: Timestamp,
+    ) -> Result<Value, ProviderError> {
         let expected = Expected {
             issuer: &self.relation.issuer,
             client_id: &self.relation.client_id,
-            nonce: arrival.nonce,
-            access_token: tokens.access_token.as_ref().map(ExposeSecret::expose_secret),
+            nonce: proof.nonce,
+            access_token: proof.access_token.map(ExposeSecret::expose_secret),
             leeway: self.relation.leeway,
-            max_age: arrival.max_age,
+            max_age: proof.max_age,
         };
-        let token = IdToken::check(tokens.id_token.expose_secret(), &expected, &self.keys, now)
-            .await
-            .map_err(|error| match error {
-                BadIdToken::Unavailable => ProviderError::Unavailable(error.to_string()),
-                bad => ProviderError::IdToken(bad),
-            })?;
-        let mut claims = token.claims;
-        // What a scope asks for is said at the userinfo endpoint, unless the provider says it at once (section 5.4).
-        if let (Some(url), Some(access)) = (&metadata.userinfo_endpoint, &tokens.access_token)
-            && Profile::lacks(&claims, &self.relation.claims)
+        let checked = IdToken::check(token.expose_secret(), &expected, &self.keys, now).await;
+        checked.map(|token| token.claims).map_err(|error| match error {
+            BadIdToken::Unavailable => ProviderError::Unavailable(error.to_string()),
+            bad => ProviderError::IdToken(bad),
+        })
+    }
+
+    /// What has to be true of whoever came, beside the token.
+    fn check_claims(&self, claims: &Value) -> Result<(), ProviderError> {
+        if let Some(domain) = &self.relation.hosted_domain
+            && !claims["hd"]
+                .as_str()
+                .is_some_and(|said| said.eq_ignore_ascii_case(domain))
         {
-            let more = token_request::userinfo(&self.client, url, access)
-                .await
-                .map_err(|error| ProviderError::Unavailable(error.to_string()))?;
-            if more["sub"] != claims["sub"] {
-                return Err(ProviderError::Userinfo);
-            }
-            Profile::add(&mut claims, more);
+            return Err(ProviderError::HostedDomain(domain.clone()));
         }
-        Ok(Profile::read(&claims, &self.relation.claims))
+        // Taken for no groups at all, it would look as if everything had been taken away.
+        let groups = self.relation.claims.groups.as_ref();
+        if groups.is_some_and(|groups| groups.is_elsewhere(claims)) {
+            return Err(ProviderError::GroupsElsewhere);
+        }
+        Ok(())
     }
 }

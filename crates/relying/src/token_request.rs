@@ -1,17 +1,17 @@
 //! Redeeming a code (OAuth 2.1 section 4.1.3), and asking the userinfo endpoint (OpenID Connect Core section 5.3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::BASE64;
-use http::{HeaderValue, Method, Request, StatusCode, header};
-use model::{ExposeSecret, SecretString};
+use http::{HeaderValue, Request, StatusCode, header};
+use model::{ExposeSecret, SecretString, World};
 use net::operators::CallError;
 use net::{Body, Operators, body};
-use protocol::params;
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
+use crate::client_authentication::{Authentication, Proving};
 use crate::metadata::{ClientAuthentication, ProviderMetadata};
 use crate::provider::{Arrival, Relation};
 
@@ -22,9 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the token endpoint gave.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "they are the members of the answer")]
 pub(crate) struct Tokens {
-    pub(crate) id_token: SecretString,
+    pub(crate) id_token: Option<SecretString>,
     pub(crate) access_token: Option<SecretString>,
+    pub(crate) refresh_token: Option<SecretString>,
 }
 
 /// Why there are none.
@@ -53,17 +55,48 @@ pub(crate) async fn redeem(
     metadata: &ProviderMetadata,
     relation: &Relation,
     arrival: &Arrival<'_>,
+    world: &World,
 ) -> Result<Tokens, TokenError> {
-    let request = token_request(metadata, relation, arrival);
+    let fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", arrival.code),
+        ("redirect_uri", arrival.redirect_uri),
+        ("code_verifier", arrival.code_verifier),
+    ];
+    let tokens = tokens(client, token_request(metadata, relation, fields, world)?).await?;
+    if tokens.id_token.is_none() {
+        return Err(TokenError::Answer(StatusCode::OK));
+    }
+    Ok(tokens)
+}
+
+/// Redeems a refresh token (OpenID Connect Core section 12.1).
+pub(crate) async fn refresh(
+    client: &Operators,
+    metadata: &ProviderMetadata,
+    relation: &Relation,
+    refresh_token: &SecretString,
+    world: &World,
+) -> Result<Tokens, TokenError> {
+    let fields = vec![
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.expose_secret()),
+    ];
+    tokens(client, token_request(metadata, relation, fields, world)?).await
+}
+
+async fn tokens(client: &Operators, request: Request<Body>) -> Result<Tokens, TokenError> {
     let (status, answer) = ask(client, request).await?;
     let text = |member: &str| {
         let text = answer[member].as_str().filter(|text| !text.is_empty());
         text.map(str::to_owned)
     };
-    match (status, text("id_token")) {
-        (StatusCode::OK, Some(id_token)) => Ok(Tokens {
-            id_token: id_token.into(),
-            access_token: text("access_token").map(Into::into),
+    let (id_token, access_token) = (text("id_token"), text("access_token"));
+    match (status, id_token.is_some() || access_token.is_some()) {
+        (StatusCode::OK, true) => Ok(Tokens {
+            id_token: id_token.map(Into::into),
+            access_token: access_token.map(Into::into),
+            refresh_token: text("refresh_token").map(Into::into),
         }),
         (status, _) if status.is_client_error() => {
             let error: String = text("error").unwrap_or_default().chars().take(80).collect();
@@ -76,45 +109,27 @@ pub(crate) async fn redeem(
     }
 }
 
-fn token_request(metadata: &ProviderMetadata, relation: &Relation, arrival: &Arrival<'_>) -> Request<Body> {
-    let mut fields = vec![
-        ("grant_type", "authorization_code"),
-        ("code", arrival.code),
-        ("redirect_uri", arrival.redirect_uri),
-        ("code_verifier", arrival.code_verifier),
-    ];
-    let secret = relation.secret.as_ref().map(ExposeSecret::expose_secret);
+fn token_request(
+    metadata: &ProviderMetadata,
+    relation: &Relation,
+    fields: Vec<(&str, &str)>,
+    world: &World,
+) -> Result<Request<Body>, TokenError> {
     let wanted = relation.authentication.unwrap_or(metadata.with_secret);
-    let mut basic = None;
-    match (wanted, secret) {
-        (ClientAuthentication::Basic, Some(secret)) => basic = credentials(&relation.client_id, secret),
-        (ClientAuthentication::Post, Some(secret)) => {
-            fields.push(("client_id", &relation.client_id));
-            fields.push(("client_secret", secret));
-        }
-        (ClientAuthentication::None, _) | (_, None) => fields.push(("client_id", &relation.client_id)),
-    }
-    let mut request = Request::new(body::full(params::encode(fields)));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = metadata.token_endpoint.as_str().parse().unwrap_or_default();
-    let headers = request.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
-    if let Some(basic) = basic {
-        headers.insert(header::AUTHORIZATION, basic);
-    }
-    request
-}
-
-/// Both parts form-encoded, as RFC 6749 section 2.3.1 wants it.
-pub(crate) fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> {
-    let form = |text: &str| params::encode([("", text)]).trim_start_matches('=').to_owned();
-    let pair = format!("{}:{}", form(client_id), form(secret));
-    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair.as_bytes()))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    let authentication = match (&relation.key, wanted, &relation.secret) {
+        (Some(key), _, _) => Authentication::PrivateKeyJwt(Arc::clone(key)),
+        (None, ClientAuthentication::Basic, Some(secret)) => Authentication::Basic(secret.clone()),
+        (None, ClientAuthentication::Post, Some(secret)) => Authentication::Post(secret.clone()),
+        (None, ClientAuthentication::None, _) | (None, _, None) => Authentication::None,
+    };
+    let proving = Proving {
+        client_id: &relation.client_id,
+        authentication: &authentication,
+        // Nobody else can use it.
+        audience: &relation.issuer,
+    };
+    let request = proving.request(&metadata.token_endpoint, fields, world);
+    request.map_err(|error| TokenError::Client(error.to_string()))
 }
 
 /// What the userinfo endpoint says of whom an access token is for.
@@ -154,17 +169,4 @@ pub(crate) async fn ask(
     tokio::time::timeout(PATIENCE, answered)
         .await
         .unwrap_or(Err(TokenError::Slow))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_parts_of_the_credentials_are_form_encoded() {
-        let value = credentials("a b:c", "s+/%").unwrap();
-        let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
-        assert_eq!(BASE64.decode(encoded.as_bytes()).unwrap(), b"a+b%3Ac:s%2B%2F%25");
-        assert!(value.is_sensitive());
-    }
 }

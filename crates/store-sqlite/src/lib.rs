@@ -44,6 +44,8 @@ mod leases;
 mod old_tokens;
 #[path = "../../store/engine/passkeys.rs"]
 mod passkeys;
+#[path = "../../store/engine/provider_grants.rs"]
+mod provider_grants;
 #[path = "../../store/engine/recovery_codes.rs"]
 mod recovery_codes;
 #[path = "../../store/engine/refresh_tokens.rs"]

@@ -33,6 +33,7 @@ pub mod invitations;
 pub mod leases;
 pub mod old_tokens;
 pub mod passkeys;
+pub mod provider_grants;
 pub mod recovery_codes;
 pub mod refresh_tokens;
 pub mod service_tokens;
@@ -70,6 +71,7 @@ pub use invitations::{Invitation, Invitations, NewInvitation};
 pub use leases::Leases;
 pub use old_tokens::{OldTokenUses, OldTokens};
 pub use passkeys::{Passkey, Passkeys};
+pub use provider_grants::{ProviderGrant, ProviderGrants};
 pub use recovery_codes::RecoveryCodes;
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
 pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};
@@ -105,6 +107,7 @@ pub trait Store:
     + Leases
     + OldTokens
     + Passkeys
+    + ProviderGrants
     + RecoveryCodes
     + RefreshTokens
     + RevokedTokens

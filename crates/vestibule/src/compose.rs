@@ -26,6 +26,7 @@ mod directories;
 mod issuers;
 mod legacy;
 mod policies;
+mod providers;
 mod quotas;
 mod servers;
 mod ways;

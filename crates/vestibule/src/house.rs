@@ -16,7 +16,8 @@ use model::World;
 use net::strangers::FetchRules;
 use net::{Strangers, Tasks};
 use people::{
-    Accounts, Company, Directory, Identities, Passwords, Readings, SessionPolicy, Sessions, SignIn, WaysIn,
+    Accounts, Company, Directory, Identities, Passwords, ProviderGrants, Readings, SessionPolicy, Sessions,
+    SignIn, WaysIn,
 };
 use store::{ConnectionUse, Store};
 use thiserror::Error;
@@ -119,6 +120,7 @@ impl Foundation {
             Signer::reseal(&*store, &sealer).await?;
             people::totp::reseal(&*store, &sealer).await?;
             Connections::reseal(&*store, &sealer).await?;
+            ProviderGrants::reseal(&*store, &sealer).await?;
         }
         let (recorder, recording): (Recorder, Recording) = Recorder::open(Opening {
             world: world.clone(),
@@ -285,12 +287,18 @@ impl House {
             verifier.uses(),
         ));
         let ways = WaysIn::new(snapshot.ways);
+        let grants = ProviderGrants::new(
+            world.clone(),
+            Arc::clone(store),
+            foundation.sealer.clone(),
+            tasks.clone(),
+        );
         let company = Company::new(
             world.clone(),
             Arc::clone(store),
             Arc::clone(&identities),
             foundation.recorder.clone(),
-            Arc::clone(&ways),
+            (grants, Arc::clone(&ways)),
         );
         let readings = Readings::new(
             world.clone(),

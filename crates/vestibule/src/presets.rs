@@ -4,6 +4,7 @@
 //! ```text
 //! presets/providers/NAME.yaml   the keys of a connector                       preset: NAME
 //! presets/servers/NAME.yaml     the keys of `credential` of a server          recipe: NAME
+//! presets/sign-in/NAME.yaml     the keys of a provider of `sign_in`           preset: NAME
 //! ```
 //!
 //! A file begins with a comment of what it is for; `{host}` stands for where the provider is. Whatever the operator writes
@@ -19,7 +20,7 @@ use url::Url;
 
 mod list;
 
-use list::{PROVIDERS, SERVERS};
+use list::{PROVIDERS, SERVERS, SIGN_IN};
 
 /// What is put in place of it.
 const HOST: &str = "{host}";
@@ -31,17 +32,28 @@ pub enum Kind {
     Provider,
     /// What is shown to a server: named in `recipe`.
     Server,
+    /// A provider at which people sign in: named in `preset`.
+    SignIn,
 }
 
 impl Kind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Provider, Self::Server];
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Provider, Self::Server, Self::SignIn];
 
     /// The key that names one.
     pub const fn key(self) -> &'static str {
         match self {
-            Self::Provider => "preset",
+            Self::Provider | Self::SignIn => "preset",
             Self::Server => "recipe",
+        }
+    }
+
+    /// Where in the configuration.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Provider => "connectors",
+            Self::Server => "servers",
+            Self::SignIn => "sign_in.providers",
         }
     }
 
@@ -50,6 +62,7 @@ impl Kind {
         let files = match self {
             Self::Provider => PROVIDERS,
             Self::Server => SERVERS,
+            Self::SignIn => SIGN_IN,
         };
         files.iter().map(move |(name, text)| Preset {
             kind: self,
@@ -189,14 +202,16 @@ impl Preset {
     /// By the very types of the configuration.
     fn read(&self, host: Option<&Host>) -> Result<Value, String> {
         let text = self.text(host);
-        let read = match self.kind {
-            Kind::Provider => {
-                serde_saphyr::from_str::<crate::config::Connector>(&text).map(serde_json::to_value)
-            }
-            Kind::Server => {
-                serde_saphyr::from_str::<crate::config::server::Credential>(&text).map(serde_json::to_value)
-            }
-        };
+        let read =
+            match self.kind {
+                Kind::Provider => {
+                    serde_saphyr::from_str::<crate::config::Connector>(&text).map(serde_json::to_value)
+                }
+                Kind::Server => serde_saphyr::from_str::<crate::config::server::Credential>(&text)
+                    .map(serde_json::to_value),
+                Kind::SignIn => serde_saphyr::from_str::<crate::config::sign_in::Provider>(&text)
+                    .map(serde_json::to_value),
+            };
         let read = read.map_err(|error| error.to_string())?;
         read.map_err(|error| error.to_string())
     }
@@ -216,16 +231,17 @@ pub struct Misplaced {
 /// # Errors
 /// A preset that is not there, or lacks its host.
 pub fn lay_under(config: &mut Value) -> Result<(), Misplaced> {
-    let below = [
-        ("connectors", None, Kind::Provider),
-        ("servers", Some("credential"), Kind::Server),
-    ];
-    for (section, member, kind) in below {
-        for (name, entry) in config[section].as_object_mut().into_iter().flatten() {
-            let (mut path, mut said) = (vec![section.to_owned(), name.clone()], entry);
-            if let Some(member) = member {
-                path.push(member.to_owned());
-                said = &mut said[member];
+    for kind in Kind::ALL {
+        let section: Vec<_> = kind.section().split('.').map(str::to_owned).collect();
+        let entries = section
+            .iter()
+            .fold(&mut *config, |config, name| &mut config[name.as_str()]);
+        for (name, entry) in entries.as_object_mut().into_iter().flatten() {
+            let (mut path, mut said) = (section.clone(), entry);
+            path.push(name.clone());
+            if kind == Kind::Server {
+                path.push("credential".to_owned());
+                said = &mut said["credential"];
             }
             let Value::Object(said) = said else { continue };
             fill(said, kind).map_err(|(key, error)| {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use model::SessionId;
 use people::{Provider, SignedIn};
-use relying::Profile;
+use relying::Came;
 use store::StoreError;
 
 use crate::account::{self, Notice};
@@ -82,7 +82,7 @@ pub(crate) async fn linked(
     browser: &Browser,
     provider: &Provider,
     session: SessionId,
-    profile: &Profile,
+    came: &Came,
     from: &From,
 ) -> Response {
     // Whoever signed in meanwhile in this browser is not who wanted it.
@@ -94,11 +94,11 @@ pub(crate) async fn linked(
     let linked = web
         .parts
         .company
-        .link(provider, profile, &signed_in.account, &person)
+        .link(provider, came, &signed_in.account, &person)
         .await;
     match linked {
         Ok(()) => see_other("/account"),
-        Err(error) => failed(web, locale, provider, "/account", &error, Some(profile)),
+        Err(error) => failed(web, locale, provider, "/account", &error, Some(&came.profile)),
     }
 }
 

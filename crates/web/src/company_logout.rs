@@ -54,7 +54,7 @@ pub async fn back_channel(
 pub(crate) async fn there(web: &Web, locale: Locale, signed_in: &SignedIn) -> Option<(String, String)> {
     let ways = web.parts.company.ways();
     let provider = ways.provider(signed_in.session.proved.provider.as_deref()?)?;
-    let url = provider.openid.sign_out_url(web.parts.world.now()).await?;
+    let url = provider.upstream.sign_out_url(web.parts.world.now()).await?;
     Some((
         url.into(),
         locale.t1("signed-out-there", "provider", &provider.title),

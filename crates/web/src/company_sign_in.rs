@@ -14,7 +14,7 @@ use model::SessionId;
 use people::company::{Back, Leaving};
 use people::{CompanyError, Provider, Refusal, SignInError};
 use protocol::Params;
-use relying::{Profile, ProviderError};
+use relying::{Came, ProviderError};
 use store::UnderWay;
 
 use crate::company_links;
@@ -154,7 +154,7 @@ pub async fn callback(
         return no_answer(&web, locale, &browser, provider, &under_way, error).await;
     }
     match company.prove(provider, &under_way, &back, person).await {
-        Ok(profile) => arrived(&web, locale, &browser, provider, &under_way, &profile, &from).await,
+        Ok(came) => arrived(&web, locale, &browser, provider, &under_way, &came, &from).await,
         Err(error) => failed(&web, locale, provider, &again, &error, None),
     }
 }
@@ -195,16 +195,16 @@ async fn arrived(
     browser: &Browser,
     provider: &Provider,
     under_way: &UnderWay,
-    profile: &Profile,
+    came: &Came,
     from: &From,
 ) -> Response {
     let again = again(under_way);
     if let Some(session) = under_way.session {
-        return company_links::linked(web, locale, browser, provider, session, profile, from).await;
+        return company_links::linked(web, locale, browser, provider, session, came, from).await;
     }
-    match begin(web, browser, provider, under_way, profile, from).await {
+    match begin(web, browser, provider, under_way, came, from).await {
         Ok(response) => response,
-        Err(error) => failed(web, locale, provider, &again, &error, Some(profile)),
+        Err(error) => failed(web, locale, provider, &again, &error, Some(&came.profile)),
     }
 }
 
@@ -213,15 +213,11 @@ async fn begin(
     browser: &Browser,
     provider: &Provider,
     under_way: &UnderWay,
-    profile: &Profile,
+    came: &Came,
     from: &From,
 ) -> Result<Response, CompanyError> {
     let person: &Person = &from.0;
-    let proof = web
-        .parts
-        .company
-        .admit(provider.source(), profile, person)
-        .await?;
+    let proof = web.parts.company.admit(provider, came, person).await?;
     let before = browser.signed_in(web).await;
     let onward = (Onward::named(&under_way.onward), under_way.query.as_str());
     match go_on(web, from, browser, before.as_ref(), proof, onward).await {

@@ -63,6 +63,9 @@ pub(crate) fn failed(
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
             response
         }
+        CompanyError::Provider(ProviderError::HostedDomain(_)) => {
+            refused(web, locale, title, Refusal::Domain, None)
+        }
         CompanyError::Provider(error) => {
             tracing::warn!(provider = provider.name, %error, "a provider's answer does not count");
             let message = Message {

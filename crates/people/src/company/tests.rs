@@ -3,7 +3,7 @@
 use super::*;
 use crate::ways::tests::rules;
 use net::{Egress, Operators, Tasks};
-use relying::{ClaimNames, OpenIdProvider, Relation};
+use relying::{ClaimNames, OpenIdProvider, Relation, Upstream};
 use uuid::Uuid;
 
 #[test]
@@ -24,7 +24,14 @@ fn verifier_and_nonce_are_of_one_browser_and_one_sign_in() {
 pub(crate) fn company(world: &World, store: &Arc<dyn Store>, recorder: &Recorder) -> Company {
     let identities = Identities::new(world.clone(), store, recorder.clone());
     let (store, recorder) = (Arc::clone(store), recorder.clone());
-    Company::new(world.clone(), store, identities, recorder, Arc::default())
+    let grants = ProviderGrants::new(
+        world.clone(),
+        Arc::clone(&store),
+        crate::factors::tests::sealer(world),
+        Tasks::new(),
+    );
+    let ways = (grants, Arc::default());
+    Company::new(world.clone(), store, identities, recorder, ways)
 }
 
 fn provider() -> Provider {
@@ -33,16 +40,24 @@ fn provider() -> Provider {
         issuer: "http://127.0.0.1:9".to_owned(),
         client_id: "door".to_owned(),
         secret: None,
+        key: None,
         authentication: None,
         scope: "openid".to_owned(),
         claims: ClaimNames::default(),
+        hosted_domain: None,
+        refresh: false,
+        parameters: Vec::new(),
         leeway: Duration::ZERO,
     };
     let client = Operators::new(&Egress::default()).unwrap();
     Provider {
         name: "corp".to_owned(),
         title: "Corp".to_owned(),
-        openid: Arc::new(OpenIdProvider::new(relation, Egress::default(), client)),
+        upstream: Arc::new(Upstream::OpenId(Box::new(OpenIdProvider::new(
+            relation,
+            Egress::default(),
+            client,
+        )))),
         rules: rules(),
     }
 }

@@ -13,7 +13,7 @@ fn expected() -> Expected<'static> {
     Expected {
         issuer: ISSUER,
         client_id: "door",
-        nonce: "n-1",
+        nonce: Some("n-1"),
         access_token: Some("access"),
         leeway: Duration::from_secs(30),
         max_age: None,

@@ -242,8 +242,8 @@ fn is_secret_by_name(header: &str) -> bool {
 async fn providers(snapshot: &Snapshot, world: &World, findings: &mut Findings) {
     for provider in &snapshot.ways.providers {
         let key = format!("sign_in.providers.{}", provider.name);
-        match provider.openid.metadata(world.now()).await {
-            Ok(_) => findings.good(key, format_args!("{} answers", provider.issuer())),
+        match provider.upstream.examine(world.now()).await {
+            Ok(()) => findings.good(key, format_args!("{} answers", provider.issuer())),
             Err(error) => findings.problem(key, error),
         }
     }

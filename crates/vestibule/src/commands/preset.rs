@@ -10,7 +10,8 @@ use crate::presets::{Host, Kind, Preset};
 /// The subcommands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum PresetCommand {
-    /// All of them: of providers, for `preset` of a connector, and of MCP servers, for `recipe` of a server's credential
+    /// All of them: of providers, for `preset` of a connector; of MCP servers, for `recipe` of a server's credential; and of
+    /// providers at which people sign in, for `preset` there
     List,
     /// Print one as YAML to be put into the configuration and changed
     Show {
@@ -49,12 +50,17 @@ impl PresetCommand {
 fn list() -> Answer {
     let all = Kind::ALL.into_iter().flat_map(Kind::presets);
     let rows = all.map(|preset| row(&preset)).collect();
-    Answer::list(["name", "key", "host", "about"], rows, "there are none")
+    Answer::list(
+        ["name", "section", "key", "host", "about"],
+        rows,
+        "there are none",
+    )
 }
 
 fn row(preset: &Preset) -> serde_json::Value {
     json!({
         "name": preset.name,
+        "section": preset.kind.section(),
         "key": preset.kind.key(),
         "host": preset.needs_host(),
         "about": preset.about(),
@@ -80,6 +86,7 @@ fn text(preset: &Preset, host: Option<&Host>) -> String {
     let (head, depth) = match preset.kind {
         Kind::Provider => (format!("connectors:\n  {}:\n", preset.name), 4),
         Kind::Server => (format!("servers:\n  {}:\n    credential:\n", preset.name), 6),
+        Kind::SignIn => (format!("sign_in:\n  providers:\n    {}:\n", preset.name), 6),
     };
     let indent = " ".repeat(depth);
     let body = preset.text(host);
@@ -114,6 +121,7 @@ mod tests {
             let is_there = match preset.kind {
                 Kind::Provider => config.connectors.contains_key(preset.name),
                 Kind::Server => !config.servers[preset.name].credential.headers.is_empty(),
+                Kind::SignIn => config.sign_in.providers.contains_key(preset.name),
             };
             assert!(is_there && !shown.contains("{host}"), "{shown}");
         }

@@ -224,13 +224,13 @@ fn identity(
                     format_args!("there is no provider called {name} in `sign_in.providers`"),
                 );
             }
-            provider.map(|provider| Match::Subject(provider.issuer.clone()))
+            provider.map(|provider| Match::Subject(provider.issuer().to_owned()))
         }
         (connector::Match::Username, Some(name)) => {
             let provider = sign_in
                 .providers
                 .get(name)
-                .map(|provider| provider.issuer.clone());
+                .map(|provider| provider.issuer().to_owned());
             let directory = sign_in.directories.contains_key(name);
             let issuer = provider.or_else(|| directory.then(|| CompanyDirectory::issuer_of(name)));
             if issuer.is_none() {

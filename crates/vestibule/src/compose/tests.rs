@@ -246,6 +246,11 @@ sign_in:
     torn: { issuer: https://e.example, client_id: door, client_secret: a, client_secret_file: b, group_prefix: 'a' }
     unset: { issuer: https://f.example, client_id: door, client_secret: '${env:NOWHERE}', claims: { groups: '' } }
     gone: { issuer: https://g.example, client_id: door, client_secret_file: secret, lifetime: 0s, name: ' ' }
+    nowhere: { client_id: door, hosted_domain: example, authorization_parameters: { state: x } }
+    all: { preset: entra, issuer: https://login.microsoftonline.com/common/v2.0, client_id: door, api: https://a.example }
+    keyless: { issuer: https://k.example, client_id: door, authentication: private_key_jwt }
+    keyed: { issuer: https://l.example, client_id: door, client_key_file: none.pem, client_secret: a, authentication: post }
+    hub: { preset: github, client_id: door, api: http://a.example, claims: { name: nick } }
 ",
     );
     for wanted in [
@@ -267,6 +272,17 @@ sign_in:
         "sign_in.providers.gone.client_secret_file: /nonexistent/secret",
         "sign_in.providers.gone.lifetime: must be longer",
         "sign_in.providers.gone.name: is empty",
+        "sign_in.providers.nowhere.issuer: is missing",
+        "sign_in.providers.nowhere.hosted_domain: must be a domain",
+        "sign_in.providers.nowhere.authorization_parameters: state is this door's own",
+        "sign_in.providers.all.issuer: is that of all tenants",
+        "sign_in.providers.all.api: is GitHub's alone",
+        "sign_in.providers.hub.api: must be an https URL",
+        "sign_in.providers.hub.client_secret_file: is missing",
+        "sign_in.providers.hub.kind: is github",
+        "sign_in.providers.keyless.authentication: needs a key",
+        "sign_in.providers.keyed.authentication: and client_key_file do not fit",
+        "sign_in.providers.keyed.client_key_file: and a secret exclude",
     ] {
         assert!(found.contains(wanted), "{wanted}\n---\n{found}");
     }

@@ -19,8 +19,8 @@ pub struct SignIn {
     /// Whether passwords of local accounts let people in. With `false` the providers and directories are the only way in,
     /// and one-time links set none.
     pub passwords: bool,
-    /// OpenID Connect providers at which people can sign in, by a name of your own (`a-z`, `0-9`, `-`). It is a part of
-    /// the redirect URI to register there: `PUBLIC_URL/sign-in/callback/NAME`.
+    /// Providers at which people can sign in, by a name of your own (`a-z`, `0-9`, `-`). It is a part of the redirect URI
+    /// to register there: `PUBLIC_URL/sign-in/callback/NAME`.
     pub providers: BTreeMap<String, Provider>,
     /// Directories (LDAP, Active Directory) whose people sign in with their name and password there, by a name of your own
     /// (`a-z`, `0-9`, `-`). Keep it: who somebody is here hangs on it.
@@ -37,17 +37,33 @@ impl Default for SignIn {
     }
 }
 
-/// An OpenID Connect provider at which people sign in.
+/// A provider at which people sign in: one that speaks OpenID Connect, or GitHub.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
+    /// A provider that is known, by its name in `vestibule preset list`: whatever is not said here is taken from there.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// Where the provider is, for a preset that has it in its addresses: `git.example.com`, with a port or a path where it
+    /// has one.
+    #[serde(default)]
+    pub host: Option<String>,
     /// What people call it; stands on its button. The name in this file if not given.
     #[serde(default)]
     pub name: Option<String>,
+    /// What it speaks: `openid` if not given, or `github`.
+    #[serde(default)]
+    pub kind: Option<ProviderKind>,
     /// Its identifier, byte for byte what its metadata and its tokens say. Everything else is found from there
-    /// (OpenID Connect Discovery).
-    pub issuer: String,
-    /// What it calls this door.
+    /// (OpenID Connect Discovery). Required, unless a preset has it.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Where the API is, at GitHub: `https://api.github.com`, or `https://HOST/api/v3`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub api: Option<Url>,
+    /// What it calls this door. Required.
+    #[serde(default)]
     pub client_id: String,
     /// A file with the client's secret. Without one, and without `client_secret`, the door is a public client there and
     /// proves itself by PKCE alone, which it always uses.
@@ -56,13 +72,24 @@ pub struct Provider {
     /// The secret as a template: `${env:NAME}` or `${file:/path}`.
     #[serde(default)]
     pub client_secret: Option<String>,
-    /// How the door proves itself at the token endpoint: `basic`, `post`, or `none`. If not given, as the provider's
-    /// metadata says.
+    /// A PEM file with the client's private key (PKCS#8: P-256, RSA or Ed25519), in place of a secret.
+    /// `vestibule key public FILE` prints its public half for the provider.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
+    /// How the door proves itself at the token endpoint: `basic`, `post`, `private_key_jwt`, or `none`. If not given, by the
+    /// key if there is one, else as the provider's metadata says.
     #[serde(default)]
     pub authentication: Option<Authentication>,
-    /// What is asked for. `openid` must be among it.
-    #[serde(default = "usual_scopes")]
-    pub scopes: Vec<String>,
+    /// What is asked for: `openid`, `profile` and `email` if not given. `openid` must be among it, but at GitHub.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// Further parameters of the authorization request.
+    #[serde(default)]
+    pub authorization_parameters: BTreeMap<String, String>,
+    /// The domain of your organization at Google: the provider is told, and nobody gets in whose account is of another one
+    /// or of none (`hd`).
+    #[serde(default)]
+    pub hosted_domain: Option<String>,
     /// Which claims say what.
     #[serde(default)]
     pub claims: ProviderClaims,
@@ -91,7 +118,13 @@ pub struct Provider {
     /// Take all other groups of the provider too, with this before their names, as `corp:`.
     #[serde(default)]
     pub group_prefix: Option<String>,
-    /// How long somebody stays signed in at most who signed in here; `sessions` holds too.
+    /// Ask the provider again about people whenever a program of theirs is given tokens, with what it gives for that at a
+    /// sign-in: its refresh token, which lies sealed here. Whoever is gone there gets nothing more, and groups are as they are
+    /// there. `offline_access` is asked for where the provider's metadata names it. `false` if not given.
+    #[serde(default)]
+    pub refresh: Option<bool>,
+    /// How long somebody stays signed in at most who signed in here; `sessions` holds too. Programs too, where the provider is
+    /// not asked again: they send people to sign in once more.
     #[serde(default = "usual_lifetime")]
     pub lifetime: Span,
     /// How far its clock may differ; at most 5m.
@@ -106,6 +139,26 @@ pub struct Provider {
     pub proxy: Option<Url>,
 }
 
+impl Provider {
+    /// Its identifier, from the file or a preset.
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or_default()
+    }
+}
+
+/// What a provider speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// OpenID Connect.
+    #[default]
+    #[serde(rename = "openid")]
+    OpenId,
+    /// GitHub, or GitHub Enterprise Server: OAuth and its API.
+    #[serde(rename = "github")]
+    GitHub,
+}
+
 /// How the door proves itself at a token endpoint.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -114,6 +167,8 @@ pub enum Authentication {
     Basic,
     /// The secret in the form (`client_secret_post`).
     Post,
+    /// An assertion that the key signs (RFC 7523).
+    PrivateKeyJwt,
     /// PKCE alone.
     None,
 }
@@ -131,32 +186,18 @@ pub enum AccountsAt {
 
 /// Which claims of the ID token, or of userinfo, say what: the name of a claim, or a JSON pointer such as
 /// `/realm_access/roles`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderClaims {
-    /// What an account that is made is called, with `+` and the provider's name behind it.
-    pub username: String,
-    /// What others read of an account that is made.
-    pub name: String,
-    /// The address of an account that is made. Only `email` can be verified.
-    pub email: String,
-    /// The groups.
-    pub groups: String,
-}
-
-impl Default for ProviderClaims {
-    fn default() -> Self {
-        Self {
-            username: "preferred_username".to_owned(),
-            name: "name".to_owned(),
-            email: "email".to_owned(),
-            groups: "groups".to_owned(),
-        }
-    }
-}
-
-fn usual_scopes() -> Vec<String> {
-    ["openid", "profile", "email"].map(str::to_owned).to_vec()
+    /// What an account that is made is called, with `+` and the provider's name behind it: `preferred_username` if not
+    /// given.
+    pub username: Option<String>,
+    /// What others read of an account that is made: `name` if not given.
+    pub name: Option<String>,
+    /// The address of an account that is made: `email` if not given. Only that can be verified.
+    pub email: Option<String>,
+    /// The groups: `groups` if not given.
+    pub groups: Option<String>,
 }
 
 pub(super) const fn usual_lifetime() -> Span {

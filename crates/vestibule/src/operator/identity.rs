@@ -10,6 +10,7 @@ use store::ForeignName;
 use uuid::Uuid;
 
 use super::{Answer, Failure, Operator};
+use crate::config::sign_in::Provider;
 
 /// The subcommands.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
@@ -60,18 +61,17 @@ impl IdentityCommand {
 /// The identifier of a trusted issuer, or of a provider or directory by which people sign in.
 fn identifier(operator: &Operator<'_>, issuer: &str) -> Option<String> {
     let config = &operator.loaded.config;
-    let trusted = config.trusted_issuers.get(issuer).map(|trusted| &trusted.issuer);
-    let provider = config
-        .sign_in
-        .providers
+    let trusted = config
+        .trusted_issuers
         .get(issuer)
-        .map(|provider| &provider.issuer);
+        .map(|trusted| trusted.issuer.as_str());
+    let provider = config.sign_in.providers.get(issuer).map(Provider::issuer);
     let directory = config
         .sign_in
         .directories
         .contains_key(issuer)
         .then(|| CompanyDirectory::issuer_of(issuer));
-    trusted.or(provider).cloned().or(directory)
+    trusted.or(provider).map(str::to_owned).or(directory)
 }
 
 async fn list(operator: &Operator<'_>, user: Option<Username>) -> Result<Answer, Failure> {

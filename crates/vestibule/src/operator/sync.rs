@@ -1,16 +1,17 @@
-//! `vestibule user sync`: what directories say of people now, without waiting for their next refresh.
+//! `vestibule user sync`: what directories and providers say of people now, without waiting for their next refresh.
 
 use std::sync::Arc;
 
 use audit::Person;
 use model::Username;
-use people::{Company, Identities, Readings, Seen, WaysIn};
+use net::Tasks;
+use people::{Company, Identities, ProviderGrants, Readings, Seen, WaysIn};
 use serde_json::{Value, json};
 
 use super::{Answer, Failure, Operator};
 use crate::compose::ways_of;
 
-/// Asks about one account, or about everybody whom a directory knows.
+/// Asks about one account, or about everybody whom a directory, or a provider that is asked again, knows.
 pub(super) async fn sync(operator: &Operator<'_>, username: Option<Username>) -> Result<Answer, Failure> {
     let only = match &username {
         Some(username) => Some(operator.account(username).await?.id),
@@ -31,6 +32,8 @@ pub(super) async fn sync(operator: &Operator<'_>, username: Option<Username>) ->
             Seen::Gone => ("gone", None),
             Seen::NotAMember => ("not a member", None),
             Seen::Silent(why) => ("unknown", Some(why)),
+            // A provider that is not asked again has nothing to say.
+            Seen::Unasked => continue,
         };
         silent = silent.or_else(|| why.clone());
         let provided = store.provided_groups(identity.account).await?;
@@ -57,9 +60,9 @@ pub(super) async fn sync(operator: &Operator<'_>, username: Option<Username>) ->
         return Err(Failure::Unavailable(why));
     }
     let nobody = if only.is_some() {
-        "nobody in a directory is linked to this account"
+        "nobody who can be asked about is linked to this account"
     } else {
-        "nobody here came from a directory"
+        "nobody here can be asked about"
     };
     Ok(Answer::list(
         ["user", "issuer", "outcome", "groups", "why"],
@@ -74,12 +77,14 @@ fn readings(operator: &Operator<'_>) -> Result<Arc<Readings>, Failure> {
         .map_err(|problems| Failure::Usage(problems.to_string()))?;
     let (ways, store) = (WaysIn::new(ways), &foundation.store);
     let (world, recorder) = (foundation.world.clone(), foundation.recorder.clone());
+    let sealer = foundation.sealer.clone();
+    let grants = ProviderGrants::new(world.clone(), Arc::clone(store), sealer, Tasks::new());
     let company = Company::new(
         world.clone(),
         Arc::clone(store),
         Identities::for_one_command(world.clone(), store, recorder.clone()),
         recorder,
-        Arc::clone(&ways),
+        (grants, Arc::clone(&ways)),
     );
     Ok(Readings::new(world, Arc::clone(store), company, ways))
 }

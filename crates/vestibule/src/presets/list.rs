@@ -81,3 +81,17 @@ pub(super) const SERVERS: &[(&str, &str)] = &[
     ),
     ("slack-mcp", include_str!("../../presets/servers/slack-mcp.yaml")),
 ];
+
+/// Providers at which people sign in.
+pub(super) const SIGN_IN: &[(&str, &str)] = &[
+    ("gitea", include_str!("../../presets/sign-in/gitea.yaml")),
+    ("forgejo", include_str!("../../presets/sign-in/forgejo.yaml")),
+    ("gitlab", include_str!("../../presets/sign-in/gitlab.yaml")),
+    ("github", include_str!("../../presets/sign-in/github.yaml")),
+    (
+        "github-enterprise",
+        include_str!("../../presets/sign-in/github-enterprise.yaml"),
+    ),
+    ("google", include_str!("../../presets/sign-in/google.yaml")),
+    ("entra", include_str!("../../presets/sign-in/entra.yaml")),
+];

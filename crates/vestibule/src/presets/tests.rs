@@ -58,6 +58,30 @@ fn every_preset_of_a_provider_is_a_whole_connector() {
     }
 }
 
+/// Nothing but who the door is there, and the tenant where there is one for each.
+#[test]
+fn every_preset_to_sign_in_by_is_a_whole_provider() {
+    for preset in Kind::SignIn.presets() {
+        let Preset { name, .. } = preset;
+        let more = match name {
+            "entra" => "\n      issuer: https://login.microsoftonline.com/8f1c/v2.0",
+            _ if preset.needs_host() => "\n      host: a.example.com/git",
+            _ => "",
+        };
+        let text = format!(
+            "public_url: https://mcp.example.com\nsign_in:\n  providers:\n    own:\n      preset: {name}\n      client_id: door\n      client_secret: a{more}\n",
+        );
+        let snapshot = crate::compose::compose(&read(&text).unwrap(), &Environment::default(), None);
+        let snapshot = snapshot.unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        let [provider] = &snapshot.ways.providers[..] else {
+            panic!("{name}: one provider")
+        };
+        assert!(!provider.title.is_empty() && provider.title != "own", "{name}");
+        assert!(!provider.rules.create_accounts, "{name}: that is theirs");
+        assert!(!provider.rules.link_by_verified_email, "{name}: that is theirs");
+    }
+}
+
 /// CC-107, CC-108: each recipe says which headers carry the credential, and none of them can come from a caller.
 #[test]
 fn every_recipe_shows_the_credential() {
@@ -101,7 +125,12 @@ fn every_recipe_shows_the_credential() {
 
 #[test]
 fn no_file_is_forgotten_and_each_says_what_it_is_for() {
-    for (folder, kind) in [("providers", Kind::Provider), ("servers", Kind::Server)] {
+    let folders = [
+        ("providers", Kind::Provider),
+        ("servers", Kind::Server),
+        ("sign-in", Kind::SignIn),
+    ];
+    for (folder, kind) in folders {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets").join(folder);
         let files: BTreeSet<_> = std::fs::read_dir(folder)
             .unwrap()

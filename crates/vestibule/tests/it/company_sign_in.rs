@@ -2,10 +2,13 @@
 
 mod accounts;
 mod attacks;
+mod client_key;
+mod kinds;
 mod linking;
 mod logging_out;
 mod losing;
 mod pages;
+mod refreshing;
 
 use std::time::Duration;
 

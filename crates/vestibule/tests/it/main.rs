@@ -49,6 +49,8 @@ mod factors;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod github_sign_in;
+#[cfg(test)]
 mod journey;
 mod logout;
 #[cfg(test)]

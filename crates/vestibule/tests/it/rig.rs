@@ -6,6 +6,7 @@ pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod door;
 pub(crate) mod foreign;
+pub(crate) mod github;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod scripted;

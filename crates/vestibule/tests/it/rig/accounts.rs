@@ -61,10 +61,8 @@ struct State {
     asked: usize,
     refreshing: Refreshing,
     manner: Manner,
-    /// With which keys its client has to prove itself, and what of the proofs was seen.
-    client_keys: Option<(PublicKeys, HashSet<String>)>,
-    /// What it calls itself in a proof for it.
-    audience: String,
+    /// With which keys its client has to prove itself.
+    client_keys: Option<ClientKeys>,
     /// How clients make themselves known, if they do.
     registering: Option<Registering>,
     /// Challenge, redirect URI and owner of each code.
@@ -195,8 +193,7 @@ impl Accounts {
     /// From now on its client has to prove itself with one of these keys, for this audience.
     pub(crate) fn knows_client_keys(&self, jwks: &Value, audience: &str) {
         let mut state = self.state.lock().unwrap();
-        state.client_keys = Some((PublicKeys::from_jwks(jwks), HashSet::new()));
-        audience.clone_into(&mut state.audience);
+        state.client_keys = Some(ClientKeys::new(jwks, audience));
     }
 
     /// Changes how clients make themselves known, or looks at it.
@@ -360,7 +357,10 @@ fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
     }
     let proves_itself = |state: &mut State| {
         let params = Params::parse(body.as_bytes()).unwrap();
-        is_client(state, &params, request)
+        state
+            .client_keys
+            .as_mut()
+            .is_none_or(|keys| keys.is_client(&params, request))
     };
     if request.starts_with("POST /token ") {
         if !proves_itself(state) {
@@ -398,25 +398,40 @@ fn answer(state: &mut State, request: &str) -> Option<(u16, String)> {
     })
 }
 
-/// Whether the client has proven itself, as RFC 7523 section 3 has it: for this provider, for a short while, and once.
-fn is_client(state: &mut State, params: &Params, request: &str) -> bool {
-    let Some((keys, seen)) = &mut state.client_keys else {
-        return true;
-    };
-    let one = |name: &str| params.one(name).unwrap().unwrap_or_default();
-    let Ok(assertion) = Compact::parse(one("client_assertion")) else {
-        return false;
-    };
-    let claims: Value = serde_json::from_slice(&assertion.payload).unwrap();
-    let life = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
-    one("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-        && keys.verify(&assertion, &["ES256", "RS256", "EdDSA"]).is_ok()
-        && (&claims["iss"], &claims["sub"]) == (&json!("door"), &json!("door"))
-        && claims["aud"] == json!(state.audience)
-        && life == 60
-        && seen.insert(claims["jti"].as_str().unwrap().to_owned())
-        && one("client_secret").is_empty()
-        && !request.to_ascii_lowercase().contains("\r\nauthorization:")
+/// Keys by which a client proves itself, and what was seen of its proofs.
+pub(super) struct ClientKeys {
+    keys: PublicKeys,
+    audience: String,
+    seen: HashSet<String>,
+}
+
+impl ClientKeys {
+    /// Those of a client that calls the provider so.
+    pub(super) fn new(jwks: &Value, audience: &str) -> Self {
+        Self {
+            keys: PublicKeys::from_jwks(jwks),
+            audience: audience.to_owned(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Whether the client has proven itself, as RFC 7523 section 3 has it: for this provider, for a short while, and once.
+    pub(super) fn is_client(&mut self, params: &Params, request: &str) -> bool {
+        let one = |name: &str| params.one(name).unwrap().unwrap_or_default();
+        let Ok(assertion) = Compact::parse(one("client_assertion")) else {
+            return false;
+        };
+        let claims: Value = serde_json::from_slice(&assertion.payload).unwrap();
+        let life = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+        one("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            && self.keys.verify(&assertion, &["ES256", "RS256", "EdDSA"]).is_ok()
+            && (&claims["iss"], &claims["sub"]) == (&json!("door"), &json!("door"))
+            && claims["aud"] == json!(self.audience)
+            && life == 60
+            && self.seen.insert(claims["jti"].as_str().unwrap().to_owned())
+            && one("client_secret").is_empty()
+            && !request.to_ascii_lowercase().contains("\r\nauthorization:")
+    }
 }
 
 /// Said of a code or a refresh token that does not count.

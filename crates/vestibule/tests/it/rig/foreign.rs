@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 /// What is answered to a request, its head and its body; nothing: the connection is closed.
 pub(super) type Answers = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
 
+/// The same with further lines of its head.
+pub(super) type Headed = dyn Fn(&str) -> Option<(u16, String, String)> + Send + Sync;
+
 /// A listener that answers each connection once.
 pub(super) struct Listener {
     pub(super) address: SocketAddr,
@@ -28,6 +31,14 @@ impl Drop for Listener {
 
 impl Listener {
     pub(super) async fn start(answers: Arc<Answers>) -> Self {
+        let headed = move |request: &str| {
+            let (status, body) = answers(request)?;
+            Some((status, String::new(), body))
+        };
+        Self::headed(Arc::new(headed)).await
+    }
+
+    pub(super) async fn headed(answers: Arc<Headed>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::task::spawn(async move {
@@ -40,7 +51,7 @@ impl Listener {
     }
 }
 
-async fn answer(mut stream: TcpStream, answers: &Answers) {
+async fn answer(mut stream: TcpStream, answers: &Headed) {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !is_whole(&request) {
@@ -49,9 +60,9 @@ async fn answer(mut stream: TcpStream, answers: &Answers) {
             _ => return,
         }
     }
-    if let Some((status, body)) = answers(&String::from_utf8_lossy(&request)) {
+    if let Some((status, head, body)) = answers(&String::from_utf8_lossy(&request)) {
         let text = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );
         let _ = stream.write_all(text.as_bytes()).await;

@@ -8,6 +8,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keys::{Algorithm, SigningKey, jws, sha256};
 use serde_json::{Value, json};
 
+use super::accounts::ClientKeys;
 use super::foreign::Listener;
 use super::{Browser, Door, Plan, Reply, app};
 
@@ -51,6 +52,13 @@ struct State {
     /// Whom the last access token is for.
     last: Value,
     token_requests: Vec<String>,
+    /// With which keys the door has to prove itself, if it has no secret.
+    client_keys: Option<ClientKeys>,
+    /// The one refresh token that counts for each person, by its number: each is replaced by the next one. Nothing if it
+    /// gives none.
+    grants: Option<HashMap<String, usize>>,
+    /// What an ID token says that comes with a refresh, if one does.
+    renewed: Option<Value>,
 }
 
 /// What a code was given out for.
@@ -76,6 +84,9 @@ impl Provider {
             userinfo: Value::Null,
             last: Value::Null,
             token_requests: Vec::new(),
+            client_keys: None,
+            grants: None,
+            renewed: None,
         }));
         let seen = Arc::clone(&state);
         let listener = Listener::start(Arc::new(move |request: &str| {
@@ -150,6 +161,43 @@ impl Provider {
         self.state.lock().unwrap().userinfo = userinfo;
     }
 
+    /// From now on it gives refresh tokens, each good once.
+    pub(crate) fn gives_refresh(&self) {
+        self.state.lock().unwrap().grants.get_or_insert_default();
+    }
+
+    /// Takes back what it gave to everybody.
+    pub(crate) fn end_grants(&self) {
+        self.state.lock().unwrap().grants = Some(HashMap::new());
+    }
+
+    /// What an ID token says that comes with a refresh, laid over those of a good one.
+    pub(crate) fn renews(&self, door: &Door, claims: &Value) {
+        let now = door.world.now().as_seconds();
+        let mut all = json!({ "iss": self.url, "aud": "door", "iat": now, "exp": now + 300 });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        self.state.lock().unwrap().renewed = Some(all);
+    }
+
+    /// From now on the door has to prove itself with these keys.
+    pub(crate) fn knows_client_keys(&self, jwks: &Value) {
+        self.state.lock().unwrap().client_keys = Some(ClientKeys::new(jwks, &self.url));
+    }
+
+    /// From now on no ID token comes with a refresh.
+    pub(crate) fn renews_nothing(&self) {
+        self.state.lock().unwrap().renewed = None;
+    }
+
+    /// How often it was asked with a refresh token.
+    pub(crate) fn refreshes(&self) -> usize {
+        let requests = self.token_requests();
+        let is = |request: &&String| request.contains("grant_type=refresh_token");
+        requests.iter().filter(is).count()
+    }
+
     pub(crate) fn forget_requests(&self) {
         self.state.lock().unwrap().token_requests.clear();
     }
@@ -215,6 +263,7 @@ impl State {
                     "userinfo_endpoint": format!("{url}/userinfo"),
                     "jwks_uri": format!("{url}/keys"),
                     "authorization_response_iss_parameter_supported": self.names_issuer,
+                    "scopes_supported": ["openid", "profile", "email", "offline_access"],
                     "end_session_endpoint": self.has_sign_out.then(|| format!("{url}/sign-out")),
                 });
                 Some((200, document.to_string()))
@@ -236,8 +285,30 @@ impl State {
         let encoded = protocol::params::encode([("", SECRET)]);
         let basic = format!("door:{}", encoded.trim_start_matches('='));
         let basic = format!("authorization: Basic {}", BASE64.encode(basic.as_bytes()));
-        if !head.contains(&basic) && one("client_secret") != SECRET {
+        let is_client = match &mut self.client_keys {
+            Some(keys) => keys.is_client(&form, request),
+            None => head.contains(&basic) || one("client_secret") == SECRET,
+        };
+        if !is_client {
             return refused("invalid_client");
+        }
+        if one("grant_type") == "refresh_token" {
+            let token = one("refresh_token");
+            let subject = token.split('/').next().unwrap_or_default().to_owned();
+            let known = self
+                .grants
+                .as_ref()
+                .and_then(|grants| grants.get(&subject))
+                .copied();
+            if known.is_none() || token != format!("{subject}/{}", known.unwrap_or_default()) {
+                return refused("invalid_grant");
+            }
+            let renewed = self.renewed.as_ref().map(|claims| self.id_token(claims));
+            let tokens = json!({
+                "access_token": "access-again", "token_type": "Bearer", "id_token": renewed,
+                "refresh_token": self.grant(&subject),
+            });
+            return (200, tokens.to_string());
         }
         // A code is redeemed once, by whoever has the verifier, for where it was sent.
         let Some(issued) = self.codes.remove(&one("code")) else {
@@ -248,10 +319,19 @@ impl State {
             return refused("invalid_grant");
         }
         self.last = issued.claims["sub"].clone();
+        let subject = issued.claims["sub"].as_str().unwrap_or_default().to_owned();
+        let refresh_token = self.grant(&subject);
         let tokens = json!({
             "access_token": "access-at-the-provider", "token_type": "Bearer", "id_token": self.id_token(&issued.claims),
+            "refresh_token": refresh_token,
         });
         (200, tokens.to_string())
+    }
+
+    fn grant(&mut self, subject: &str) -> Option<String> {
+        let number = self.grants.as_mut()?.entry(subject.to_owned()).or_default();
+        *number += 1;
+        Some(format!("{subject}/{number}"))
     }
 
     fn id_token(&self, claims: &Value) -> String {
