@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use keys::{Purpose, Sealed, digest_of, sha256};
-use model::{ExposeSecret as _, ServerName, Timestamp, TokenKind, TransactionId};
+use model::{Assurance, ExposeSecret as _, ServerName, Timestamp, TokenKind, TransactionId};
 use people::SignedIn;
 use protocol::pkce::CodeChallenge;
 use protocol::redirect::Kind;
@@ -90,6 +90,10 @@ pub(crate) struct Kept {
     scopes: Scopes,
     nonce: Option<String>,
     auth_time: Timestamp,
+    #[serde(default)]
+    acr: Option<String>,
+    #[serde(default)]
+    amr: Option<String>,
     document_digest: Option<[u8; 32]>,
 }
 
@@ -125,6 +129,8 @@ impl AuthorizationServer {
             scopes: request.scopes,
             nonce: request.nonce,
             auth_time: signed_in.session.authenticated_at,
+            acr: signed_in.session.proved.acr.clone(),
+            amr: signed_in.session.proved.amr.clone(),
             document_digest: validated.client.document_digest,
         };
         if !prompt.consent
@@ -375,6 +381,8 @@ impl AuthorizationServer {
             scopes: settings.grantable(&kept.scopes, target, &signed_in.account),
             nonce: kept.nonce.clone(),
             auth_time: kept.auth_time,
+            assurance: Assurance::of_acr(kept.acr.as_deref()),
+            amr: kept.amr.clone(),
             expires_at: self.world.now() + settings.lifetimes.code,
             redeemed_at: None,
         };

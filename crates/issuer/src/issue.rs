@@ -10,7 +10,9 @@ use std::time::Duration;
 use audit::{Issue, Person, What};
 use keys::digest::at_hash;
 use keys::{Algorithm, jws};
-use model::{AccountId, AccountStatus, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId};
+use model::{
+    AccountId, AccountStatus, Assurance, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId,
+};
 use protocol::jwt::{ACCESS_TOKEN, AccessClaims, ID_TOKEN, IdClaims, PersonClaims};
 use protocol::{OAuthError, Scopes, scope};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,10 @@ use thiserror::Error;
 use crate::key_ring::KeyRingError;
 use crate::server::AuthorizationServer;
 use crate::settings::{LONGEST_ACCESS, Resource};
+
+/// The registered methods have at most nine letters (RFC 8176 section 2).
+const LONGEST_METHOD: usize = 16;
+const MOST_METHODS: usize = 6;
 
 /// The answer of the token endpoint (RFC 6749 section 5.1). Nothing in it is null (CC-61).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +88,8 @@ pub(crate) struct Standpoint {
     pub(crate) session: SessionId,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: Timestamp,
+    pub(crate) assurance: Assurance,
+    pub(crate) amr: Vec<String>,
 }
 
 impl From<&Code> for Standpoint {
@@ -94,6 +102,8 @@ impl From<&Code> for Standpoint {
             session: code.session,
             nonce: code.nonce.clone(),
             auth_time: code.auth_time,
+            assurance: code.assurance,
+            amr: methods(code.amr.as_deref()),
         }
     }
 }
@@ -108,8 +118,17 @@ impl From<&Grant> for Standpoint {
             session: grant.session,
             nonce: grant.nonce.clone(),
             auth_time: grant.auth_time,
+            assurance: grant.assurance,
+            amr: methods(grant.amr.as_deref()),
         }
     }
+}
+
+/// The methods of a proof as tokens carry them: so many that a token stays short, whatever a provider says.
+fn methods(amr: Option<&str>) -> Vec<String> {
+    let words = amr.unwrap_or_default().split_ascii_whitespace();
+    let short = words.filter(|word| word.len() <= LONGEST_METHOD);
+    short.take(MOST_METHODS).map(str::to_owned).collect()
 }
 
 /// Everything that may be asked of an issue was asked and answered with yes.
@@ -209,6 +228,8 @@ impl AuthorizationServer {
             grant: standpoint.grant,
             generation,
             auth_time: standpoint.auth_time.as_seconds(),
+            acr: standpoint.assurance.acr().map(str::to_owned),
+            amr: standpoint.amr.clone(),
         };
         let signer = self.key_ring.signer(permit.algorithm)?;
         let access_token = jws::sign(&signer, ACCESS_TOKEN, &claims).map_err(KeyRingError::from)?;
@@ -220,6 +241,8 @@ impl AuthorizationServer {
                 exp: (now + settings.lifetimes.id_token).as_seconds(),
                 iat: now.as_seconds(),
                 auth_time: standpoint.auth_time.as_seconds(),
+                acr: standpoint.assurance.acr().map(str::to_owned),
+                amr: standpoint.amr.clone(),
                 nonce: standpoint.nonce.clone(),
                 at_hash: Some(at_hash(&access_token)),
                 sid: Some(standpoint.session.to_string()),

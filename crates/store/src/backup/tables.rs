@@ -109,6 +109,8 @@ pub const TABLES: [Table; 25] = [
             ("ended_because", Text),
             ("widened", Text),
             ("widened_at", Integer),
+            ("acr", Text),
+            ("amr", Text),
         ],
     },
     Table {

@@ -1,5 +1,6 @@
 //! Factors beyond the password, on both databases.
 
+mod assurance;
 mod codes;
 mod passkeys;
 
