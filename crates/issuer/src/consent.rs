@@ -14,7 +14,7 @@ use store::{Code, Consent, Decision, NewTransaction, StoreError, Transaction};
 use tracing::warn;
 
 use crate::authorize::request::AuthorizationRequest;
-use crate::authorize::{Outcome, Return, Validated};
+use crate::authorize::{Outcome, Return, Validated, asked_too_often};
 use crate::clients::{ClientFace, Resolution, is_vouched_for};
 use crate::server::AuthorizationServer;
 use crate::settings::{Settings, Target};
@@ -117,8 +117,7 @@ impl AuthorizationServer {
         person: &Person,
     ) -> Result<Result<Outcome, OAuthError>, StoreError> {
         if self.authorizations.take(&signed_in.account.id).is_err() {
-            let text = "this person has been asked too often; try again in a few minutes";
-            return Ok(Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, text)));
+            return Ok(Err(asked_too_often()));
         }
         let prompt = request.prompt;
         let kept = Kept {

@@ -21,11 +21,14 @@ use thiserror::Error;
 
 use crate::key_ring::KeyRingError;
 use crate::server::AuthorizationServer;
-use crate::settings::{LONGEST_ACCESS, Resource};
+use crate::settings::{LONGEST_ACCESS, Resource, Target};
 
 /// The registered methods have at most nine letters (RFC 8176 section 2).
 const LONGEST_METHOD: usize = 16;
 const MOST_METHODS: usize = 6;
+
+/// Said where a grant does not stand on as much as is demanded by now.
+const UNMET: &str = "this needs a newer or a stronger sign-in; sign in again";
 
 /// The answer of the token endpoint (RFC 6749 section 5.1). Nothing in it is null (CC-61).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -170,11 +173,22 @@ impl AuthorizationServer {
         // Under this name the tokens are used.
         self.verifier.names().note(client);
         let resource = self.permitted_resource(&standpoint, &account)?;
+        let target = standpoint.server.clone().map_or(Target::UserInfo, Target::Server);
+        let (demand, now) = (self.settings().demand(&target, &account), self.world.now());
+        if !demand.is_met(standpoint.assurance, standpoint.auth_time, now) {
+            // With what a program has it would be refused for ever: it has to begin anew, and this is how it is told.
+            return Err(refused(UNMET));
+        }
         let algorithm = resource.map_or(Algorithm::Es256, |resource| resource.algorithm);
         let known = self.known_client(client).and_then(|known| known.access_token());
         let access = known
             .unwrap_or(self.settings().lifetimes.access)
             .min(LONGEST_ACCESS);
+        // No longer than it is new enough.
+        let new_enough = demand
+            .max_age
+            .map(|most| (standpoint.auth_time + most).since(now));
+        let access = new_enough.map_or(access, |left| access.min(left));
         Ok(Permit {
             standpoint,
             account: Arc::new(account),

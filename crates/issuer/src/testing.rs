@@ -10,7 +10,7 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http::HeaderMap;
 use keys::{Algorithm, MasterKey, MasterKeys, Sealer, sha256};
-use model::{AccountId, OpaqueToken, TokenKind, World};
+use model::{AccountId, OpaqueToken, Requirements, TokenKind, World};
 use net::Tasks;
 use net::strangers::{FetchError, Fetched};
 use people::{Company, Directory, Identities, Readings, SessionPolicy, Sessions, SignedIn, Ways, WaysIn};
@@ -109,6 +109,7 @@ pub(crate) fn settings() -> Settings {
             policy: Arc::new(policies.of(&name.parse().unwrap())),
             algorithm: Algorithm::Es256,
             introspectors: vec!["introspector".parse().unwrap()],
+            require: Requirements::default(),
         })
     };
     Settings {
@@ -125,6 +126,7 @@ pub(crate) fn settings() -> Settings {
         iss: IssFlag::Auto,
         elsewhere: true,
         contact: Some("the platform team".to_owned()),
+        require: Requirements::default(),
     }
 }
 
@@ -230,6 +232,7 @@ impl House {
             id: self.world.new_id(),
             digest: keys::digest_of(&cookie),
             replaces: None,
+            raises: false,
             browser: keys::digest_of(&self.world.new_token(TokenKind::Browser)),
             account,
             authenticated_at: self.world.now(),

@@ -15,6 +15,7 @@ pub mod identities;
 pub mod limits;
 pub mod passkeys;
 pub mod passwords;
+pub mod raise;
 pub mod readings;
 pub mod recovery;
 pub mod second_factor;

@@ -1,12 +1,12 @@
 //! From `sign_in` of the configuration to the ways in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ExposeSecret as _, SecretString, ServerName};
+use model::{Assurance, ExposeSecret as _, SecretString, ServerName};
 use net::{Egress, Operators};
-use people::ways::Rules;
+use people::ways::{Rules, Words};
 use people::{Provider, Ways};
 use relying::discovery::is_safe;
 use relying::{ClaimNames, ClaimPath, ClientAuthentication, OpenIdProvider, Relation};
@@ -16,6 +16,7 @@ use vault::Template;
 use super::directories::directories;
 use super::{Problems, Sources};
 use crate::config;
+use crate::config::require::Class;
 use crate::config::sign_in::{AccountsAt, Authentication};
 
 /// The longest leeway.
@@ -176,7 +177,16 @@ fn rules(wanted: &config::sign_in::Provider) -> Rules {
         groups: wanted.groups.clone(),
         group_prefix: wanted.group_prefix.clone(),
         lifetime: wanted.lifetime.0,
+        words: Words {
+            acr: classes(&wanted.assurance.acr),
+            amr: classes(&wanted.assurance.amr),
+        },
     }
+}
+
+fn classes(wanted: &BTreeMap<String, Class>) -> BTreeMap<String, Assurance> {
+    let all = wanted.iter();
+    all.map(|(word, class)| (word.clone(), (*class).into())).collect()
 }
 
 /// What a prefix of groups has to be.

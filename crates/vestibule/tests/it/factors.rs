@@ -3,6 +3,7 @@
 mod assurance;
 mod codes;
 mod passkeys;
+mod step_up;
 
 use crate::rig::{Browser, Door, PASSWORD, Plan, Reply};
 
