@@ -335,7 +335,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// A sign-in that was made for this very request answers prompt=login and max_age=0.
+    /// A sign-in that was made for this very request answers `prompt=login` and `max_age=0`.
     fn is_made_for(&self, query_digest: &[u8; 32], signed_in: &SignedIn) -> bool {
         let age = self.world.now().since(signed_in.session.authenticated_at);
         signed_in.session.fresh_for.as_ref() == Some(query_digest) && age < FRESH

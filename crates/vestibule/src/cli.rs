@@ -106,7 +106,7 @@ impl Cli {
                 }
                 Command::Operate(operator::Command::Audit(command)) => {
                     let config = &self.options.config;
-                    commands::audit::run(command, config, &environment, world, output).await
+                    Box::pin(commands::audit::run(command, config, &environment, world, output)).await
                 }
                 Command::Operate(command) => {
                     commands::operate::run(command, load()?, environment.clone(), world, output).await
