@@ -88,7 +88,7 @@ test('without further scopes nothing is told but who it is', async () => {
   assert.match(sid, /./);
   assert.deepEqual(
     Object.keys(claims).sort(),
-    ['at_hash', 'aud', 'auth_time', 'exp', 'iat', 'iss', 'nonce'],
+    ['amr', 'at_hash', 'aud', 'auth_time', 'exp', 'iat', 'iss', 'nonce'],
   );
   assert.deepEqual(await portal.userInfo(tokens), { sub });
 });
@@ -98,8 +98,8 @@ test('a refresh brings new tokens for the same person and the same sign-in', asy
   const second = await portal.refresh(first);
   assert.notEqual(second.access_token, first.access_token);
   assert.notEqual(second.refresh_token, first.refresh_token);
-  for (const claim of ['iss', 'sub', 'aud', 'auth_time', 'sid']) {
-    assert.equal(second.claims()[claim], first.claims()[claim], claim);
+  for (const claim of ['iss', 'sub', 'aud', 'auth_time', 'sid', 'acr', 'amr']) {
+    assert.deepEqual(second.claims()[claim], first.claims()[claim], claim);
   }
   assert.equal((await portal.userInfo(second)).preferred_username, 'ana');
   const narrower = await portal.refresh(second, { scope: 'openid groups' });

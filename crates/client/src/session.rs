@@ -156,17 +156,9 @@ impl Session {
 
     /// Ready to renew and to revoke.
     pub(crate) fn oauth(&self, http: &Operators) -> OAuthClient {
-        let endpoints = Endpoints {
-            issuer: self.issuer.clone(),
-            // Nobody goes there any more.
-            authorization: self.token_endpoint.clone(),
-            token: self.token_endpoint.clone(),
-            revocation: self.revocation_endpoint.clone(),
-            names_issuer: false,
-            registration: None,
-            client_documents: false,
-            methods: Vec::new(),
-        };
+        // No browser goes anywhere any more.
+        let (nowhere, token) = (self.token_endpoint.clone(), self.token_endpoint.clone());
+        let endpoints = Endpoints::named(nowhere, token, self.revocation_endpoint.clone());
         oauth(endpoints, &self.resource, "", Vec::new(), http)
     }
 }

@@ -329,8 +329,10 @@ impl Gateway {
         }
         match self.directory.view(caller.account.id).await {
             Ok(Some(account)) => {
-                let now = caller.with(account);
-                now.proof.is_current(&now.account) && route.resource.allows(&now.account)
+                let caller = caller.with(account);
+                caller.proof.is_current(&caller.account)
+                    && route.resource.allows(&caller.account)
+                    && caller.unmet(&route.resource, self.now()).is_none()
             }
             Ok(None) => false,
             Err(error) => {

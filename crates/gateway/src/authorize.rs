@@ -17,6 +17,7 @@ use crate::quota::Taking;
 use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
 use crate::step_up::Lacking;
+use crate::unproved::Unproved;
 
 mod decide;
 mod edit;
@@ -63,7 +64,10 @@ pub(crate) fn enter(about: &About<'_>, ruling: &mut Ruling) -> Result<(), Refusa
     if connect.outcome != Outcome::Allowed {
         return Err(not_allowed(about.route));
     }
-    Ok(())
+    match about.caller.unmet(&about.route.resource, about.now) {
+        Some(demand) => Err(Refusal::Unproved(Unproved::of(about.caller, about.route, demand))),
+        None => Ok(()),
+    }
 }
 
 /// Decides about what is asked for there.

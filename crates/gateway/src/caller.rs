@@ -11,7 +11,7 @@ use audit::event::Voucher;
 use issuer::service_tokens::{self, ServiceAccess};
 use issuer::{Access, Resource};
 use model::id::Id as _;
-use model::{AccountStatus, ClientId, GrantId, GroupName, Timestamp, TokenId};
+use model::{AccountStatus, Assurance, ClientId, Demand, GrantId, GroupName, Timestamp, TokenId};
 use protocol::{Issuer, scope};
 use relying::ForeignAccess;
 use store::AccountView;
@@ -59,6 +59,14 @@ impl Caller {
         };
         let proof = proof.unwrap_or_else(|| self.proof.clone());
         Self::new(proof, account.unwrap_or_else(|| Arc::clone(&self.account)))
+    }
+
+    /// What of what is demanded of them for this server they have not proved, or not lately enough (RFC 9470). From
+    /// memory alone.
+    pub(crate) fn unmet(&self, resource: &Resource, now: Timestamp) -> Option<Demand> {
+        let proof = &self.proof;
+        let demand = resource.demand(&self.account, proof.of_a_sign_in());
+        (!demand.is_met(proof.assurance(), proof.authenticated_at(), now)).then_some(demand)
     }
 
     /// The same caller, as the account is now.
@@ -143,6 +151,23 @@ impl Proof {
             Self::Access(access) => access.auth_time,
             Self::Service(_) | Self::Legacy(_) => Timestamp::EPOCH,
             Self::Foreign(access) => access.auth_time.unwrap_or(Timestamp::EPOCH),
+        }
+    }
+
+    /// How sure it is who they are; what nobody signed in for is sure of one thing at most.
+    pub(crate) fn assurance(&self) -> Assurance {
+        match self {
+            Self::Access(access) => access.assurance,
+            Self::Foreign(access) => access.assurance,
+            Self::Service(_) | Self::Legacy(_) => Assurance::OneFactor,
+        }
+    }
+
+    /// Whether somebody signed in for it.
+    pub(crate) fn of_a_sign_in(&self) -> bool {
+        match self {
+            Self::Access(_) | Self::Foreign(_) => true,
+            Self::Service(_) | Self::Legacy(_) => false,
         }
     }
 

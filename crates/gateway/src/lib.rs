@@ -55,6 +55,7 @@ pub mod streamable;
 pub mod strip;
 mod task;
 pub mod trace;
+mod unproved;
 
 pub use catalogue::{Catalogue, Pinning};
 pub use chosen::KeptArguments;

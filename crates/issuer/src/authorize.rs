@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use keys::sha256;
+use model::{Assurance, Demand};
 use people::SignedIn;
 use protocol::client_metadata::document::DocumentUrlError;
 use protocol::redirect::Kind;
@@ -36,6 +37,8 @@ const FRESH: Duration = Duration::from_mins(10);
 pub enum Outcome {
     /// Let the person sign in, then come back with the same query.
     SignIn(SignInNeeded),
+    /// Let the person prove more, then come back with the same query.
+    StepUp(Box<StepUp>),
     /// Ask the person.
     Ask(Box<Question>),
     /// Send it back to the client.
@@ -53,6 +56,17 @@ pub struct SignInNeeded {
     pub username: Option<String>,
     /// Whether the person is signed in but has to prove it again.
     pub again: bool,
+}
+
+/// More has to be proved than was (RFC 9470 section 5).
+#[derive(Debug)]
+pub struct StepUp {
+    /// The least class.
+    pub assurance: Assurance,
+    /// What people call the server that demands it, if it does.
+    pub server: Option<String>,
+    /// The way back with `unmet_authentication_requirements`, for somebody who cannot prove it.
+    pub back: Return,
 }
 
 /// A way back to the client, validated.
@@ -297,6 +311,9 @@ impl AuthorizationServer {
                 }))));
             }
         };
+        if let Some(early) = self.prove_more(validated, &request, &targets, signed_in) {
+            return Ok(early);
+        }
         self.consent_or_code(validated, request, targets, query_digest, signed_in, person)
             .await
     }
@@ -310,15 +327,65 @@ impl AuthorizationServer {
     ) -> Result<&'a SignedIn, bool> {
         let signed_in = browser.ok_or(false)?;
         let now = self.world.now();
-        let age = now.since(signed_in.session.authenticated_at);
-        // A sign-in that was made for this very request answers prompt=login and max_age=0.
-        let made_for_this = signed_in.session.fresh_for.as_ref() == Some(query_digest) && age < FRESH;
-        let too_old = request.max_age.is_some_and(|most| age > most);
-        if (request.prompt.login || too_old) && !made_for_this {
+        let too_old = request.demand.is_too_old(signed_in.session.authenticated_at, now);
+        if (request.prompt.login || too_old) && !self.is_made_for(query_digest, signed_in) {
             Err(true)
         } else {
             Ok(signed_in)
         }
+    }
+
+    /// A sign-in that was made for this very request answers `prompt=login` and `max_age=0`.
+    fn is_made_for(&self, query_digest: &[u8; 32], signed_in: &SignedIn) -> bool {
+        let age = self.world.now().since(signed_in.session.authenticated_at);
+        signed_in.session.fresh_for.as_ref() == Some(query_digest) && age < FRESH
+    }
+
+    /// What comes first if the proof is not what the program, the server or the person's groups demand. Who is to choose
+    /// among servers proves what any of them demands.
+    fn prove_more(
+        &self,
+        validated: &Validated,
+        request: &AuthorizationRequest,
+        targets: &[Target],
+        signed_in: &SignedIn,
+    ) -> Option<Result<Outcome, OAuthError>> {
+        let settings = self.settings();
+        let of_targets = targets
+            .iter()
+            .map(|target| settings.demand(target, &signed_in.account));
+        let of_targets = of_targets.fold(Demand::default(), Demand::and);
+        let (session, now) = (&signed_in.session, self.world.now());
+        // What is older than a server takes would make no token, whatever it was made for.
+        let too_old = of_targets.is_too_old(session.authenticated_at, now);
+        let demand = of_targets.and(request.demand);
+        let too_weak = demand.is_too_weak(Assurance::of_acr(session.proved.acr.as_deref()));
+        if !too_old && !too_weak {
+            return None;
+        }
+        if request.prompt.none {
+            let text = "the person must sign in again, or prove more";
+            return Some(Err(OAuthError::new(ErrorCode::LoginRequired, text)));
+        }
+        if self.authorizations.take(&signed_in.account.id).is_err() {
+            return Some(Err(asked_too_often()));
+        }
+        if too_old {
+            let username = request.login_hint.clone();
+            let again = true;
+            return Some(Ok(Outcome::SignIn(SignInNeeded { username, again })));
+        }
+        let text = "the person cannot prove here what this needs";
+        let error = OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, text);
+        let server = match targets {
+            [Target::Server(name)] if of_targets.assurance == demand.assurance => settings.resource(name),
+            _ => None,
+        };
+        Some(Ok(Outcome::StepUp(Box::new(StepUp {
+            assurance: demand.assurance,
+            server: server.map(|resource| resource.title.clone()),
+            back: self.error_return(validated, &error, true),
+        }))))
     }
 
     /// Which server, or which choice of servers, the request can be for (DEC-11).
@@ -413,6 +480,12 @@ impl AuthorizationServer {
         };
         self.recorder.record(what, person.clone());
     }
+}
+
+/// Said to the program of somebody who is asked very often.
+pub(crate) fn asked_too_often() -> OAuthError {
+    let text = "this person has been asked too often; try again in a few minutes";
+    OAuthError::new(ErrorCode::TemporarilyUnavailable, text)
 }
 
 /// Why there is nothing to choose from.

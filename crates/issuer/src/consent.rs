@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use keys::{Purpose, Sealed, digest_of, sha256};
-use model::{ExposeSecret as _, ServerName, Timestamp, TokenKind, TransactionId};
+use model::{Assurance, ExposeSecret as _, ServerName, Timestamp, TokenKind, TransactionId};
 use people::SignedIn;
 use protocol::pkce::CodeChallenge;
 use protocol::redirect::Kind;
@@ -14,7 +14,7 @@ use store::{Code, Consent, Decision, NewTransaction, StoreError, Transaction};
 use tracing::warn;
 
 use crate::authorize::request::AuthorizationRequest;
-use crate::authorize::{Outcome, Return, Validated};
+use crate::authorize::{Outcome, Return, Validated, asked_too_often};
 use crate::clients::{ClientFace, Resolution, is_vouched_for};
 use crate::server::AuthorizationServer;
 use crate::settings::{Settings, Target};
@@ -90,6 +90,10 @@ pub(crate) struct Kept {
     scopes: Scopes,
     nonce: Option<String>,
     auth_time: Timestamp,
+    #[serde(default)]
+    acr: Option<String>,
+    #[serde(default)]
+    amr: Option<String>,
     document_digest: Option<[u8; 32]>,
 }
 
@@ -113,8 +117,7 @@ impl AuthorizationServer {
         person: &Person,
     ) -> Result<Result<Outcome, OAuthError>, StoreError> {
         if self.authorizations.take(&signed_in.account.id).is_err() {
-            let text = "this person has been asked too often; try again in a few minutes";
-            return Ok(Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, text)));
+            return Ok(Err(asked_too_often()));
         }
         let prompt = request.prompt;
         let kept = Kept {
@@ -125,6 +128,8 @@ impl AuthorizationServer {
             scopes: request.scopes,
             nonce: request.nonce,
             auth_time: signed_in.session.authenticated_at,
+            acr: signed_in.session.proved.acr.clone(),
+            amr: signed_in.session.proved.amr.clone(),
             document_digest: validated.client.document_digest,
         };
         if !prompt.consent
@@ -375,6 +380,8 @@ impl AuthorizationServer {
             scopes: settings.grantable(&kept.scopes, target, &signed_in.account),
             nonce: kept.nonce.clone(),
             auth_time: kept.auth_time,
+            assurance: Assurance::of_acr(kept.acr.as_deref()),
+            amr: kept.amr.clone(),
             expires_at: self.world.now() + settings.lifetimes.code,
             redeemed_at: None,
         };

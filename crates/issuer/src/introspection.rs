@@ -1,4 +1,4 @@
-//! Token introspection (RFC 7662): for confidential clients that are listed for a server, and only about
+//! Token introspection (RFC 7662, with `acr` and `auth_time` of RFC 9470 section 6.2): for confidential clients that are listed for a server, and only about
 //! tokens for that server. Everything else is exactly `{"active":false}` (OS-113 to OS-115).
 
 use protocol::Scopes;
@@ -29,6 +29,11 @@ struct Details {
     aud: String,
     iss: String,
     jti: String,
+    auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    amr: Vec<String>,
 }
 
 impl AuthorizationServer {
@@ -80,6 +85,9 @@ impl AuthorizationServer {
             aud: access.audience.clone(),
             iss: self.settings().issuer.to_string(),
             jti: access.token.to_string(),
+            auth_time: access.auth_time.as_seconds(),
+            acr: access.assurance.acr(),
+            amr: access.amr.clone(),
         }
     }
 }

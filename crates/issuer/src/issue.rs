@@ -10,7 +10,9 @@ use std::time::Duration;
 use audit::{Issue, Person, What};
 use keys::digest::at_hash;
 use keys::{Algorithm, jws};
-use model::{AccountId, AccountStatus, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId};
+use model::{
+    AccountId, AccountStatus, Assurance, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId,
+};
 use protocol::jwt::{ACCESS_TOKEN, AccessClaims, ID_TOKEN, IdClaims, PersonClaims};
 use protocol::{OAuthError, Scopes, scope};
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,14 @@ use thiserror::Error;
 
 use crate::key_ring::KeyRingError;
 use crate::server::AuthorizationServer;
-use crate::settings::{LONGEST_ACCESS, Resource};
+use crate::settings::{LONGEST_ACCESS, Resource, Target};
+
+/// The registered methods have at most nine letters (RFC 8176 section 2).
+const LONGEST_METHOD: usize = 16;
+const MOST_METHODS: usize = 6;
+
+/// Said where a grant does not stand on as much as is demanded by now.
+const UNMET: &str = "this needs a newer or a stronger sign-in; sign in again";
 
 /// The answer of the token endpoint (RFC 6749 section 5.1). Nothing in it is null (CC-61).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +91,8 @@ pub(crate) struct Standpoint {
     pub(crate) session: SessionId,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: Timestamp,
+    pub(crate) assurance: Assurance,
+    pub(crate) amr: Vec<String>,
 }
 
 impl From<&Code> for Standpoint {
@@ -94,6 +105,8 @@ impl From<&Code> for Standpoint {
             session: code.session,
             nonce: code.nonce.clone(),
             auth_time: code.auth_time,
+            assurance: code.assurance,
+            amr: methods(code.amr.as_deref()),
         }
     }
 }
@@ -108,8 +121,17 @@ impl From<&Grant> for Standpoint {
             session: grant.session,
             nonce: grant.nonce.clone(),
             auth_time: grant.auth_time,
+            assurance: grant.assurance,
+            amr: methods(grant.amr.as_deref()),
         }
     }
+}
+
+/// The methods of a proof as tokens carry them: so many that a token stays short, whatever a provider says.
+fn methods(amr: Option<&str>) -> Vec<String> {
+    let words = amr.unwrap_or_default().split_ascii_whitespace();
+    let short = words.filter(|word| word.len() <= LONGEST_METHOD);
+    short.take(MOST_METHODS).map(str::to_owned).collect()
 }
 
 /// Everything that may be asked of an issue was asked and answered with yes.
@@ -151,11 +173,22 @@ impl AuthorizationServer {
         // Under this name the tokens are used.
         self.verifier.names().note(client);
         let resource = self.permitted_resource(&standpoint, &account)?;
+        let target = standpoint.server.clone().map_or(Target::UserInfo, Target::Server);
+        let (demand, now) = (self.settings().demand(&target, &account), self.world.now());
+        if !demand.is_met(standpoint.assurance, standpoint.auth_time, now) {
+            // With what a program has it would be refused for ever: it has to begin anew, and this is how it is told.
+            return Err(refused(UNMET));
+        }
         let algorithm = resource.map_or(Algorithm::Es256, |resource| resource.algorithm);
         let known = self.known_client(client).and_then(|known| known.access_token());
         let access = known
             .unwrap_or(self.settings().lifetimes.access)
             .min(LONGEST_ACCESS);
+        // No longer than it is new enough.
+        let new_enough = demand
+            .max_age
+            .map(|most| (standpoint.auth_time + most).since(now));
+        let access = new_enough.map_or(access, |left| access.min(left));
         Ok(Permit {
             standpoint,
             account: Arc::new(account),
@@ -209,6 +242,8 @@ impl AuthorizationServer {
             grant: standpoint.grant,
             generation,
             auth_time: standpoint.auth_time.as_seconds(),
+            acr: standpoint.assurance.acr().map(str::to_owned),
+            amr: standpoint.amr.clone(),
         };
         let signer = self.key_ring.signer(permit.algorithm)?;
         let access_token = jws::sign(&signer, ACCESS_TOKEN, &claims).map_err(KeyRingError::from)?;
@@ -220,6 +255,8 @@ impl AuthorizationServer {
                 exp: (now + settings.lifetimes.id_token).as_seconds(),
                 iat: now.as_seconds(),
                 auth_time: standpoint.auth_time.as_seconds(),
+                acr: standpoint.assurance.acr().map(str::to_owned),
+                amr: standpoint.amr.clone(),
                 nonce: standpoint.nonce.clone(),
                 at_hash: Some(at_hash(&access_token)),
                 sid: Some(standpoint.session.to_string()),

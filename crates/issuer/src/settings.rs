@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use keys::Algorithm;
-use model::{ClientId, ServerName};
+use model::{ClientId, Demand, Requirements, ServerName};
 use policy::{Act, Annotations, Principal, ServerPolicy, ServerScope};
 use protocol::metadata::paths;
 use protocol::{Issuer, Origins};
@@ -42,6 +42,8 @@ pub struct Settings {
     pub elsewhere: bool,
     /// Whom to ask for access.
     pub contact: Option<String>,
+    /// What a sign-in of people of some groups must be, wherever it is for.
+    pub require: Requirements,
 }
 
 /// How long things live (DEC-3, DEC-5, client-compatibility section 6).
@@ -133,6 +135,8 @@ pub struct Resource {
     pub algorithm: Algorithm,
     /// Confidential clients that may introspect its tokens.
     pub introspectors: Vec<ClientId>,
+    /// What a sign-in must be: for this server, and for people of some groups anywhere.
+    pub require: Requirements,
 }
 
 impl Resource {
@@ -140,6 +144,11 @@ impl Resource {
     pub fn allows(&self, account: &AccountView) -> bool {
         self.policy
             .shows(as_principal(account), Act::Connect, Annotations::default())
+    }
+
+    /// What is demanded of this person, who signs in or comes with a token that nobody signed in for.
+    pub fn demand(&self, account: &AccountView, signed_in: bool) -> Demand {
+        self.require.of(&account.groups, signed_in)
     }
 
     /// The scopes of it that can change anything for this person.
@@ -180,6 +189,18 @@ impl Settings {
     /// The servers that this person may use.
     pub fn allowed_to<'a>(&'a self, account: &'a AccountView) -> impl Iterator<Item = &'a Arc<Resource>> {
         self.resources.iter().filter(|resource| resource.allows(account))
+    }
+
+    /// What a target demands of this person.
+    pub(crate) fn demand(&self, target: &Target, account: &AccountView) -> Demand {
+        let resource = match target {
+            Target::Server(name) => self.resource(name),
+            Target::UserInfo => None,
+        };
+        match resource {
+            Some(resource) => resource.demand(account, true),
+            None => self.require.of(&account.groups, true),
+        }
     }
 
     /// The `aud` of tokens for this target.

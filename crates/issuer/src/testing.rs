@@ -10,7 +10,7 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http::HeaderMap;
 use keys::{Algorithm, MasterKey, MasterKeys, Sealer, sha256};
-use model::{AccountId, OpaqueToken, TokenKind, World};
+use model::{AccountId, OpaqueToken, Requirements, TokenKind, World};
 use net::Tasks;
 use net::strangers::{FetchError, Fetched};
 use people::{
@@ -111,6 +111,7 @@ pub(crate) fn settings() -> Settings {
             policy: Arc::new(policies.of(&name.parse().unwrap())),
             algorithm: Algorithm::Es256,
             introspectors: vec!["introspector".parse().unwrap()],
+            require: Requirements::default(),
         })
     };
     Settings {
@@ -127,6 +128,7 @@ pub(crate) fn settings() -> Settings {
         iss: IssFlag::Auto,
         elsewhere: true,
         contact: Some("the platform team".to_owned()),
+        require: Requirements::default(),
     }
 }
 
@@ -238,6 +240,7 @@ impl House {
             id: self.world.new_id(),
             digest: keys::digest_of(&cookie),
             replaces: None,
+            raises: false,
             browser: keys::digest_of(&self.world.new_token(TokenKind::Browser)),
             account,
             authenticated_at: self.world.now(),

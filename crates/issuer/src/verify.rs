@@ -11,7 +11,9 @@ use std::time::Duration;
 use keys::jwk::SignatureError;
 use keys::{Algorithm, sha256};
 use model::id::Id as _;
-use model::{AccountId, AccountStatus, ClientId, GrantId, ServiceTokenId, Timestamp, TokenId, World};
+use model::{
+    AccountId, AccountStatus, Assurance, ClientId, GrantId, ServiceTokenId, Timestamp, TokenId, World,
+};
 use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Compact, CompactError};
 use protocol::{Issuer, Scopes};
 use quick_cache::sync::Cache;
@@ -53,6 +55,10 @@ pub struct Access {
     pub expires_at: Timestamp,
     /// When the person last proved who they are.
     pub auth_time: Timestamp,
+    /// How sure that is.
+    pub assurance: Assurance,
+    /// By which methods.
+    pub amr: Vec<String>,
     noted: Noted,
     /// What the client was called when the token was first seen; `None` inside if nobody could say.
     name: OnceLock<Option<ClientName>>,
@@ -232,6 +238,7 @@ impl Verifier {
             scopes,
             client: access.client.clone(),
             audience: access.audience.clone(),
+            amr: access.amr.clone(),
             name: access.name.clone(),
             noted: Noted::default(),
             ..*access
@@ -282,6 +289,8 @@ impl Verifier {
             issued_at: Timestamp::from_seconds(claims.iat),
             expires_at: Timestamp::from_seconds(claims.exp),
             auth_time: Timestamp::from_seconds(claims.auth_time),
+            assurance: Assurance::of_acr(claims.acr.as_deref()),
+            amr: claims.amr,
             noted: Noted::default(),
             name: OnceLock::new(),
         })

@@ -29,6 +29,15 @@ impl Assurance {
         }
     }
 
+    /// Its place, from 1; as policies in files compare it.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::OneFactor => 1,
+            Self::TwoFactors => 2,
+            Self::Passkey => 3,
+        }
+    }
+
     /// The class that an `acr` names; what we do not know is one factor.
     pub fn of_acr(acr: Option<&str>) -> Self {
         let named = |class: &Self| class.acr().is_some() && class.acr() == acr;
@@ -49,6 +58,8 @@ mod tests {
         for other in ["", "2", "PHR", "phrh", "https://refeds.org/profile/sfa"] {
             assert_eq!(Assurance::of_acr(Some(other)), Assurance::OneFactor, "{other}");
         }
+        assert!(Assurance::OneFactor.rank() < Assurance::TwoFactors.rank());
+        assert!(Assurance::TwoFactors.rank() < Assurance::Passkey.rank());
         assert!(Assurance::OneFactor < Assurance::TwoFactors && Assurance::TwoFactors < Assurance::Passkey);
     }
 }

@@ -14,6 +14,18 @@ use crate::identities::Newcomer;
 use crate::sign_in::{Proof, ProvedThere};
 use crate::ways::{Provider, Source};
 
+/// A class of ours is given here and by nobody else: what a provider calls so counts for what the operator says.
+fn class(source: Source<'_>, profile: &Profile) -> Option<String> {
+    let known = source.rules.words.of(profile);
+    let theirs = || {
+        profile
+            .acr
+            .clone()
+            .filter(|acr| Assurance::of_acr(Some(acr)) == Assurance::OneFactor)
+    };
+    known.acr().map(str::to_owned).or_else(theirs)
+}
+
 impl Company {
     /// Lets somebody in who proved at a provider who they are, and keeps what it can be asked again with.
     pub async fn admit(
@@ -75,11 +87,7 @@ impl Company {
             method: format!("{}:{}", source.kind, source.name),
             proved: Proved {
                 provider: Some(source.name.to_owned()),
-                // A class of ours is given here and by nobody else.
-                acr: profile
-                    .acr
-                    .clone()
-                    .filter(|acr| Assurance::of_acr(Some(acr)) == Assurance::OneFactor),
+                acr: class(source, profile),
                 amr: profile.amr.clone(),
                 session: profile.sid.clone(),
             },
@@ -87,6 +95,7 @@ impl Company {
                 at: profile.auth_time,
                 lifetime: source.rules.lifetime,
             }),
+            raises: None,
         })
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use audit::{Person, Recorder, What};
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
-use model::{AccountId, SessionId, World};
+use model::{AccountId, Assurance, SessionId, World};
 use net::address::network_of;
 use relying::{Arrival, Came, Departure, ProviderError};
 use store::{NewSignIn, Store, StoreError, UnderWay};
@@ -53,6 +53,8 @@ pub struct Leaving<'a> {
     pub again: bool,
     /// How old the proof may be, of which the provider then has to say when it was (OpenID Connect Core section 2).
     pub max_age: Option<Duration>,
+    /// How sure it must be who it is.
+    pub assurance: Assurance,
     /// Whom the provider's form should begin with.
     pub login_hint: Option<&'a str>,
     /// The language of our pages.
@@ -165,6 +167,7 @@ impl Company {
         let now = self.world.now();
         let state = BASE64URL_NOPAD.encode(&self.world.random::<32>());
         let bound = Bound::to(&state, leaving.browser);
+        let acr_values = provider.rules.words.asked_for(leaving.assurance);
         let departure = Departure {
             redirect_uri: leaving.redirect_uri,
             state: &state,
@@ -172,6 +175,7 @@ impl Company {
             code_challenge: &BASE64URL_NOPAD.encode(&sha256(bound.verifier.as_bytes())),
             again: leaving.again,
             max_age: leaving.max_age,
+            acr_values: acr_values.as_deref(),
             login_hint: leaving.login_hint,
             language: leaving.language,
         };

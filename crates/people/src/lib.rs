@@ -16,6 +16,7 @@ pub mod limits;
 pub mod passkeys;
 pub mod passwords;
 pub mod provider_grants;
+pub mod raise;
 pub mod readings;
 pub mod recovery;
 pub mod second_factor;

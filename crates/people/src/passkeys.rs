@@ -147,6 +147,7 @@ impl Factors {
                 session: None,
             },
             there: None,
+            raises: None,
         })
     }
 

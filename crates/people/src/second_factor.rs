@@ -18,6 +18,7 @@ use store::{Account, Factors as Has, Proved, StoreError};
 
 use crate::factors::{At, FactorError, Factors};
 use crate::guessing;
+use crate::raise::Raised;
 use crate::sign_in::{Proof, ProvedThere};
 
 const PURPOSE: &str = "second factor";
@@ -57,17 +58,20 @@ pub enum Typed<'a> {
 
 /// What is kept of the first factor.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    method: String,
-    provider: Option<String>,
-    acr: Option<String>,
-    amr: Option<String>,
+pub(crate) struct Kept {
+    pub(crate) method: String,
+    pub(crate) provider: Option<String>,
+    pub(crate) acr: Option<String>,
+    pub(crate) amr: Option<String>,
     #[serde(default)]
-    session: Option<String>,
+    pub(crate) session: Option<String>,
     /// Milliseconds.
-    at: Option<i64>,
+    pub(crate) at: Option<i64>,
     /// Seconds.
-    lifetime: Option<u64>,
+    pub(crate) lifetime: Option<u64>,
+    /// The session that is the first factor, if it is one.
+    #[serde(default)]
+    pub(crate) raises: Option<Raised>,
 }
 
 impl Kept {
@@ -81,6 +85,7 @@ impl Kept {
             session: proof.proved.session.clone(),
             at: there.and_then(|there| there.at).map(Timestamp::as_millis),
             lifetime: there.map(|there| there.lifetime.as_secs()),
+            raises: None,
         }
     }
 
@@ -90,7 +95,7 @@ impl Kept {
     }
 
     /// The proof of both factors; `code` is what the second was.
-    fn with(self, account: Account, code: &str) -> Proof {
+    pub(crate) fn with(self, account: AccountId, username: Username, code: &str) -> Proof {
         let at = self.at.map(Timestamp::from_millis);
         let there = self.lifetime.map(|seconds| ProvedThere {
             at,
@@ -99,8 +104,8 @@ impl Kept {
         // RFC 8176 section 2: a recovery code is a one-time password too.
         let amr = add_methods(self.amr.as_deref(), &["otp", "mfa"]);
         Proof {
-            account: account.id,
-            username: account.username,
+            account,
+            username,
             method: format!("{}+{code}", self.method),
             proved: Proved {
                 provider: self.provider,
@@ -109,6 +114,7 @@ impl Kept {
                 session: self.session,
             },
             there,
+            raises: self.raises,
         }
     }
 }
@@ -135,8 +141,7 @@ impl Factors {
             guessing::forgive(&*self.store, &counters).await?;
             return Ok(Step::In(proof));
         }
-        let state = serde_json::to_string(&Kept::of(&proof)).map_err(unreadable)?;
-        let ceremony = self.begin(PURPOSE, Some(proof.account), state, at).await?;
+        let ceremony = self.wait_for(proof.account, &Kept::of(&proof), at).await?;
         // Whoever stops here had the password all the same.
         let what = What::SecondFactorAsked {
             account: proof.account,
@@ -148,6 +153,17 @@ impl Factors {
             username: proof.username,
             has,
         }))
+    }
+
+    /// Begins to wait for the second factor of somebody.
+    pub(crate) async fn wait_for(
+        &self,
+        account: AccountId,
+        kept: &Kept,
+        at: &At<'_>,
+    ) -> Result<String, FactorError> {
+        let state = serde_json::to_string(kept).map_err(unreadable)?;
+        self.begin(PURPOSE, Some(account), state, at).await
     }
 
     /// Who is waited for, for showing the page again.
@@ -193,7 +209,7 @@ impl Factors {
         if name == "recovery_code" {
             self.changed(id, "recovery_codes", "used", person());
         }
-        Ok(kept.with(account, name))
+        Ok(kept.with(id, account.username, name))
     }
 
     /// Whose second factor a passkey is to be; anybody's, if none is waited for.

@@ -105,6 +105,8 @@ impl Sessions {
     /// Begins a session for somebody who has proved who they are.
     pub async fn begin(&self, proof: Proof, place: Place<'_>) -> Result<Begun, SignInError> {
         let now = self.world.now();
+        let raised = proof.raises.as_ref();
+        let stands = raised.is_none_or(|raised| place.replaces == Some(raised.session));
         let cookie = self.world.new_token(TokenKind::Session);
         let browser = place
             .browser
@@ -121,11 +123,16 @@ impl Sessions {
             id: self.world.new_id(),
             digest: digest_of(&cookie),
             replaces: place.replaces,
+            raises: raised.is_some(),
             browser: digest_of(&browser),
             account: proof.account,
             authenticated_at: proved_at.map_or(now, |at| at.min(now)),
-            fresh_for: place.fresh_for,
-            expires_at: now + lives.min(self.policy.absolute),
+            // Made for a request is what the whole proof was made for.
+            fresh_for: raised.map_or(place.fresh_for, |raised| raised.fresh_for),
+            expires_at: match raised {
+                Some(raised) => raised.until,
+                None => now + lives.min(self.policy.absolute),
+            },
             user_agent: user_agent.clone(),
             address: place.address.to_string(),
             proved: proof.proved,
@@ -136,10 +143,13 @@ impl Sessions {
             user_agent: Some(user_agent),
             ..Person::default()
         };
-        if !self.store.add_session(&session, now).await? {
+        if !stands || !self.store.add_session(&session, now).await? {
             let what = What::SignInRefused {
                 account: Some(proof.account),
-                reason: "account not active".to_owned(),
+                reason: match raised {
+                    Some(_) => "the session has ended, or the account is not active".to_owned(),
+                    None => "account not active".to_owned(),
+                },
             };
             self.recorder.record(what, person);
             return Err(SignInError::Refused);

@@ -19,6 +19,7 @@ use crate::company::{Company, Refusal};
 use crate::factors::{At, FactorError};
 use crate::guessing;
 use crate::passwords::{Busy, Passwords};
+use crate::raise::Raised;
 use crate::second_factor::First;
 use crate::ways::WaysIn;
 
@@ -41,6 +42,8 @@ pub struct Proof {
     pub(crate) method: String,
     pub(crate) proved: Proved,
     pub(crate) there: Option<ProvedThere>,
+    /// The session that it stands on, of somebody who proved one factor more.
+    pub(crate) raises: Option<Raised>,
 }
 
 /// What a provider says of when a proof was made, and what it may be used for.
@@ -167,6 +170,7 @@ impl SignIn {
                     session: None,
                 },
                 there: None,
+                raises: None,
             })),
             account => {
                 let reason = match &account {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::GroupName;
+use model::{Assurance, GroupName};
 use relying::{Profile, Upstream};
 
 /// Groups that are taken from a provider for one person.
@@ -196,6 +196,51 @@ pub struct Rules {
     pub group_prefix: Option<String>,
     /// How long a session lives at most that was begun here.
     pub lifetime: Duration,
+    /// What its words on a sign-in count for.
+    pub words: Words,
+}
+
+/// What the words of a provider on how somebody signed in count for. Others count for one factor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// By `acr`.
+    pub acr: BTreeMap<String, Assurance>,
+    /// By a method among the `amr`.
+    pub amr: BTreeMap<String, Assurance>,
+}
+
+impl Words {
+    /// How sure it is by what it says of somebody.
+    pub(crate) fn of(&self, profile: &Profile) -> Assurance {
+        let by_acr = profile.acr.as_ref().and_then(|acr| self.acr.get(acr));
+        let methods = profile
+            .amr
+            .as_deref()
+            .unwrap_or_default()
+            .split_ascii_whitespace();
+        let by_methods = methods.filter_map(|method| self.amr.get(method));
+        by_acr
+            .into_iter()
+            .chain(by_methods)
+            .max()
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether it can say that somebody signed in so surely.
+    pub fn reach(&self, class: Assurance) -> bool {
+        self.acr
+            .values()
+            .chain(self.amr.values())
+            .any(|said| *said >= class)
+    }
+
+    /// What it is asked for when so much is needed (`acr_values`); none where it has no word for that.
+    pub fn asked_for(&self, class: Assurance) -> Option<String> {
+        let enough = self.acr.iter().filter(|(_, said)| **said >= class);
+        let names: Vec<_> = enough.map(|(name, _)| name.as_str()).collect();
+        (class > Assurance::OneFactor && !names.is_empty()).then(|| names.join(" "))
+    }
 }
 
 impl Rules {
@@ -248,6 +293,7 @@ pub(crate) mod tests {
             groups: BTreeMap::new(),
             group_prefix: None,
             lifetime: Duration::from_hours(12),
+            words: Words::default(),
         }
     }
 

@@ -104,6 +104,9 @@ fn conditions(when: &Conditions) -> String {
     if let Some(span) = when.authenticated_within {
         all.push(format!("context.authenticated_ago <= {}", span.as_secs()));
     }
+    if let Some(class) = when.assurance {
+        all.push(format!("context.assurance >= {}", class.rank()));
+    }
     all.join(" && ")
 }
 

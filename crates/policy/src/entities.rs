@@ -132,6 +132,10 @@ pub(crate) fn context(
         ),
         ("clock", RestrictedExpression::new_record(clocks)?),
         ("authenticated_ago", RestrictedExpression::new_long(ago)),
+        (
+            "assurance",
+            RestrictedExpression::new_long(circumstances.assurance.rank()),
+        ),
     ];
     let members = members.map(|(name, value)| (name.to_owned(), value));
     Ok(Context::from_pairs(members)?)

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{GroupName, Timestamp, Username};
+use model::{Assurance, GroupName, Timestamp, Username};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +134,8 @@ pub struct Circumstances<'a> {
     pub now: Timestamp,
     /// How long ago the person proved who they are.
     pub authenticated_ago: Duration,
+    /// How sure that is.
+    pub assurance: Assurance,
     /// `params.arguments`, as JSON text.
     pub arguments: Option<&'a str>,
 }

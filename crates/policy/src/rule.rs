@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use model::{GroupName, Username};
+use model::{Assurance, GroupName, Username};
 
 use crate::scope::ScopeName;
 
@@ -59,6 +59,8 @@ pub struct Conditions {
     pub hours: Option<Hours>,
     /// The person proved who they are at most so long ago.
     pub authenticated_within: Option<Duration>,
+    /// With at least so sure a proof.
+    pub assurance: Option<Assurance>,
 }
 
 /// A condition on one argument.

@@ -138,6 +138,7 @@ type Circumstances = {
     time: datetime,
     clock: { $CLOCKS },
     authenticated_ago: Long,    // seconds
+    assurance: Long,    // of that sign-in: 1 one factor, 2 two factors, 3 a passkey
 };
 
 action "any";

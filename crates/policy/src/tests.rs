@@ -80,6 +80,7 @@ pub(super) fn circumstances(arguments: Option<&str>) -> Circumstances<'_> {
         address: "10.1.2.3".parse().unwrap(),
         now: Timestamp::from_seconds(1_795_572_000),
         authenticated_ago: Duration::from_mins(10),
+        assurance: model::Assurance::TwoFactors,
         arguments,
     }
 }

@@ -1,4 +1,4 @@
-//! The `WWW-Authenticate` challenge (RFC 6750 section 3, RFC 9728 section 5.1).
+//! The `WWW-Authenticate` challenge (RFC 6750 section 3, RFC 9728 section 5.1, RFC 9470 section 3).
 //!
 //! Grammar for the pickiest reader (CC-3): the scheme spelled `Bearer`, every value quoted, no comma and no
 //! backslash inside a value, one header line with one challenge, members in a fixed order and each at most
@@ -17,6 +17,10 @@ pub struct Challenge<'a> {
     pub scope: Option<&'a str>,
     /// Absent when no credentials came at all (MA-23).
     pub error: Option<(ErrorCode, &'a str)>,
+    /// Classes of proof, any of which is enough (RFC 9470 section 3).
+    pub acr_values: Option<&'a str>,
+    /// How old a proof may be, in seconds (RFC 9470 section 3).
+    pub max_age: Option<u64>,
 }
 
 impl Challenge<'_> {
@@ -46,6 +50,12 @@ impl Challenge<'_> {
             member("error", code.as_str());
             member("error_description", description);
         }
+        if let Some(values) = self.acr_values {
+            member("acr_values", values);
+        }
+        if let Some(seconds) = self.max_age {
+            member("max_age", &seconds.to_string());
+        }
         let text = text.replace("\",", "\", ");
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
@@ -60,11 +70,26 @@ mod tests {
         let challenge = Challenge {
             resource_metadata: Some("https://gw.test/.well-known/oauth-protected-resource/mcp/dev"),
             scope: Some("mcp"),
-            error: None,
+            ..Challenge::default()
         };
         assert_eq!(
             challenge.header(),
             r#"Bearer resource_metadata="https://gw.test/.well-known/oauth-protected-resource/mcp/dev", scope="mcp""#
+        );
+    }
+
+    /// RFC 9470 section 3.
+    #[test]
+    fn a_step_up_says_how_sure_and_how_new() {
+        let challenge = Challenge {
+            error: Some((ErrorCode::InsufficientUserAuthentication, "more is needed")),
+            acr_values: Some("https://refeds.org/profile/mfa phr"),
+            max_age: Some(300),
+            ..Challenge::default()
+        };
+        assert_eq!(
+            challenge.header(),
+            r#"Bearer error="insufficient_user_authentication", error_description="more is needed", acr_values="https://refeds.org/profile/mfa phr", max_age="300""#
         );
     }
 

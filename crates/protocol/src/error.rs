@@ -47,6 +47,9 @@ codes! {
     LoginRequired = "login_required",
     /// OpenID Connect Core 3.1.2.6: `prompt=none` but consent is needed.
     ConsentRequired = "consent_required",
+    /// OpenID Connect Core Error Code `unmet_authentication_requirements` 1.0, RFC 9470 section 5: who asks wants more than
+    /// the person can prove here.
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
     /// OpenID Connect Core 3.1.2.6: the `request` parameter.
     RequestNotSupported = "request_not_supported",
     /// OpenID Connect Core 3.1.2.6: the `request_uri` parameter.
@@ -61,6 +64,8 @@ codes! {
     InvalidToken = "invalid_token",
     /// RFC 6750: the access token does not reach this far.
     InsufficientScope = "insufficient_scope",
+    /// RFC 9470: the person did not prove enough of who they are, or too long ago.
+    InsufficientUserAuthentication = "insufficient_user_authentication",
 }
 
 /// An OAuth error with its explanation. The text names what was wrong, with which value, and what to do;

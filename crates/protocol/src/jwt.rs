@@ -141,6 +141,12 @@ pub struct AccessClaims {
     pub generation: i64,
     /// When the person last proved who they are, in seconds.
     pub auth_time: i64,
+    /// The class of that proof (section 2.2.1); absent for one factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// Its methods (RFC 8176).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
 }
 
 /// The claims of an ID token (OpenID Connect Core section 2) and, without the first six, of userinfo.
@@ -158,6 +164,12 @@ pub struct IdClaims {
     pub iat: i64,
     /// When the person last proved who they are, in seconds.
     pub auth_time: i64,
+    /// The class of that proof; absent for one factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// Its methods (RFC 8176).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
     /// The client's `nonce`, unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,

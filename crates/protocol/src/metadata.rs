@@ -1,6 +1,7 @@
 //! The two metadata documents: of the authorization server (RFC 8414, OpenID Connect Discovery) and of a
 //! protected resource (RFC 9728). No member is ever null, empty or a relative URL (CC-22).
 
+use model::Assurance;
 use serde::Serialize;
 
 use crate::client_metadata::AuthMethod;
@@ -42,7 +43,8 @@ pub struct AuthorizationServerMetadata {
     authorization_response_iss_parameter_supported: bool,
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: Vec<&'static str>,
-    claims_supported: [&'static str; 14],
+    acr_values_supported: Vec<&'static str>,
+    claims_supported: [&'static str; 16],
     ui_locales_supported: [&'static str; 2],
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
@@ -118,6 +120,7 @@ impl AuthorizationServerMetadata {
             authorization_response_iss_parameter_supported: offer.iss_flag,
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: vec!["RS256"],
+            acr_values_supported: Assurance::NAMED.iter().filter_map(|class| class.acr()).collect(),
             claims_supported: [
                 "iss",
                 "sub",
@@ -125,6 +128,8 @@ impl AuthorizationServerMetadata {
                 "exp",
                 "iat",
                 "auth_time",
+                "acr",
+                "amr",
                 "nonce",
                 "at_hash",
                 "sid",

@@ -1,6 +1,6 @@
 //! What a token of another issuer says, once it has been checked.
 
-use model::{GroupName, Timestamp};
+use model::{Assurance, GroupName, Timestamp};
 
 /// A token of a trusted issuer that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,4 +35,6 @@ pub struct ForeignAccess {
     pub expires_at: Timestamp,
     /// When the person last proved who they are, if it says.
     pub auth_time: Option<Timestamp>,
+    /// How sure that is, as far as its `acr` is one that the operator knows.
+    pub assurance: Assurance,
 }

@@ -20,7 +20,9 @@ use url::Url;
 use crate::claims::MOST_GROUPS;
 use crate::id_token::BadIdToken;
 use crate::kept::{Came, Kept, Renewed};
-use crate::oauth_client::{Authentication, ClientError, Endpoints, OAuthClient, Place, Registration};
+use crate::oauth_client::{
+    Authentication, ClientError, Endpoints, Identity, OAuthClient, Place, Registration,
+};
 use crate::profile::{Profile, is_address};
 use crate::provider::{Arrival, Departure, ProviderError};
 
@@ -67,12 +69,8 @@ impl GitHubRelation {
     /// Where browsers go and where codes are redeemed.
     fn endpoints(&self) -> Option<Endpoints> {
         let at = |path: &str| Url::parse(&format!("{}{path}", self.issuer.trim_end_matches('/'))).ok();
-        Some(Endpoints {
-            authorization: at("/login/oauth/authorize")?,
-            token: at("/login/oauth/access_token")?,
-            revocation: None,
-            names_issuer: false,
-        })
+        let (authorization, token) = (at("/login/oauth/authorize")?, at("/login/oauth/access_token")?);
+        Some(Endpoints::named(authorization, token, None))
     }
 }
 
@@ -85,6 +83,7 @@ pub struct GitHub {
     pub egress: Egress,
     client: Operators,
     oauth: OAuthClient,
+    identity: Identity,
 }
 
 /// What the API answered: its status, its headers, and JSON.
@@ -94,8 +93,6 @@ impl GitHub {
     /// Asks nobody yet. `None` if its address is none.
     pub fn new(relation: GitHubRelation, egress: Egress, client: Operators) -> Option<Self> {
         let registration = Registration {
-            client_id: relation.client_id.clone(),
-            authentication: Authentication::Post(relation.secret.clone()),
             scope: relation.scope.clone(),
             pkce: true,
             parameters: Vec::new(),
@@ -105,6 +102,10 @@ impl GitHub {
         let place = Place::Named(Box::new(relation.endpoints()?));
         Some(Self {
             oauth: OAuthClient::new(registration, place, client.clone()),
+            identity: Identity {
+                client_id: relation.client_id.clone(),
+                authentication: Authentication::Post(relation.secret.clone()),
+            },
             relation,
             egress,
             client,
@@ -124,6 +125,7 @@ impl GitHub {
         let mut url = self
             .oauth
             .authorization_url(
+                &self.identity,
                 departure.redirect_uri,
                 departure.state,
                 departure.code_challenge,
@@ -155,7 +157,13 @@ impl GitHub {
     pub(crate) async fn redeem(&self, arrival: &Arrival<'_>, world: &World) -> Result<Came, ProviderError> {
         let tokens = self
             .oauth
-            .redeem(arrival.code, arrival.redirect_uri, arrival.code_verifier, world)
+            .redeem(
+                &self.identity,
+                arrival.code,
+                arrival.redirect_uri,
+                arrival.code_verifier,
+                world,
+            )
             .await
             .map_err(of_client)?;
         let profile = self.who(&tokens.access_token).await?;
@@ -176,7 +184,10 @@ impl GitHub {
         let (kept, access_token) = match kept {
             Kept::Access(token) => (None, token.clone()),
             Kept::Refresh(token) => {
-                let refreshed = self.oauth.refresh(token.expose_secret(), world).await;
+                let refreshed = self
+                    .oauth
+                    .refresh(&self.identity, token.expose_secret(), world)
+                    .await;
                 let tokens = refreshed.map_err(of_client)?;
                 (tokens.refresh_token.map(Kept::Refresh), tokens.access_token)
             }
@@ -369,7 +380,7 @@ fn unexpected(path: &str, status: StatusCode) -> ProviderError {
 fn of_client(error: ClientError) -> ProviderError {
     match error {
         ClientError::Refused(why) => ProviderError::Code(why),
-        ClientError::Unavailable(why) => ProviderError::Unavailable(why),
+        ClientError::Client(why) | ClientError::Unavailable(why) => ProviderError::Unavailable(why),
         ClientError::Issuer => ProviderError::Issuer,
     }
 }

@@ -63,6 +63,20 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
+    /// Named one by one: nothing else is known of whoever they are of.
+    pub fn named(authorization: Url, token: Url, revocation: Option<Url>) -> Self {
+        Self {
+            issuer: String::new(),
+            authorization,
+            token,
+            revocation,
+            names_issuer: false,
+            registration: None,
+            client_documents: false,
+            methods: Vec::new(),
+        }
+    }
+
     /// Reads metadata that is known to be this issuer's.
     pub fn read(document: &Value, issuer: &str) -> Result<Self, ClientError> {
         let endpoint = |member: &str| discovery::endpoint(document, member, issuer);

@@ -103,6 +103,8 @@ pub struct Departure<'a> {
     pub again: bool,
     /// How old their proof may be.
     pub max_age: Option<Duration>,
+    /// Classes of proof in its own words, any of which is enough.
+    pub acr_values: Option<&'a str>,
     /// Whom the form should begin with.
     pub login_hint: Option<&'a str>,
     /// The language of our pages.
@@ -268,6 +270,7 @@ impl OpenIdProvider {
         let sometimes = [
             ("prompt", departure.again.then_some("login")),
             ("max_age", max_age.as_deref()),
+            ("acr_values", departure.acr_values),
             ("login_hint", departure.login_hint),
             // A hint alone: whoever is back has to have the claim.
             ("hd", self.relation.hosted_domain.as_deref()),

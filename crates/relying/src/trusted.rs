@@ -3,12 +3,13 @@
 //! The configuration fixes issuer, algorithms, types and keys before any token is looked at. A token chooses one
 //! thing: which of the issuer's keys it claims to be signed with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keys::jwk::SignatureError;
 use keys::sha256;
-use model::Timestamp;
+use model::{Assurance, Timestamp};
 use net::Operators;
 use protocol::jwt::{Compact, CompactError};
 use protocol::scope;
@@ -52,6 +53,8 @@ pub struct Trust {
     pub keep_keys: Duration,
     /// Whether somebody who comes for the first time gets an account.
     pub create_accounts: bool,
+    /// What its `acr` stand for; others stand for nothing.
+    pub assurance: BTreeMap<String, Assurance>,
 }
 
 /// Why a token does not count. The texts are what the challenge says.
@@ -221,6 +224,9 @@ impl TrustedIssuer {
             issued_at,
             expires_at: expires_at + trust.leeway,
             auth_time: time(claims, "auth_time"),
+            assurance: text("acr")
+                .and_then(|acr| trust.assurance.get(acr).copied())
+                .unwrap_or_default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::id::Id;
-use model::{ServerName, Timestamp, TokenDigest};
+use model::{Assurance, ServerName, Timestamp, TokenDigest};
 use protocol::pkce::CodeChallenge;
 use protocol::{RedirectUri, Scopes};
 use std::time::Duration;
@@ -21,8 +21,8 @@ const NOTE_USE_EVERY: Duration = Duration::from_hours(1);
 pub(crate) async fn add(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<()> {
     sqlx::query!(
         "INSERT INTO codes (digest, grant_id, account_id, session_id, client_id, redirect_uri, challenge, server,
-             resource, scopes, nonce, auth_time, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             resource, scopes, nonce, auth_time, created_at, expires_at, acr, amr)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         code.digest.as_bytes(),
         code.grant.uuid(),
         code.account.uuid(),
@@ -36,7 +36,9 @@ pub(crate) async fn add(tx: &mut Tx<'_>, code: &Code, now: Timestamp) -> Result<
         code.nonce,
         code.auth_time.as_millis(),
         now.as_millis(),
-        code.expires_at.as_millis()
+        code.expires_at.as_millis(),
+        code.assurance.acr(),
+        code.amr
     )
     .execute(tx.conn())
     .await
@@ -50,7 +52,7 @@ impl Codes for Engine {
         let row = sqlx::query!(
             r#"SELECT grant_id AS "grant_id: Uuid", account_id AS "account_id: Uuid", session_id AS "session_id: Uuid",
                       client_id, redirect_uri, challenge, server, resource, scopes, nonce, auth_time, expires_at,
-                      redeemed_at, username, display_name, email, email_verified AS "email_verified: bool", status,
+                      redeemed_at, acr, amr, username, display_name, email, email_verified AS "email_verified: bool", status,
                       administrator AS "administrator: bool", grants_end_before,
                       (SELECT string_agg(group_name, $2 ORDER BY group_name) FROM
                            (SELECT group_name FROM memberships WHERE account_id = accounts.id
@@ -94,6 +96,8 @@ impl Codes for Engine {
             scopes: Scopes::parse(&row.scopes),
             nonce: row.nonce,
             auth_time: Timestamp::from_millis(row.auth_time),
+            assurance: Assurance::of_acr(row.acr.as_deref()),
+            amr: row.amr,
             expires_at: Timestamp::from_millis(row.expires_at),
             redeemed_at: row.redeemed_at.map(Timestamp::from_millis),
         };
@@ -175,8 +179,8 @@ async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestam
     .map_err(failed)?;
     sqlx::query!(
         "INSERT INTO grants (id, account_id, client_id, session_id, server, resource, scopes, redirect_host, nonce,
-             auth_time, created_at, last_used_at, expires_at, repeats)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0)",
+             auth_time, created_at, last_used_at, expires_at, repeats, acr, amr)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0, $13, $14)",
         code.grant.uuid(),
         code.account.uuid(),
         code.client.as_str(),
@@ -188,7 +192,9 @@ async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestam
         code.nonce,
         code.auth_time.as_millis(),
         now.as_millis(),
-        grant.expires_at.as_millis()
+        grant.expires_at.as_millis(),
+        code.assurance.acr(),
+        code.amr
     )
     .execute(tx.conn())
     .await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::id::Id;
-use model::{AccountId, Change, GrantId, Timestamp, TokenId};
+use model::{AccountId, Assurance, Change, GrantId, Timestamp, TokenId};
 use protocol::Scopes;
 use store::{EndReason, Grant, Grants, Result, RevokedTokens, Widening};
 use uuid::Uuid;
@@ -30,6 +30,8 @@ pub(crate) struct Row {
     pub(crate) ended_at: Option<i64>,
     pub(crate) ended_because: Option<String>,
     pub(crate) widened: Option<String>,
+    pub(crate) acr: Option<String>,
+    pub(crate) amr: Option<String>,
 }
 
 impl TryFrom<Row> for Grant {
@@ -59,6 +61,8 @@ impl TryFrom<Row> for Grant {
             redirect_host: row.redirect_host,
             nonce: row.nonce,
             auth_time: Timestamp::from_millis(row.auth_time),
+            assurance: Assurance::of_acr(row.acr.as_deref()),
+            amr: row.amr,
             created_at: Timestamp::from_millis(row.created_at),
             last_used_at: Timestamp::from_millis(row.last_used_at),
             expires_at: Timestamp::from_millis(row.expires_at),
@@ -76,7 +80,7 @@ impl Grants for Engine {
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", client_id, session_id AS "session_id: Uuid",
                       server, resource, scopes, redirect_host, nonce, auth_time, created_at, last_used_at, expires_at,
-                      repeats, replaced_at, ended_at, ended_because, widened
+                      repeats, replaced_at, ended_at, ended_because, widened, acr, amr
                FROM grants WHERE id = $1"#,
             id.uuid()
         )
@@ -91,7 +95,7 @@ impl Grants for Engine {
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", client_id, session_id AS "session_id: Uuid",
                       server, resource, scopes, redirect_host, nonce, auth_time, created_at, last_used_at, expires_at,
-                      repeats, replaced_at, ended_at, ended_because, widened
+                      repeats, replaced_at, ended_at, ended_because, widened, acr, amr
                FROM grants WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2
                ORDER BY last_used_at DESC"#,
             account.uuid(),
@@ -108,7 +112,7 @@ impl Grants for Engine {
             Row,
             r#"SELECT id AS "id: Uuid", account_id AS "account_id: Uuid", client_id, session_id AS "session_id: Uuid",
                       server, resource, scopes, redirect_host, nonce, auth_time, created_at, last_used_at, expires_at,
-                      repeats, replaced_at, ended_at, ended_because, widened
+                      repeats, replaced_at, ended_at, ended_because, widened, acr, amr
                FROM grants WHERE ended_at IS NULL AND expires_at > $1
                ORDER BY last_used_at DESC LIMIT $2"#,
             now.as_millis(),

@@ -43,7 +43,7 @@ impl RefreshTokens for Engine {
             r#"SELECT grants.id AS "id: Uuid", account_id AS "account_id: Uuid", client_id,
                       session_id AS "session_id: Uuid", server, resource, scopes, redirect_host, nonce, auth_time,
                       grants.created_at, last_used_at, grants.expires_at, repeats, replaced_at, ended_at,
-                      ended_because, widened, token.generation, token.expires_at AS token_expires_at, token.used_at,
+                      ended_because, widened, acr, amr, token.generation, token.expires_at AS token_expires_at, token.used_at,
                       next.created_at AS "rotated_at?", next.sealed AS "link?",
                       username, display_name, email, email_verified AS "email_verified: bool", status,
                       administrator AS "administrator: bool", grants_end_before,
@@ -93,6 +93,8 @@ impl RefreshTokens for Engine {
             ended_at: row.ended_at,
             ended_because: row.ended_because,
             widened: row.widened,
+            acr: row.acr,
+            amr: row.amr,
         }
         .try_into()?;
         let token = RefreshToken {

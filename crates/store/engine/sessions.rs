@@ -122,7 +122,7 @@ impl Sessions for Engine {
             return Ok(false);
         }
         if let Some(replaced) = session.replaces {
-            sqlx::query!(
+            let ended = sqlx::query!(
                 "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL",
                 replaced.uuid(),
                 now.as_millis()
@@ -130,6 +130,10 @@ impl Sessions for Engine {
             .execute(tx.conn())
             .await
             .map_err(failed)?;
+            if session.raises && ended.rows_affected() == 0 {
+                tx.give_up().await?;
+                return Ok(false);
+            }
         }
         sqlx::query!(
             "INSERT INTO sessions (id, digest, account_id, created_at, authenticated_at, fresh_for, last_seen_at,

@@ -1,7 +1,7 @@
 //! Authorization codes (RFC 6749 section 4.1.2), kept as digests and redeemed once.
 
 use async_trait::async_trait;
-use model::{AccountId, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenDigest};
+use model::{AccountId, Assurance, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenDigest};
 use protocol::pkce::CodeChallenge;
 use protocol::{RedirectUri, Scopes};
 
@@ -37,6 +37,10 @@ pub struct Code {
     pub nonce: Option<String>,
     /// When the person last proved who they are.
     pub auth_time: Timestamp,
+    /// How sure that is.
+    pub assurance: Assurance,
+    /// By which methods (RFC 8176), separated by spaces.
+    pub amr: Option<String>,
     /// When it runs out.
     pub expires_at: Timestamp,
     /// When it was redeemed.

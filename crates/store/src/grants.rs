@@ -1,7 +1,7 @@
 //! Grants: one person, one client, one server, one approval (DEC-2).
 
 use async_trait::async_trait;
-use model::{AccountId, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId};
+use model::{AccountId, Assurance, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId};
 use protocol::Scopes;
 use std::str::FromStr;
 
@@ -32,6 +32,10 @@ pub struct Grant {
     pub nonce: Option<String>,
     /// When the person last proved who they are.
     pub auth_time: Timestamp,
+    /// How sure that is.
+    pub assurance: Assurance,
+    /// By which methods (RFC 8176), separated by spaces.
+    pub amr: Option<String>,
     /// When it was given.
     pub created_at: Timestamp,
     /// When an access token of it was last accepted, within a minute.

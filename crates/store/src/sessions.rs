@@ -67,6 +67,8 @@ pub struct NewSession {
     pub digest: TokenDigest,
     /// The session of the same browser that this one replaces: sessions rotate at sign-in.
     pub replaces: Option<SessionId>,
+    /// Whether it stands on that one, which must be alive then.
+    pub raises: bool,
     /// Of the cookie by which the browser is known again.
     pub browser: TokenDigest,
     /// Who signs in.
@@ -88,7 +90,8 @@ pub struct NewSession {
 /// The `sessions` and `browsers` tables.
 #[async_trait]
 pub trait Sessions {
-    /// Begins a session of an active account; it has the name that the one before in this browser had. `false` if the account is not active.
+    /// Begins a session of an active account; it has the name that the one before in this browser had. `false` if the account
+    /// is not active, or what the session stands on has ended.
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<bool>;
     /// The live session of this cookie: not ended, not too old, seen after `seen_after`, account active.
     async fn session(

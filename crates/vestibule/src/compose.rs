@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use gateway::Routes;
 use issuer::{IssFlag, KnownClients, Lifetimes, RefreshRules, Registration, Resource, Settings};
+use model::Requirements;
 use net::TrustedProxies;
 use people::Ways;
 use protocol::{Issuer, Origin, Origins};
@@ -28,6 +29,7 @@ mod legacy;
 mod policies;
 mod providers;
 mod quotas;
+mod requirements;
 mod servers;
 mod ways;
 
@@ -156,6 +158,7 @@ pub fn compose(
         issuers: HashMap::new(),
     };
     let policies = policies::policies(&mut sources, &mut problems);
+    requirements::check(config, &mut problems);
     quotas::check(config, &mut problems);
     arguments::check(config, &mut problems);
     sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
@@ -365,6 +368,7 @@ fn settings(config: &Config, origins: Origins, issuer: Issuer, resources: Vec<Ar
         },
         elsewhere: config.copy_callback,
         contact: config.contact.clone(),
+        require: Requirements::new(requirements::of_people(config)),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::page::{self, Message};
 use crate::request::{Browser, Form, From, RawQuery};
 use crate::return_to_client::{go, see_other};
 use crate::router::Web;
-use crate::{consent, sign_in};
+use crate::{consent, prove_more, sign_in};
 
 /// `GET /authorize`.
 pub async fn authorize(
@@ -66,6 +66,12 @@ pub async fn authorize(
             };
             sign_in::page(&web, locale, &browser, StatusCode::OK, asked)
         }
+        Ok(Outcome::StepUp(step_up)) => match signed_in {
+            Some(signed_in) => {
+                prove_more::ask(&web, locale, (&from, &browser), &query, &step_up, &signed_in).await
+            }
+            None => see_other("/sign-in"),
+        },
         Ok(Outcome::Ask(question)) => match signed_in {
             Some(signed_in) => consent::page(&web, locale, &question, &signed_in)
                 .await

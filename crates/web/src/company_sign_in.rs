@@ -90,6 +90,7 @@ pub(crate) async fn leave(
         // Without it the provider would take its own session of this morning for a proof.
         again: again || going.again,
         max_age,
+        assurance: going.onward.wanted_class(web, going.query),
         login_hint: going.login_hint,
         language: locale.tag(),
     };

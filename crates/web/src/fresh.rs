@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::response::Response;
 use http::StatusCode;
+use people::SignedIn;
 
 use crate::locale::Locale;
 use crate::onward::Onward;
@@ -15,6 +16,12 @@ use crate::sign_in::{self, Asked};
 
 /// So long a proof of who somebody is counts for changing the ways in.
 const LATELY: Duration = Duration::from_mins(10);
+
+/// Whether somebody proved lately who they are.
+pub(crate) fn is_fresh(web: &Web, signed_in: &SignedIn) -> bool {
+    let proved_at = signed_in.session.authenticated_at;
+    web.parts.world.now().since(proved_at) < LATELY
+}
 
 /// An [`OwnForm`] of somebody who proved lately who they are. Others are asked to; the account page comes then.
 #[derive(Debug)]
@@ -28,8 +35,7 @@ impl FromRequest<Arc<Web>> for FreshForm {
         let Ok(browser) = Browser::from_request_parts(&mut parts, web).await;
         let Ok(locale) = Locale::from_request_parts(&mut parts, web).await;
         let form = OwnForm::from_request(Request::from_parts(parts, body), web).await?;
-        let proved_at = form.signed_in.session.authenticated_at;
-        if web.parts.world.now().since(proved_at) < LATELY {
+        if is_fresh(web, &form.signed_in) {
             return Ok(Self(form));
         }
         let asked = Asked {

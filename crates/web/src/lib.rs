@@ -34,6 +34,7 @@ pub mod oauth_json;
 pub mod onward;
 pub mod page;
 pub mod passkey_sign_in;
+pub mod prove_more;
 pub mod recovery_codes;
 pub mod registration;
 pub mod request;

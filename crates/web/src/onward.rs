@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use model::Assurance;
 use protocol::Params;
 use protocol::metadata::paths;
 
+use crate::router::Web;
 use crate::{connecting, step_up};
 
 /// The page that comes after signing in.
@@ -92,6 +94,15 @@ impl Onward {
     pub(crate) fn named(name: &str) -> Self {
         let named = |onward: &Self| onward.name() == name;
         Self::ALL.into_iter().find(named).unwrap_or(Self::Authorization)
+    }
+
+    /// How sure it must be who somebody is: what the program that asks wants, and the server that it is for.
+    pub(crate) fn wanted_class(self, web: &Web, query: &str) -> Assurance {
+        if self != Self::Authorization {
+            return Assurance::OneFactor;
+        }
+        let params = Params::parse(query.as_bytes()).unwrap_or_default();
+        web.parts.server.wanted_class(&params)
     }
 
     /// What the program that asks wants of the proof (OpenID Connect Core section 3.1.2.1): whether it has to be made

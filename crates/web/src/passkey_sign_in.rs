@@ -91,6 +91,7 @@ pub async fn submit(
     let then = Then {
         onward: Onward::named(field("onward")),
         query: &query,
+        why: None,
     };
     let known = browser.cookie(&web, Cookie::Browser);
     let at = at(&from, &cookie, known.as_deref());

@@ -24,8 +24,8 @@ use crate::onward::Onward;
 use crate::{
     account, apps, assets, authorize, client_document, company_links, company_logout, company_sign_in,
     connect_first, connecting, connecting_away, connections, consent, cors, fallback, home, introspection,
-    invitation, logout, metadata, page, passkey_sign_in, recovery_codes, registration, revocation,
-    second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
+    invitation, logout, metadata, page, passkey_sign_in, prove_more, recovery_codes, registration,
+    revocation, second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -236,6 +236,19 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
         .route(
             "/account/company/{provider}/unlink",
             post(company_links::unlink.layer(csrf.clone())),
+        )
+        .route(prove_more::TOTP, post(prove_more::begin_totp.layer(csrf.clone())))
+        .route(
+            prove_more::TOTP_CODE,
+            post(prove_more::confirm_totp.layer(csrf.clone())),
+        )
+        .route(
+            prove_more::PASSKEY,
+            post(prove_more::add_passkey.layer(csrf.clone())),
+        )
+        .route(
+            prove_more::PASSKEY_BEGIN,
+            post(security::begin_passkey.layer(csrf.clone())),
         )
         .route("/consent", post(consent::submit.layer(csrf.clone())))
         .route(

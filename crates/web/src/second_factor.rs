@@ -35,6 +35,7 @@ struct SecondFactorPage {
     token: String,
     ceremony: String,
     username: String,
+    why: Option<String>,
     totp: bool,
     recovery: bool,
     /// Whether the recovery codes are what was tried last.
@@ -49,6 +50,16 @@ struct SecondFactorPage {
 pub(crate) struct Then<'a> {
     pub(crate) onward: Onward,
     pub(crate) query: &'a str,
+    /// Why it is asked for, of somebody who is signed in.
+    pub(crate) why: Option<&'a Why>,
+}
+
+/// Why somebody who is signed in has to prove more.
+#[derive(Debug)]
+pub(crate) struct Why {
+    pub(crate) text: String,
+    /// Whether nothing else is enough.
+    pub(crate) only_passkeys: bool,
 }
 
 /// Where a browser is that proves a factor.
@@ -72,6 +83,7 @@ pub(crate) fn page(
 ) -> Response {
     let cookie = browser.form_cookie(web);
     let status = trouble.as_ref().map_or(StatusCode::OK, |trouble| trouble.status);
+    let only_passkeys = then.why.is_some_and(|why| why.only_passkeys);
     let passkey = waiting.has.passkeys > 0 && can_have_passkeys(web);
     let template = SecondFactorPage {
         page: Page::new(web, locale, locale.t("second-title")),
@@ -80,8 +92,9 @@ pub(crate) fn page(
         token: form_token::for_cookie(&cookie.value),
         ceremony: waiting.ceremony.clone(),
         username: waiting.username.to_string(),
-        totp: waiting.has.totp,
-        recovery: waiting.has.recovery_codes > 0,
+        why: then.why.map(|why| why.text.clone()),
+        totp: waiting.has.totp && !only_passkeys,
+        recovery: waiting.has.recovery_codes > 0 && !only_passkeys,
         recovering: trouble.as_ref().is_some_and(|trouble| trouble.recovering),
         error: trouble.as_ref().map(|trouble| trouble.text.clone()),
         passkey: passkey.then(|| with_query(passkey_sign_in::PATH, then.query)),
@@ -121,6 +134,7 @@ pub async fn submit(
     let then = Then {
         onward: Onward::named(field("onward")),
         query: &query,
+        why: None,
     };
     let known = browser.cookie(&web, Cookie::Browser);
     let at = at(&from, &cookie, known.as_deref());

@@ -251,7 +251,11 @@ pub(crate) async fn sign_in(
     match web.parts.factors.after(first, &at).await? {
         Step::In(proof) => go_on(web, from, browser, before, proof, (onward, query)).await,
         Step::Second(waiting) => {
-            let then = Then { onward, query };
+            let then = Then {
+                onward,
+                query,
+                why: None,
+            };
             Ok(second_factor::page(web, locale, browser, &waiting, then, None))
         }
     }

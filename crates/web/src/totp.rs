@@ -15,7 +15,9 @@ use crate::authorize::person;
 use crate::form_token;
 use crate::fresh::FreshForm;
 use crate::locale::Locale;
+use crate::onward::with_query;
 use crate::page::{Page, render};
+use crate::prove_more;
 use crate::request::From;
 use crate::router::Web;
 use crate::security::done;
@@ -30,6 +32,35 @@ struct TotpPage {
     secret: String,
     ticket: String,
     error: Option<String>,
+    /// Where the code goes.
+    action: String,
+    /// Whether it is set up on the way to something else, and not from the account page.
+    on_the_way: bool,
+}
+
+/// The page for somebody who is on the way to a program.
+pub(crate) fn on_the_way(
+    web: &Web,
+    locale: Locale,
+    (signed_in, query): (&SignedIn, &str),
+    enrolment: Enrolment,
+    error: Option<String>,
+) -> Response {
+    let template = TotpPage {
+        page: Page::new(web, locale, locale.t("totp-title")),
+        token: form_token::for_cookie(signed_in.cookie.expose()),
+        picture: picture(&enrolment),
+        secret: enrolment.text,
+        ticket: enrolment.ticket,
+        action: with_query(prove_more::TOTP_CODE, query),
+        on_the_way: true,
+        error,
+    };
+    let status = template
+        .error
+        .as_ref()
+        .map_or(StatusCode::OK, |_| StatusCode::BAD_REQUEST);
+    render(status, &template)
 }
 
 /// The code that an app takes a picture of.
@@ -65,6 +96,8 @@ fn page(
         secret: enrolment.text,
         ticket: enrolment.ticket,
         error,
+        action: "/account/totp".to_owned(),
+        on_the_way: false,
     };
     render(status, &template)
 }

@@ -54,6 +54,7 @@ impl About<'_> {
             address: self.address,
             now: self.now,
             authenticated_ago: self.now.since(self.caller.proof.authenticated_at()),
+            assurance: self.caller.proof.assurance(),
             arguments,
         }
     }

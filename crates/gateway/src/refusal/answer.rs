@@ -67,6 +67,10 @@ impl Refusal {
                 StatusCode::FORBIDDEN,
                 plain(ErrorCode::InsufficientScope.as_str(), &text),
             ),
+            Self::Unproved(_) => json(
+                StatusCode::UNAUTHORIZED,
+                plain(ErrorCode::InsufficientUserAuthentication.as_str(), &text),
+            ),
             Self::Undeclared => json(StatusCode::BAD_REQUEST, answer::undeclared_tasks(id, &text)),
             Self::Method(_) => json(StatusCode::METHOD_NOT_ALLOWED, plain("method_not_allowed", &text)),
             Self::MediaType | Self::Encoding => {
@@ -123,6 +127,7 @@ impl Refusal {
             resource_metadata: circumstances.resource_metadata,
             scope: circumstances.scope,
             error,
+            ..Challenge::default()
         };
         match self {
             Self::NoToken | Self::TokenInAddress => {
@@ -146,6 +151,15 @@ impl Refusal {
                 let challenge = Challenge {
                     scope: Some(scopes),
                     ..challenge(Some((ErrorCode::InsufficientScope, "this needs a further scope")))
+                };
+                headers.insert(header::WWW_AUTHENTICATE, challenge.header());
+            }
+            Self::Unproved(unproved) => {
+                let error = Some((ErrorCode::InsufficientUserAuthentication, unproved.text));
+                let challenge = Challenge {
+                    acr_values: Some(unproved.acr_values.as_str()).filter(|values| !values.is_empty()),
+                    max_age: unproved.max_age.map(|age| age.as_secs()),
+                    ..challenge(error)
                 };
                 headers.insert(header::WWW_AUTHENTICATE, challenge.header());
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use model::{Assurance, Demand};
 use protocol::params::ParamsError;
 use protocol::pkce::CodeChallenge;
 use protocol::{ErrorCode, OAuthError, Params, Scopes, resource, scope};
@@ -22,7 +23,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) scopes: Scopes,
     pub(crate) nonce: Option<String>,
     pub(crate) prompt: Prompt,
-    pub(crate) max_age: Option<Duration>,
+    /// What the program demands of the proof.
+    pub(crate) demand: Demand,
     pub(crate) login_hint: Option<String>,
 }
 
@@ -62,11 +64,25 @@ impl AuthorizationServer {
                 .filter(|nonce| nonce.len() <= 1024)
                 .map(str::to_owned),
             prompt: prompt(one("prompt")?)?,
-            max_age: one("max_age")?
-                .and_then(|text| text.parse().ok())
-                .map(Duration::from_secs),
+            demand: Demand {
+                assurance: least_class(one("acr_values")?),
+                max_age: one("max_age")?
+                    .and_then(|text| text.parse().ok())
+                    .map(Duration::from_secs),
+            },
             login_hint: one("login_hint")?.map(|hint| hint.chars().take(100).collect()),
         })
+    }
+
+    /// How sure it must be who somebody is, as far as the request alone says it: what it asks for, and what the server
+    /// demands of everybody. For asking a provider at once for what will be needed.
+    pub fn wanted_class(&self, params: &Params) -> Assurance {
+        let asked = least_class(params.one("acr_values").ok().flatten());
+        let servers = self.fold_resources(params.all("resource")).unwrap_or_default();
+        let settings = self.settings();
+        let demands = servers.iter().filter_map(|name| settings.resource(name));
+        let demands = demands.map(|resource| resource.require.of(&[], true).assurance);
+        demands.chain([asked]).max().unwrap_or_default()
     }
 
     /// `resource`: every spelling folded, equal ones collapsed; the origin or a parent path says nothing
@@ -169,6 +185,19 @@ fn prompt(value: Option<&str>) -> Result<Prompt, OAuthError> {
     Ok(prompt)
 }
 
+/// `acr_values`: any of them is enough, so the weakest is what is needed. Those that we do not know ask for nothing: others
+/// have names of their own, and programs send them to everybody (OpenID Connect Core section 3.1.2.1).
+fn least_class(values: Option<&str>) -> Assurance {
+    let known = values
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .map(|value| Assurance::of_acr(Some(value)));
+    known
+        .filter(|class| class.acr().is_some())
+        .min()
+        .unwrap_or_default()
+}
+
 /// What a client may have at most. An operator's word is a rule: a client that was set up without `mcp`
 /// signs people in and reaches no server. What a program says of itself is no more than a wish.
 fn within_ceiling(
@@ -266,6 +295,19 @@ mod tests {
         assert!(prompt(Some("none login")).is_err());
         assert!(prompt(Some("login consent")).unwrap().login);
         assert_eq!(prompt(Some("create something")).unwrap(), Prompt::default());
+    }
+
+    #[test]
+    fn os_32_any_of_acr_values_is_enough_and_unknown_ones_ask_for_nothing() {
+        for (values, class) in [
+            ("", Assurance::OneFactor),
+            ("1 urn:example:silver", Assurance::OneFactor),
+            ("phr", Assurance::Passkey),
+            ("phrh phr 2", Assurance::Passkey),
+            ("phr https://refeds.org/profile/mfa", Assurance::TwoFactors),
+        ] {
+            assert_eq!(least_class(Some(values)), class, "{values}");
+        }
     }
 
     #[test]

@@ -85,6 +85,7 @@ async fn who_leaves_is_bounded_by_network_and_length() {
             session: None,
             again: false,
             max_age: None,
+            assurance: model::Assurance::OneFactor,
             login_hint: None,
             language: "en",
         };

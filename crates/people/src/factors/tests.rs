@@ -69,6 +69,7 @@ async fn rooms(database: &Database) -> Rooms {
         id: world.new_id(),
         digest: keys::digest_of(&world.new_token(TokenKind::Session)),
         replaces: None,
+        raises: false,
         browser: keys::digest_of(&world.new_token(TokenKind::Browser)),
         account,
         authenticated_at: world.now(),

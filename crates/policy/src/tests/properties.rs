@@ -47,6 +47,7 @@ fn rules() -> impl Strategy<Value = AllowRule> {
                 until: 180,
             }),
             authenticated_within: None,
+            assurance: None,
         });
     let scope = prop_oneof![2 => Just(None), 1 => Just(Some(read().name))];
     (

@@ -15,6 +15,7 @@ fn trust() -> Trust {
         claims: ClaimNames::default(),
         mcp_scope: "tools".to_owned(),
         keep_keys: Duration::from_hours(24),
+        assurance: [("mfa".to_owned(), model::Assurance::TwoFactors)].into(),
         create_accounts: false,
     }
 }

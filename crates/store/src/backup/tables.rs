@@ -117,6 +117,8 @@ pub const TABLES: [Table; 26] = [
             ("ended_because", Text),
             ("widened", Text),
             ("widened_at", Integer),
+            ("acr", Text),
+            ("amr", Text),
         ],
     },
     Table {

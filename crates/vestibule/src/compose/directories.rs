@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ldap::directory::is_attribute;
 use ldap::{Attributes, GroupFilter, GroupSearch, IdOf, Settings, UserFilter};
 use model::{ExposeSecret as _, SecretString, ServerName};
-use people::ways::Rules;
+use people::ways::{Rules, Words};
 use people::{CompanyDirectory, Ways};
 use url::{Host, Url};
 
@@ -307,5 +307,7 @@ fn rules(wanted: &Directory) -> Rules {
         groups: wanted.groups.clone(),
         group_prefix: wanted.group_prefix.clone(),
         lifetime: wanted.lifetime.0,
+        // An LDAP bind says nothing of further factors.
+        words: Words::default(),
     }
 }

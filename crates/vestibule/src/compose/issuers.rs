@@ -115,6 +115,11 @@ fn trusted(
         mcp_scope: wanted.mcp_scope.clone(),
         keep_keys: wanted.keep_keys.0,
         create_accounts: wanted.create_accounts,
+        assurance: wanted
+            .assurance
+            .iter()
+            .map(|(acr, class)| (acr.clone(), (*class).into()))
+            .collect(),
     };
     if let Some(known) = known.filter(|known| known.trust == trust && known.egress == egress) {
         return Some(Arc::clone(known));

@@ -137,6 +137,7 @@ fn rule(allow: &policy::Allow) -> AllowRule {
                 until: hours.until.0,
             }),
             authenticated_within: when.authenticated_within.map(|span| span.0),
+            assurance: when.assurance.map(Into::into),
         },
         advice: allow.advice.clone(),
     }

@@ -1,12 +1,13 @@
 //! From one entry of `sign_in.providers` to a provider that can be asked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ExposeSecret as _, SecretString, ServerName};
+use model::{Assurance, ExposeSecret as _, SecretString, ServerName};
 use net::{Egress, Operators};
 use people::Provider;
-use people::ways::Rules;
+use people::ways::{Rules, Words};
 use relying::discovery::is_safe;
 use relying::{
     ClaimNames, ClaimPath, ClientAuthentication, ClientKey, GitHub, GitHubRelation, OpenIdProvider, Relation,
@@ -17,6 +18,7 @@ use vault::Template;
 
 use super::ways::{PREFIX, is_good_prefix};
 use super::{Problems, Sources};
+use crate::config::require::Class;
 use crate::config::sign_in::{AccountsAt, Authentication, Provider as Wanted, ProviderClaims, ProviderKind};
 
 /// The longest leeway.
@@ -24,7 +26,7 @@ const LEEWAY: Duration = Duration::from_mins(5);
 /// What is asked for where nothing else is said.
 const SCOPES: [&str; 3] = ["openid", "profile", "email"];
 /// Parameters of the authorization request that are this door's own.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "response_type",
     "response_mode",
     "client_id",
@@ -35,6 +37,7 @@ const OURS: [&str; 11] = [
     "code_challenge",
     "code_challenge_method",
     "max_age",
+    "acr_values",
     "hd",
 ];
 
@@ -164,7 +167,16 @@ fn rules(wanted: &Wanted) -> Rules {
         groups: wanted.groups.clone(),
         group_prefix: wanted.group_prefix.clone(),
         lifetime: wanted.lifetime.0,
+        words: Words {
+            acr: classes(&wanted.assurance.acr),
+            amr: classes(&wanted.assurance.amr),
+        },
     }
+}
+
+fn classes(wanted: &BTreeMap<String, Class>) -> BTreeMap<String, Assurance> {
+    let all = wanted.iter();
+    all.map(|(word, class)| (word.clone(), (*class).into())).collect()
 }
 
 /// What is wrong with it by itself.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use gateway::{Assertion, Concurrency, Kind, Pinning, Route, Timeouts, Transport};
 use http::Uri;
 use issuer::Resource;
-use model::ServerName;
+use model::{Requirements, ServerName};
 use net::{Egress, Operators};
 use policy::Policies;
 use protocol::Origin;
 use vault::{Connectors, Recipe, SharedCredential};
 
-use super::{Problems, Sources, arguments, connectors, quotas};
+use super::{Problems, Sources, arguments, connectors, quotas, requirements};
 use crate::config;
 
 /// Idle connections that are kept to one upstream.
@@ -69,7 +69,10 @@ pub(super) fn route(
         None => None,
     };
     Some(Route {
-        resource: Arc::new(resource(policies, public, name, server)),
+        resource: Arc::new(Resource {
+            require: requirements::of_server(&sources.loaded.config, server.require.as_ref()),
+            ..resource(policies, public, name, server)
+        }),
         accepts,
         trust,
         old_tokens,
@@ -159,6 +162,7 @@ fn resource(
         policy: Arc::new(policies.of(name)),
         algorithm: server.signing,
         introspectors: server.introspection_clients.clone(),
+        require: Requirements::default(),
     }
 }
 

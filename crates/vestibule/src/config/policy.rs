@@ -11,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::require::Class;
 use super::values::Span;
 
 /// Rules beyond those under `allow`.
@@ -108,6 +109,9 @@ pub struct When {
     pub hours: Option<Hours>,
     /// The person signed in at most so long ago.
     pub authenticated_within: Option<Span>,
+    /// The person signed in at least so surely: `two_factors`, or `passkey`. Who did not is refused; `require` of a server
+    /// asks them for it instead.
+    pub assurance: Option<Class>,
 }
 
 /// A condition on one argument.

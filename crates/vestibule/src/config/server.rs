@@ -15,6 +15,7 @@ use super::Tls;
 use super::legacy::Legacy;
 use super::policy::{Allow, Scope};
 use super::quota::Concurrency;
+use super::require::Require;
 use super::values::{Size, Span};
 
 /// An MCP server behind the door.
@@ -39,6 +40,9 @@ pub struct Server {
     /// Rules to try in place of those: what they would have refused is recorded, and allowed.
     #[serde(default)]
     pub shadow_allow: Vec<Allow>,
+    /// What the sign-in of whoever uses it must be.
+    #[serde(default)]
+    pub require: Option<Require>,
     /// Believe what it says of its tools, that they only read above all.
     #[serde(default)]
     pub trust_annotations: bool,

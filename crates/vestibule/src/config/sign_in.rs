@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::directory::Directory;
+use super::require::{RequireOf, Words};
 use super::values::Span;
 
 /// How people prove who they are.
@@ -25,6 +26,8 @@ pub struct SignIn {
     /// Directories (LDAP, Active Directory) whose people sign in with their name and password there, by a name of your own
     /// (`a-z`, `0-9`, `-`). Keep it: who somebody is here hangs on it.
     pub directories: BTreeMap<String, Directory>,
+    /// What the sign-in of people must be, by their groups, whatever server they use. What servers `require` comes on top.
+    pub require: Vec<RequireOf>,
 }
 
 impl Default for SignIn {
@@ -33,6 +36,7 @@ impl Default for SignIn {
             passwords: true,
             providers: BTreeMap::new(),
             directories: BTreeMap::new(),
+            require: Vec::new(),
         }
     }
 }
@@ -118,6 +122,9 @@ pub struct Provider {
     /// Take all other groups of the provider too, with this before their names, as `corp:`.
     #[serde(default)]
     pub group_prefix: Option<String>,
+    /// What its words on how somebody signed in count for. Without them it is one factor, whatever it says.
+    #[serde(default)]
+    pub assurance: Words,
     /// Ask the provider again about people whenever a program of theirs is given tokens, with what it gives for that at a
     /// sign-in: its refresh token, which lies sealed here. Whoever is gone there gets nothing more, and groups are as they are
     /// there. `offline_access` is asked for where the provider's metadata names it. `false` if not given.

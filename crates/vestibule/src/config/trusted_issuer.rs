@@ -1,5 +1,6 @@
 //! `trusted_issuers`: whose access tokens servers can take beside this door's own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::require::Class;
 use super::values::Span;
 
 /// An issuer whose access tokens servers can take.
@@ -42,6 +44,9 @@ pub struct TrustedIssuer {
     /// `vestibule identity link`.
     #[serde(default)]
     pub create_accounts: bool,
+    /// What the `acr` of its tokens stands for, where a server requires more than one factor. Others stand for nothing.
+    #[serde(default)]
+    pub assurance: BTreeMap<String, Class>,
     /// How long its keys count while they cannot be fetched again.
     #[serde(default = "usual_keep")]
     pub keep_keys: Span,

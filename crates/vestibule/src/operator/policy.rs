@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{Answer, Failure, Operator};
 use crate::compose::policies_of;
 use crate::config::file;
+use crate::config::require::Class;
 use crate::config::values::Span;
 
 mod beside;
@@ -87,6 +88,15 @@ pub struct Question {
     #[arg(long)]
     #[serde(default)]
     pub signed_in_ago: Option<Span>,
+    /// How sure that sign-in was: `one_factor`, `two_factors` or `passkey`; one factor if not given
+    #[arg(long, value_parser = class)]
+    #[serde(default)]
+    pub assurance: Option<Class>,
+}
+
+fn class(text: &str) -> Result<Class, String> {
+    let value = Value::String(text.to_owned());
+    serde_json::from_value(value).map_err(|_| "is one_factor, two_factors or passkey".to_owned())
 }
 
 fn object(text: &str) -> Result<Value, String> {
@@ -210,6 +220,7 @@ async fn judge(
         address: question.address.unwrap_or(IpAddr::from([127, 0, 0, 1])),
         now: now.unwrap_or_else(|| operator.foundation.world.now()),
         authenticated_ago: question.signed_in_ago.map_or(Duration::ZERO, |span| span.0),
+        assurance: question.assurance.map(Into::into).unwrap_or_default(),
         arguments: arguments.as_deref(),
     };
     let policy = policies.of(&question.server);

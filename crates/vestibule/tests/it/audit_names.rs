@@ -15,6 +15,7 @@ async fn program(door: &Door, metadata: &Value) -> (App, Value) {
         secret: registered["client_secret"].as_str().map(str::to_owned),
         resource: door.endpoint(),
         address: door.address,
+        host: door.host().to_owned(),
     };
     (app, registered)
 }
@@ -121,6 +122,7 @@ async fn who_vouches_for_a_name_is_on_record() {
         secret: None,
         resource: door.endpoint(),
         address: door.address,
+        host: door.host().to_owned(),
     };
     let tokens = app.sign_in(&door, "ana").await;
     door.call(&tokens.access, "echo_headers", json!({})).await;

@@ -1,7 +1,9 @@
 //! Factors beyond the password, on both databases.
 
+mod assurance;
 mod codes;
 mod passkeys;
+mod step_up;
 
 use crate::rig::{Browser, Door, PASSWORD, Plan, Reply};
 

@@ -53,16 +53,11 @@ pub(super) fn oauth(
             }
             Some(Place::Issuer(issuer.clone()))
         }
-        (None, Some(authorization), Some(token)) => Some(Place::Named(Box::new(Endpoints {
-            authorization: authorization.clone(),
-            token: token.clone(),
-            revocation: wanted.revocation_endpoint.clone(),
-            issuer: String::new(),
-            names_issuer: false,
-            registration: None,
-            client_documents: false,
-            methods: Vec::new(),
-        }))),
+        (None, Some(authorization), Some(token)) => {
+            let (authorization, token) = (authorization.clone(), token.clone());
+            let endpoints = Endpoints::named(authorization, token, wanted.revocation_endpoint.clone());
+            Some(Place::Named(Box::new(endpoints)))
+        }
         _ => {
             wrong(
                 "issuer",

@@ -463,6 +463,7 @@ async fn a_client_that_may_not_have_the_scope_is_answered_as_if_there_were_none(
         secret: None,
         resource: format!("{}/mcp/gitea", door.url),
         address: door.address,
+        host: door.host().to_owned(),
     };
     let target = portal.authorize(&[("scope", "mcp gitea:write")]);
     let back = door.browser().approve(&target, "ana").await;

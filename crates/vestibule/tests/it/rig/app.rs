@@ -19,6 +19,8 @@ pub(crate) struct App {
     pub(crate) secret: Option<String>,
     pub(crate) resource: String,
     pub(crate) address: SocketAddr,
+    /// By which name it knows the door.
+    pub(crate) host: String,
 }
 
 /// What the token endpoint gave.
@@ -58,7 +60,9 @@ impl App {
 
     /// Registers; the first redirect URI is the one that is used.
     pub(crate) async fn register(door: &Door, metadata: &Value) -> Self {
-        let reply = door.ask(Ask::json("/register", metadata)).await;
+        let reply = door
+            .ask(Ask::json("/register", metadata).with("host", door.host()))
+            .await;
         assert_eq!(reply.status, 201, "{reply:?}");
         let registered = reply.json();
         Self {
@@ -67,6 +71,7 @@ impl App {
             secret: registered["client_secret"].as_str().map(str::to_owned),
             resource: door.endpoint(),
             address: door.address,
+            host: door.host().to_owned(),
         }
     }
 
@@ -138,11 +143,13 @@ impl App {
     }
 
     pub(crate) async fn redeem(&self, code: &str) -> Reply {
-        self.redeem_with(code, &[]).to(self.address).await
+        let form = self.redeem_with(code, &[]).with("host", self.host.as_str());
+        form.to(self.address).await
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Reply {
-        self.refresh_with(token, &[]).to(self.address).await
+        let form = self.refresh_with(token, &[]).with("host", self.host.as_str());
+        form.to(self.address).await
     }
 
     pub(crate) async fn revoke(&self, token: &str) -> Reply {

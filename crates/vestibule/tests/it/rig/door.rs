@@ -284,6 +284,11 @@ servers:
         format!("{}/mcp/fixture", self.url)
     }
 
+    /// The name and port that it is known by.
+    pub(crate) fn host(&self) -> &str {
+        self.url.split("//").nth(1).unwrap_or_default()
+    }
+
     pub(crate) async fn add_person(&self, username: &str, groups: &[&str]) {
         let foundation = &self.running().house.foundation;
         for group in groups {

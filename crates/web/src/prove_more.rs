@@ -1,0 +1,297 @@
+//! Asking somebody who is signed in to prove more, because a server, their groups or a program demand it (RFC 9470 section 5).
+//!
+//! What they have is asked for; who has nothing sets something up, if the first factor was proved lately; where a provider's
+//! word counts, it is asked. Whoever can do none of it goes back to the program with `unmet_authentication_requirements`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use issuer::authorize::StepUp;
+use model::Assurance;
+use people::passkeys::Answered;
+use people::{FactorError, SignedIn};
+use store::StoreError;
+
+use crate::authorize::{client_name, person};
+use crate::company_links;
+use crate::fresh::is_fresh;
+use crate::locale::Locale;
+use crate::onward::{Onward, with_query};
+use crate::page::{self, Page, render};
+use crate::passkey_sign_in::{can_have_passkeys, door};
+use crate::request::{Browser, From, OwnForm, RawQuery};
+use crate::return_to_client::{go, see_other};
+use crate::router::Web;
+use crate::second_factor::{self, Then, Why, at};
+use crate::sign_in::{self, Asked, go_on};
+use crate::{form_token, totp};
+
+/// Where an app is set up.
+pub(crate) const TOTP: &str = "/enrol/totp";
+/// Where its first code goes.
+pub(crate) const TOTP_CODE: &str = "/enrol/totp/code";
+/// Where a new passkey goes.
+pub(crate) const PASSKEY: &str = "/enrol/passkey";
+/// Where the script fetches the options for one.
+pub(crate) const PASSKEY_BEGIN: &str = "/enrol/passkey/begin";
+
+#[derive(Template)]
+#[template(path = "prove_more.html")]
+struct ProveMorePage {
+    page: Page,
+    why: String,
+    username: String,
+    token: String,
+    /// The token of forms of the sign-in page.
+    form_token: String,
+    /// Where providers are asked whose word counts.
+    sign_in: String,
+    providers: Vec<(String, String)>,
+    /// Where an app can be set up, if that is enough.
+    totp: Option<String>,
+    /// Where a passkey can be added.
+    passkey: Option<String>,
+    /// The way back to the program, and what it is called.
+    back: (String, String),
+}
+
+/// The page, or the way back to the program.
+pub(crate) async fn ask(
+    web: &Web,
+    locale: Locale,
+    (from, browser): (&From, &Browser),
+    query: &str,
+    step_up: &StepUp,
+    signed_in: &SignedIn,
+) -> Response {
+    match ways(web, step_up.assurance, signed_in).await {
+        Ok(ways) => match ways {
+            Ways::Prove { only_passkeys } => {
+                let why = Why {
+                    text: why(locale, step_up),
+                    only_passkeys,
+                };
+                second(web, locale, (from, browser), query, &why, signed_in).await
+            }
+            Ways::Nothing => go(web, locale, &step_up.back),
+            Ways::SetUp { providers, .. } if providers.is_empty() && !is_fresh(web, signed_in) => {
+                let asked = Asked {
+                    query,
+                    username: Some(signed_in.account.username.to_string()),
+                    again: true,
+                    error: Some(why(locale, step_up)),
+                    onward: Onward::Authorization,
+                };
+                sign_in::page(web, locale, browser, StatusCode::OK, asked)
+            }
+            Ways::SetUp {
+                providers,
+                totp,
+                passkey,
+            } => {
+                let may = is_fresh(web, signed_in);
+                let cookie = browser.form_cookie(web);
+                let back = locale.t1("back-to", "client", client_name(locale, &step_up.back.face));
+                let template = ProveMorePage {
+                    page: Page::new(web, locale, locale.t("second-title")),
+                    why: why(locale, step_up),
+                    username: signed_in.account.username.to_string(),
+                    token: form_token::for_cookie(signed_in.cookie.expose()),
+                    form_token: form_token::for_cookie(&cookie.value),
+                    sign_in: Onward::Authorization.form(query),
+                    providers,
+                    totp: (totp && may).then(|| with_query(TOTP, query)),
+                    passkey: (passkey && may).then(|| with_query(PASSKEY, query)),
+                    back: (step_up.back.url.clone(), back),
+                };
+                let mut response = render(StatusCode::OK, &template);
+                cookie.send(web, response.headers_mut());
+                response
+            }
+        },
+        Err(error) => page::unavailable(web, locale, &error),
+    }
+}
+
+/// What somebody can do to prove more.
+enum Ways {
+    /// Something that they have.
+    Prove { only_passkeys: bool },
+    /// Sign in at one of these providers, by name and title, or set up something here.
+    SetUp {
+        providers: Vec<(String, String)>,
+        totp: bool,
+        passkey: bool,
+    },
+    /// Nothing.
+    Nothing,
+}
+
+async fn ways(web: &Web, wanted: Assurance, signed_in: &SignedIn) -> Result<Ways, StoreError> {
+    let account = signed_in.account.id;
+    let has = web.parts.store.factors_of(account).await?;
+    let known = web.parts.store.account(account).await?;
+    // A passkey stands in for a password of ours.
+    let passkey = can_have_passkeys(web) && known.is_some_and(|known| known.password_hash.is_some());
+    if passkey && has.passkeys > 0 && wanted == Assurance::Passkey {
+        return Ok(Ways::Prove { only_passkeys: true });
+    }
+    let proved = Assurance::of_acr(signed_in.session.proved.acr.as_deref());
+    let usable = has.totp || has.recovery_codes > 0 || (passkey && has.passkeys > 0);
+    // Who has a second factor proves it before anything is set up beside it.
+    if usable && proved == Assurance::OneFactor {
+        return Ok(Ways::Prove { only_passkeys: false });
+    }
+    let ways = web.parts.company.ways();
+    let links = company_links::links(web, signed_in).await?;
+    let providers: Vec<_> = links
+        .into_iter()
+        .filter(|link| {
+            let provider = ways.provider(&link.provider);
+            link.linked && provider.is_some_and(|provider| provider.rules.words.reach(wanted))
+        })
+        .map(|link| (link.provider, link.title))
+        .collect();
+    let totp = wanted <= Assurance::TwoFactors;
+    if providers.is_empty() && !totp && !passkey {
+        return Ok(Ways::Nothing);
+    }
+    Ok(Ways::SetUp {
+        providers,
+        totp,
+        passkey,
+    })
+}
+
+fn why(locale: Locale, step_up: &StepUp) -> String {
+    match (step_up.assurance, &step_up.server) {
+        (Assurance::Passkey, Some(server)) => locale.t1("more-passkey-server", "server", server),
+        (Assurance::Passkey, None) => locale.t("more-passkey"),
+        (_, Some(server)) => locale.t1("more-two-server", "server", server),
+        (_, None) => locale.t("more-two"),
+    }
+}
+
+async fn second(
+    web: &Web,
+    locale: Locale,
+    (from, browser): (&From, &Browser),
+    query: &str,
+    why: &Why,
+    signed_in: &SignedIn,
+) -> Response {
+    let cookie = browser.form_cookie(web);
+    let then = Then {
+        onward: Onward::Authorization,
+        query,
+        why: Some(why),
+    };
+    let at = at(from, &cookie.value, None);
+    match web.parts.factors.ask_for_more(signed_in, &at).await {
+        Ok(waiting) => {
+            let mut response = second_factor::page(web, locale, browser, &waiting, then, None);
+            cookie.send(web, response.headers_mut());
+            response
+        }
+        Err(error) => second_factor::failed(web, locale, &error, then),
+    }
+}
+
+/// The request goes on, or is judged anew.
+fn on(query: &str) -> Response {
+    see_other(&Onward::Authorization.target(query))
+}
+
+/// `POST /enrol/totp`.
+pub async fn begin_totp(
+    State(web): State<Arc<Web>>,
+    locale: Locale,
+    RawQuery(query): RawQuery,
+    form: OwnForm,
+) -> Response {
+    let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return on(&query);
+    }
+    let owner = signed_in.session.id.to_string();
+    let username = signed_in.account.username.as_str();
+    let enrolment = web.parts.factors.new_totp(&owner, &web.site().title, username);
+    totp::on_the_way(&web, locale, (signed_in, &query), enrolment, None)
+}
+
+/// `POST /enrol/totp/code`: the first code, which is the second factor of this session too.
+pub async fn confirm_totp(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+    form: OwnForm,
+) -> Response {
+    let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return on(&query);
+    }
+    let owner = signed_in.session.id.to_string();
+    let (ticket, factors) = (form.field("ticket"), &web.parts.factors);
+    let person = person(&from, Some(signed_in));
+    let raised = factors
+        .raise_with_new_totp(signed_in, ticket, &owner, form.field("code"), person)
+        .await;
+    match raised {
+        Ok(proof) => {
+            let then = (Onward::Authorization, query.as_str());
+            let begun = go_on(&web, &from, &browser, Some(signed_in), proof, then).await;
+            begun.unwrap_or_else(|_| on(&query))
+        }
+        Err(FactorError::Wrong) => {
+            let username = signed_in.account.username.as_str();
+            match factors.same_totp(ticket, &owner, &web.site().title, username) {
+                Ok(same) => {
+                    let error = Some(locale.t("totp-wrong"));
+                    totp::on_the_way(&web, locale, (signed_in, &query), same, error)
+                }
+                Err(_) => on(&query),
+            }
+        }
+        Err(error @ (FactorError::Store(_) | FactorError::Sealed(_))) => {
+            page::unavailable(&web, locale, &error)
+        }
+        Err(_) => on(&query),
+    }
+}
+
+/// `POST /enrol/passkey`: what the browser made. Signing in with it comes next: making one proves nothing.
+pub async fn add_passkey(
+    State(web): State<Arc<Web>>,
+    from: From,
+    locale: Locale,
+    RawQuery(query): RawQuery,
+    form: OwnForm,
+) -> Response {
+    let signed_in = &form.signed_in;
+    if !is_fresh(&web, signed_in) {
+        return on(&query);
+    }
+    let at = at(&from, signed_in.cookie.expose(), None);
+    let answered = Answered {
+        ceremony: form.field("ceremony"),
+        first: "",
+        credential: form.field("credential"),
+    };
+    let owner = (signed_in.account.id, signed_in.session.id);
+    let person = person(&from, Some(signed_in));
+    let (site, factors) = (web.site(), &web.parts.factors);
+    let added = factors
+        .add_passkey(door(&site), owner, answered, form.field("name"), &at, person)
+        .await;
+    match added {
+        Err(error @ (FactorError::Store(_) | FactorError::Sealed(_))) => {
+            page::unavailable(&web, locale, &error)
+        }
+        _ => on(&query),
+    }
+}
