@@ -17,7 +17,7 @@ use crate::home::{Home, HomeError, Known};
 use crate::registration::{self, Configured, RegistrationError, printable};
 use crate::session::{self, Client, Session};
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
-use crate::tokens::session_name;
+use crate::tokens::{TokenError, kept, renewing, session_name};
 use crate::way::{Found, Way, WayError, find};
 
 /// What is said to the person meanwhile.
@@ -26,6 +26,8 @@ pub trait Screen: Send + Sync {
     fn open(&self, url: &Url) -> bool;
     /// Another command is signing in to the same server: this one waits for it.
     fn waits(&self);
+    /// What was pasted is no address that a browser was sent to.
+    fn is_no_answer(&self);
     /// An address that somebody pasted because the browser could not come back here; never, if nobody can.
     fn pasted(&self) -> impl Future<Output = String> + Send;
 }
@@ -72,6 +74,15 @@ pub enum LoginError {
     /// Nothing can listen on this machine.
     #[error("this machine does not let the browser come back: {0}")]
     Listen(std::io::Error),
+    /// The other command that this one waited for ended without a sign-in.
+    #[error("the other command did not sign in; run this one again")]
+    Abandoned,
+    /// The server names another authorization server than the one that the client was made at (MA-108, MA-110).
+    #[error("the server's tokens come from {0}, and not from the issuer that the client is of")]
+    OtherIssuer(String),
+    /// What was there before.
+    #[error(transparent)]
+    Before(#[from] TokenError),
     /// Nobody answered.
     #[error("nobody signed in within {0} s")]
     Late(u64),
@@ -120,20 +131,32 @@ pub async fn login(
             screen.waits();
             let turn = home.turn(&what, login.patience).await?;
             let after = home.server(server)?;
-            if let Some(known) = after.filter(|_| !login.as_other_user)
-                && before.is_none_or(|before| before.signed_in_at != known.signed_in_at)
-            {
+            let is_new = |known: &Known| {
+                let before = before.as_ref();
+                before.is_none_or(|before| before.signed_in_at != known.signed_in_at)
+            };
+            if login.as_other_user {
+                turn
+            } else {
+                // Nobody answered in that tab; another one, and another after it, would be no better.
+                let known = after.filter(is_new).ok_or(LoginError::Abandoned)?;
                 return Ok(Outcome::SignedIn(known));
             }
-            turn
         }
         turn => turn?,
     };
     let Found::Guarded(way) = find(http, server).await? else {
         return Ok(Outcome::Open);
     };
+    let Configured { issuer, .. } = &login.client;
+    if issuer.as_ref().is_some_and(|issuer| *issuer != way.issuer) {
+        return Err(LoginError::OtherIssuer(way.issuer));
+    }
     let store = TokenStore::choose(login.store, home, world)?;
     let (session, username) = authorize(login, &way, &store, around, screen).await?;
+    // Whoever renews or ends what was there does it before or after, not meanwhile.
+    let _renewing = renewing(home, server).await?;
+    let old = kept(server, around).ok();
     store.put(&session_name(server), &session.to_text())?;
     let known = Known {
         url: server.clone(),
@@ -143,6 +166,13 @@ pub async fn login(
         signed_in_at: world.now(),
     };
     home.remember(known.clone()).await?;
+    if let Some((_, old_store, old)) = old {
+        if old_store.kind() != store.kind() {
+            let _ = old_store.remove(&session_name(server));
+        }
+        // What nobody holds any more is good for nobody; whether it could be told is of no matter to who signs in.
+        let _ = old.revoke(around).await;
+    }
     drop(turn);
     Ok(Outcome::SignedIn(known))
 }
@@ -176,10 +206,6 @@ async fn authorize(
     let client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;
     let identity = client.identity();
     let challenge = BASE64URL_NOPAD.encode(&sha256(verifier.as_bytes()));
-    let failed = |error| LoginError::Tokens {
-        issuer: way.issuer.clone(),
-        error,
-    };
     let url = oauth
         .authorization_url(&identity, &redirect_uri, &state, &challenge, world.now())
         .await;
@@ -187,13 +213,17 @@ async fn authorize(
 
     let answered = async {
         tokio::select! {
-            arrival = callback.arrival() => Ok(arrival),
-            text = screen.pasted() => Arrival::pasted(&text).ok_or(LoginError::NotAnswer),
+            arrival = callback.arrival() => arrival,
+            arrival = pasted(screen) => arrival,
         }
     };
     let arrival = tokio::time::timeout(login.patience, answered).await;
-    let arrival = arrival.map_err(|_| LoginError::Late(login.patience.as_secs()))?;
-    let code = code_of(arrival?, way, &state, endpoints.names_issuer);
+    let Ok(arrival) = arrival else {
+        // A server that does not know this client any more shows a page that says so, and nobody comes back.
+        registration::forget(store, &way.issuer)?;
+        return Err(LoginError::Late(login.patience.as_secs()));
+    };
+    let code = code_of(arrival, way, &state, endpoints.names_issuer);
     callback.close().await;
     let redeemed = oauth
         .redeem(&identity, &code?, &redirect_uri, &verifier, world)
@@ -217,6 +247,16 @@ async fn authorize(
     };
     session.renewed(tokens, world);
     Ok((session, username))
+}
+
+/// What somebody pastes that is an answer at all.
+async fn pasted(screen: &impl Screen) -> Arrival {
+    loop {
+        if let Some(arrival) = Arrival::pasted(&screen.pasted().await) {
+            return arrival;
+        }
+        screen.is_no_answer();
+    }
 }
 
 /// Where the client that is registered already listens, if that is free.

@@ -18,6 +18,8 @@ const NAME: &str = "Vestibule command line";
 /// What somebody says of the client.
 #[derive(Clone, Debug, Default)]
 pub struct Configured {
+    /// The issuer that it is of; none other is shown it (MA-107).
+    pub issuer: Option<String>,
     /// The client that was made for this program.
     pub client_id: Option<String>,
     /// Its secret, if it has one.
@@ -32,7 +34,7 @@ pub enum RegistrationError {
     /// The server registers nobody, and nobody said how we are known.
     #[error(
         "{0} registers no clients: make one there for this program, with the redirect address http://127.0.0.1/callback, \
-         and give its id with --client-id"
+         and give its id with --client-id and --issuer"
     )]
     Closed(String),
     /// It refuses.

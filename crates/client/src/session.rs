@@ -1,11 +1,19 @@
 //! What is kept of a sign-in: the tokens, and what is needed to renew and to revoke them.
 
+use std::time::Duration;
+
 use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::Operators;
 use relying::OAuthClient;
 use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration, Tokens};
 use serde_json::{Value, json};
 use url::Url;
+
+use crate::login::Surroundings;
+use crate::tokens::Ended;
+
+/// How long a token counts as good of which nobody says how long it is.
+const UNSAID: Duration = Duration::from_hours(1);
 
 /// How a client is known at one issuer (MA-107).
 #[derive(Clone, Debug)]
@@ -149,9 +157,26 @@ impl Session {
     /// Takes over what the token endpoint gave. A provider that gives no new refresh token means the one that is there.
     pub(crate) fn renewed(&mut self, tokens: Tokens, world: &World) {
         self.access_token = tokens.access_token;
-        self.expires_at = tokens.lives.map(|lives| world.now() + lives);
         self.refresh_token = tokens.refresh_token.or(self.refresh_token.take());
+        // Who does not say how long means some time; what can be renewed is, before anybody finds out.
+        let unsaid = self.refresh_token.as_ref().map(|_| UNSAID);
+        self.expires_at = tokens.lives.or(unsaid).map(|lives| world.now() + lives);
         self.scope = tokens.scope.or(self.scope.take());
+    }
+
+    /// Has its issuer take the tokens back.
+    pub(crate) async fn revoke(&self, around: &Surroundings) -> Ended {
+        // The refresh token takes every access token with it.
+        let token = self.refresh_token.as_ref().unwrap_or(&self.access_token);
+        let (oauth, identity) = (self.oauth(&around.http), self.client.identity());
+        match oauth
+            .revoke(&identity, token.expose_secret(), &around.world)
+            .await
+        {
+            Ok(true) => Ended::Revoked,
+            Ok(false) => Ended::Forgotten,
+            Err(_) => Ended::NotRevoked,
+        }
     }
 
     /// Ready to renew and to revoke.

@@ -7,8 +7,9 @@ use relying::oauth_client::ClientError;
 use thiserror::Error;
 use url::Url;
 
-use crate::home::{HomeError, Known, name_of};
+use crate::home::{Home, HomeError, Known, Turn, name_of};
 use crate::login::Surroundings;
+use crate::registration;
 use crate::session::Session;
 use crate::token_store::{TokenStore, TokenStoreError};
 
@@ -55,7 +56,13 @@ pub(crate) fn session_name(server: &Url) -> String {
     format!("session-{}", name_of(server.as_str()))
 }
 
-fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Session), TokenError> {
+/// One's turn to change what is kept of a server.
+pub(crate) async fn renewing(home: &Home, server: &Url) -> Result<Turn, HomeError> {
+    home.turn(&format!("renew {server}"), PATIENCE).await
+}
+
+/// What is kept of a server.
+pub(crate) fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Session), TokenError> {
     let signed_out = || TokenError::SignedOut(server.clone());
     let known = around.home.server(server)?.ok_or_else(signed_out)?;
     let store = TokenStore::of(known.store, &around.home, &around.world);
@@ -78,7 +85,7 @@ pub async fn access(
     if is_fresh(&session, around, refused) {
         return Ok(given(&session));
     }
-    let _turn = around.home.turn(&format!("renew {server}"), PATIENCE).await?;
+    let _turn = renewing(&around.home, server).await?;
     let (_, store, mut session) = kept(server, around)?;
     if is_fresh(&session, around, refused) {
         return Ok(given(&session));
@@ -93,13 +100,25 @@ pub async fn access(
             &around.world,
         )
         .await;
-    let tokens = renewed.map_err(|error| match error {
-        ClientError::Refused(_) | ClientError::Client(_) => signed_out(),
-        error => TokenError::Renewing {
-            issuer: session.issuer.clone(),
-            error,
-        },
-    })?;
+    let tokens = match renewed {
+        Ok(tokens) => tokens,
+        Err(ClientError::Refused(_)) => return Err(signed_out()),
+        Err(ClientError::Client(_)) => {
+            // Signing in again must not go on with a client that is not known there any more.
+            registration::forget(&store, &session.issuer)?;
+            return Err(signed_out());
+        }
+        // The issuer cannot be asked now; what is still good is given out as long as it is.
+        Err(_) if refused.is_none() && session.expires_at.is_some_and(|end| end > around.world.now()) => {
+            return Ok(given(&session));
+        }
+        Err(error) => {
+            return Err(TokenError::Renewing {
+                issuer: session.issuer,
+                error,
+            });
+        }
+    };
     session.renewed(tokens, &around.world);
     store.put(&session_name(server), &session.to_text())?;
     Ok(given(&session))
@@ -173,20 +192,10 @@ pub enum Ended {
 
 /// Signs out: the issuer takes the tokens back, and they are forgotten here whether it does or not.
 pub async fn logout(server: &Url, around: &Surroundings) -> Result<Ended, TokenError> {
-    let _turn = around.home.turn(&format!("renew {server}"), PATIENCE).await?;
+    let _turn = renewing(&around.home, server).await?;
     let ended = match kept(server, around) {
         Ok((_, store, session)) => {
-            let oauth = session.oauth(&around.http);
-            // The refresh token takes every access token with it.
-            let token = session.refresh_token.as_ref().unwrap_or(&session.access_token);
-            let ended = match oauth
-                .revoke(&session.client.identity(), token.expose_secret(), &around.world)
-                .await
-            {
-                Ok(true) => Ended::Revoked,
-                Ok(false) => Ended::Forgotten,
-                Err(_) => Ended::NotRevoked,
-            };
+            let ended = session.revoke(around).await;
             store.remove(&session_name(server))?;
             ended
         }

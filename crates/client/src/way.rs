@@ -96,9 +96,16 @@ pub fn server_url(text: &str) -> Result<Url, WayError> {
 
 /// Asks the server without a token, and follows what it says.
 pub async fn find(http: &Operators, server: &Url) -> Result<Found, WayError> {
-    let Some(challenge) = knock(http, server).await? else {
-        return Ok(Found::Open);
+    let mut server = server.clone();
+    let challenge = loop {
+        match knock(http, &server).await? {
+            Knock::Open => return Ok(Found::Open),
+            Knock::Challenge(challenge) => break challenge,
+            // Some have their endpoint behind a slash, and say so.
+            Knock::Slash => server.set_path(&format!("{}/", server.path())),
+        }
     };
+    let server = &server;
     let document = resource_metadata(http, server, &challenge).await?;
     let issuer = document.as_ref().and_then(|document| {
         let issuers = document["authorization_servers"].as_array()?;
@@ -106,7 +113,7 @@ pub async fn find(http: &Operators, server: &Url) -> Result<Found, WayError> {
     });
     // Servers of 2025-03-26 are their own authorization servers (MA-159).
     let issuer = issuer.unwrap_or_else(|| server.origin().ascii_serialization());
-    let metadata = metadata(http, &issuer).await?;
+    let metadata = metadata(http, server, &issuer).await?;
     let supported = document
         .as_ref()
         .and_then(|document| document["scopes_supported"].as_array());
@@ -135,8 +142,29 @@ fn shown(url: &Url) -> String {
         .to_owned()
 }
 
-/// Begins as any client does. Gives the challenge of a server that wants a token.
-async fn knock(http: &Operators, server: &Url) -> Result<Option<Challenge>, WayError> {
+/// What somebody hears who comes without a token.
+enum Knock {
+    Open,
+    Challenge(Challenge),
+    /// The same place, with a slash at its end.
+    Slash,
+}
+
+/// Whether an answer sends to the same place with a slash at its end, and nowhere else.
+fn adds_a_slash(server: &Url, headers: &HeaderMap) -> bool {
+    let to = headers
+        .get(header::LOCATION)
+        .and_then(|to| server.join(to.to_str().ok()?).ok());
+    to.is_some_and(|to| {
+        to.origin() == server.origin()
+            && to.query() == server.query()
+            && !server.path().ends_with('/')
+            && to.path().strip_suffix('/') == Some(server.path())
+    })
+}
+
+/// Begins as any client does.
+async fn knock(http: &Operators, server: &Url) -> Result<Knock, WayError> {
     let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -154,10 +182,15 @@ async fn knock(http: &Operators, server: &Url) -> Result<Option<Challenge>, WayE
         .map_err(|_| unreachable("it does not answer".to_owned()))?
         .map_err(|error| unreachable(error.to_string()))?;
     match response.status() {
-        StatusCode::UNAUTHORIZED => Ok(Some(challenge(response.headers()))),
+        StatusCode::UNAUTHORIZED => Ok(Knock::Challenge(challenge(response.headers()))),
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+            if adds_a_slash(server, response.headers()) =>
+        {
+            Ok(Knock::Slash)
+        }
         status if status.is_success() => {
             end_session(http, server, response.headers()).await;
-            Ok(None)
+            Ok(Knock::Open)
         }
         status => Err(WayError::Status {
             url: shown(server),
@@ -198,7 +231,7 @@ async fn resource_metadata(
 ) -> Result<Option<Value>, WayError> {
     let places = match &challenge.resource_metadata {
         Some(place) => {
-            let place = Url::parse(place).ok().filter(discovery::is_safe);
+            let place = Url::parse(place).ok().filter(|place| may_send(server, place));
             vec![place.ok_or_else(|| WayError::Resource {
                 url: shown(server),
                 resource: challenge.resource_metadata.clone().unwrap_or_default(),
@@ -231,7 +264,14 @@ async fn resource_metadata(
     Ok(None)
 }
 
-/// Whether what the metadata calls the resource is this server, or a place that it is in.
+/// Whether a server may send us there: over TLS, and to this machine only from this machine, so that nobody far away
+/// has us ask what listens here (MA-147).
+fn may_send(server: &Url, to: &Url) -> bool {
+    discovery::is_safe(to) && (to.scheme() == "https" || server.scheme() == "http")
+}
+
+/// Whether what the metadata calls the resource is this server, or a place that it is in: many servers name their origin,
+/// and the official clients take that.
 fn covers(resource: &str, server: &Url) -> bool {
     let Ok(resource) = Url::parse(resource) else {
         return false;
@@ -262,12 +302,12 @@ fn at(url: &Url, path: &str) -> Url {
 }
 
 /// The authorization server's metadata, in the order of MA-66. It says itself whose it is (MA-67).
-async fn metadata(http: &Operators, issuer: &str) -> Result<Value, WayError> {
+async fn metadata(http: &Operators, server: &Url, issuer: &str) -> Result<Value, WayError> {
     let bad = |why: String| WayError::Issuer {
         issuer: issuer.chars().take(200).collect(),
         why,
     };
-    let url = Url::parse(issuer).ok().filter(discovery::is_safe);
+    let url = Url::parse(issuer).ok().filter(|url| may_send(server, url));
     let url = url.ok_or_else(|| bad("it has no https address".to_owned()))?;
     let mut last = String::new();
     for place in metadata_places(&url) {
@@ -386,6 +426,33 @@ mod tests {
             "mcp",
         ] {
             assert!(!covers(resource, &server), "{resource}");
+        }
+    }
+
+    #[test]
+    fn ma_147_nobody_far_away_sends_us_to_this_machine() {
+        let (far, near) = (url("https://a.example/mcp"), url("http://127.0.0.1:8000/mcp"));
+        let local = url("http://127.0.0.1:9000/x");
+        assert!(may_send(&near, &local) && may_send(&near, &far) && may_send(&far, &far));
+        assert!(!may_send(&far, &local));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_is_followed_and_nothing_else() {
+        let to = |location: &'static str| {
+            let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(location))]);
+            adds_a_slash(&url("https://a.example/mcp"), &headers)
+        };
+        assert!(to("https://a.example/mcp/") && to("/mcp/"));
+        for other in [
+            "https://b.example/mcp/",
+            "http://a.example/mcp/",
+            "/mcp",
+            "/other/",
+            "/mcp/?x=1",
+            "/mcp//",
+        ] {
+            assert!(!to(other), "{other}");
         }
     }
 

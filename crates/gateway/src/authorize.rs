@@ -153,14 +153,15 @@ impl About<'_> {
     /// Whether a list may show an entry to this caller. What the server says of it is learned on the way. One that
     /// cannot be read is not shown.
     pub(crate) fn shows(&self, list: List, text: &str) -> bool {
-        let server = self.route.name();
-        if let Some(known) = self.catalogue.recognise(server, list, text) {
+        if let Some(known) = self.catalogue.recognise(self.route.shelf(), list, text) {
             return self.shows_entry(list, &known.name, Some(&known));
         }
         let Some(entry) = list::entry(text, list) else {
             return false;
         };
-        let known = self.catalogue.learn(server, self.route.pinning, list, &entry);
+        let known = self
+            .catalogue
+            .learn(self.route.shelf(), self.route.pinning, list, &entry);
         self.shows_entry(list, &entry.name, known.as_deref())
     }
 
@@ -203,7 +204,7 @@ impl About<'_> {
         if !self.route.trust_annotations {
             return Annotations::default();
         }
-        let known = self.catalogue.find(self.route.name(), List::Tools, name);
+        let known = self.catalogue.find(self.route.shelf(), List::Tools, name);
         known.map(|item| item.annotations).unwrap_or_default()
     }
 
@@ -225,9 +226,9 @@ impl About<'_> {
         if self.route.pinning != Pinning::Hold {
             return false;
         }
-        let known = self.catalogue.find(self.route.name(), list, name);
+        let known = self.catalogue.find(self.route.shelf(), list, name);
         // Of a server that never listed anything nobody knows what is new.
-        self.catalogue.has_seen(self.route.name(), list) && self.holds(list, known.as_deref())
+        self.catalogue.has_seen(self.route.shelf(), list) && self.holds(list, known.as_deref())
     }
 
     /// The refusal of a message, if something that it asks for is not allowed.

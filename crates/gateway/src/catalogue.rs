@@ -60,6 +60,9 @@ pub struct Catalogue {
     loading: Mutex<()>,
 }
 
+/// Where what a server lists is looked up: by its name, and with whose credential it is asked.
+pub(crate) type Place<'a> = (&'a ServerName, CredentialClass);
+
 /// Writes what was learned; runs beside the calls.
 #[derive(Debug)]
 pub struct Learning {
@@ -129,9 +132,14 @@ impl Catalogue {
 
     /// A number for what is known of a server, and of no other server or other time: while it is the same, entries are
     /// recognised and judged as they were. None if nothing is known yet.
-    pub(crate) fn edition(&self, server: &ServerName) -> Option<u64> {
-        let shelves = self.shelves.pin();
-        shelves.get(server).map(|shelf| shelf.edition())
+    pub(crate) fn edition(&self, place: Place<'_>) -> Option<u64> {
+        self.shelf(place).map(|shelf| shelf.edition())
+    }
+
+    /// What was listed to credentials of this class: a route may be of another one while the configuration changes.
+    fn shelf(&self, (server, class): Place<'_>) -> Option<Arc<Shelf>> {
+        let shelf = self.shelves.pin().get(server).cloned()?;
+        (shelf.class == class).then_some(shelf)
     }
 
     fn begin_edition(&self, shelf: &Shelf) {
@@ -139,28 +147,26 @@ impl Catalogue {
     }
 
     /// Whether anything is known of a list.
-    pub(crate) fn has_seen(&self, server: &ServerName, list: List) -> bool {
-        let shelves = self.shelves.pin();
-        shelves
-            .get(server)
-            .and_then(|shelf| shelf.list(list))
-            .is_some_and(|items| items.len() > 0)
+    pub(crate) fn has_seen(&self, place: Place<'_>, list: List) -> bool {
+        let shelf = self.shelf(place);
+        shelf.is_some_and(|shelf| shelf.list(list).is_some_and(|items| items.len() > 0))
     }
 
     /// What is known of an entry.
-    pub(crate) fn find(&self, server: &ServerName, list: List, name: &str) -> Option<Arc<Item>> {
-        let shelf = self.shelves.pin().get(server).cloned()?;
-        shelf.list(list)?.find(name)
+    pub(crate) fn find(&self, place: Place<'_>, list: List, name: &str) -> Option<Arc<Item>> {
+        self.shelf(place)?.list(list)?.find(name)
     }
 
     /// The entry that a server listed in these very words the last time.
-    pub(crate) fn recognise(&self, server: &ServerName, list: List, text: &str) -> Option<Arc<Item>> {
-        self.shelves.pin().get(server)?.list(list)?.recognise(text)
+    pub(crate) fn recognise(&self, (server, class): Place<'_>, list: List, text: &str) -> Option<Arc<Item>> {
+        let shelves = self.shelves.pin();
+        let shelf = shelves.get(server).filter(|shelf| shelf.class == class)?;
+        shelf.list(list)?.recognise(text)
     }
 
     /// Every entry of a list as the server wrote it, in the order of their names. None if nothing is known of it.
-    pub(crate) fn copy(&self, server: &ServerName, list: List) -> Option<Vec<String>> {
-        let shelf = self.shelves.pin().get(server).cloned()?;
+    pub(crate) fn copy(&self, place: Place<'_>, list: List) -> Option<Vec<String>> {
+        let shelf = self.shelf(place)?;
         let mut items = shelf.copy(list);
         items.retain(|item| !item.is_unknown());
         items.sort_by(|one, other| one.name.cmp(&other.name));
@@ -172,16 +178,15 @@ impl Catalogue {
     /// has changed.
     pub(crate) fn learn(
         &self,
-        server: &ServerName,
+        (server, class): Place<'_>,
         pinning: Pinning,
         list: List,
         entry: &Entry<'_>,
     ) -> Option<Arc<Item>> {
-        let shelf = Arc::clone(
-            self.shelves
-                .pin()
-                .get_or_insert_with(server.clone(), Arc::default),
-        );
+        self.shelves
+            .pin()
+            .get_or_insert_with(server.clone(), || Arc::new(Shelf::of(class)));
+        let shelf = self.shelf((server, class))?;
         let items = shelf.list(list)?;
         let before = items.find(&entry.name);
         if let Some(before) = &before

@@ -168,7 +168,7 @@ impl Filter {
         let mut is_about_tasks = !said.is_empty() || !created.is_empty();
         let remembered = &self.gateway.remembered;
         let filtered = self.with_about(|about| {
-            let edition = about.catalogue.edition(about.route.name());
+            let edition = about.catalogue.edition(about.route.shelf());
             let filtered = list::filter(text, &self.expected, &mut |list, text| match list {
                 List::Tasks => {
                     is_about_tasks = true;

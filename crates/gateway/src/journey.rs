@@ -78,7 +78,11 @@ impl Gateway {
             Leg::Endpoint => None,
         };
         match self.pass(routes, route, leg, request, &mut record).await {
-            Ok(passed) => self.on_record(answer::answer(self, passed, record)).await,
+            Ok(passed) => {
+                let listens = record.exchange().is_some_and(Exchange::is_listening);
+                self.on_record(answer::answer(self, passed, record), listens)
+                    .await
+            }
             Err(refusal) => {
                 let resource_metadata =
                     metadata::url_for(routes.origins.public(), &format!("/mcp/{}", route.name()), None);
@@ -109,7 +113,7 @@ impl Gateway {
     }
 
     /// Lets an answer out, the last of it once it is on record if that must be first.
-    async fn on_record(&self, answer: Response<Body>) -> Response<Body> {
+    async fn on_record(&self, answer: Response<Body>, listens: bool) -> Response<Body> {
         let recorder = &self.parts.recorder;
         if !recorder.is_strict() {
             return answer;
@@ -117,7 +121,8 @@ impl Gateway {
         if answer.body().is_end_stream() {
             return self.settled(answer.map(|_| body::empty())).await;
         }
-        answer.map(|body| on_record::then_the_last(body, recorder.clone()))
+        let is_live = listens || answer::is_event_stream(answer.headers());
+        answer.map(|body| on_record::then_the_last(body, recorder.clone(), is_live))
     }
 
     /// Lets out what is on record once it is durable, if it must be.

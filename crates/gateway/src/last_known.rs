@@ -43,7 +43,7 @@ impl Gateway {
     pub(crate) fn last_known(self: &Arc<Self>, list: List, record: &mut Record) -> Option<Passed> {
         let exchange = record.exchange()?;
         let id = &exchange.waiting.first()?.id;
-        let entries = self.catalogue().copy(exchange.route.name(), list)?;
+        let entries = self.catalogue().copy(exchange.route.shelf(), list)?;
         let result = if exchange.modern {
             // Stale from the first moment: the client asks again when the server is back.
             r#","resultType":"complete","ttlMs":0,"cacheScope":"private""#

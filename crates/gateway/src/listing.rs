@@ -105,7 +105,7 @@ impl Gateway {
             let learned = list::filter(&text, &expected, &mut |list, text| {
                 let route = conversation.route;
                 if let Some(entry) = list::entry(text, list) {
-                    self.catalogue().learn(route.name(), route.pinning, list, &entry);
+                    self.catalogue().learn(route.shelf(), route.pinning, list, &entry);
                 }
                 true
             });

@@ -285,7 +285,7 @@ fn nanos(span: Duration) -> u64 {
 /// Somebody could invent names without end; those of no tool are one.
 fn known_tool<'a>(about: &About<'_>, tool: Option<&'a str>) -> &'a str {
     let name = tool.unwrap_or_default();
-    let known = about.catalogue.find(about.route.name(), List::Tools, name);
+    let known = about.catalogue.find(about.route.shelf(), List::Tools, name);
     known.map_or("", |_| name)
 }
 

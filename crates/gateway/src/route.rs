@@ -14,7 +14,7 @@ use store::CredentialClass;
 use url::Url;
 use vault::{Recipe, SharedCredential};
 
-use crate::catalogue::Pinning;
+use crate::catalogue::{Pinning, Place};
 use crate::chosen::KeptArguments;
 use crate::health::Health;
 use crate::metrics::ServerMetrics;
@@ -161,6 +161,11 @@ impl Route {
             Some(_) => CredentialClass::Own,
             None => CredentialClass::Shared,
         }
+    }
+
+    /// Where what it lists is looked up.
+    pub(crate) fn shelf(&self) -> Place<'_> {
+        (self.name(), self.credential_class())
     }
 
     /// Whether everybody looks the same to it: it has one credential for all, and is not told who is calling.

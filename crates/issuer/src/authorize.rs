@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use keys::sha256;
-use model::{Assurance, Demand};
+use model::{Assurance, ClientId, Demand};
 use people::SignedIn;
 use protocol::client_metadata::document::DocumentUrlError;
 use protocol::redirect::Kind;
@@ -22,6 +22,7 @@ use store::{Client, StoreError};
 
 use crate::clients::{ClientFace, RedirectProblem, Resolution, Vouching, is_vouched_for};
 use crate::consent::Question;
+use crate::issue::LEAST_ACCESS;
 use crate::server::AuthorizationServer;
 use crate::settings::{IssFlag, Target};
 
@@ -65,6 +66,8 @@ pub struct StepUp {
     pub assurance: Assurance,
     /// What people call the server that demands it, if it does.
     pub server: Option<String>,
+    /// Which program asks.
+    pub client: ClientId,
     /// The way back with `unmet_authentication_requirements`, for somebody who cannot prove it.
     pub back: Return,
 }
@@ -357,7 +360,7 @@ impl AuthorizationServer {
         let of_targets = of_targets.fold(Demand::default(), Demand::and);
         let (session, now) = (&signed_in.session, self.world.now());
         // What is older than a server takes would make no token, whatever it was made for.
-        let too_old = of_targets.is_too_old(session.authenticated_at, now);
+        let too_old = of_targets.is_too_old(session.authenticated_at, now + LEAST_ACCESS);
         let demand = of_targets.and(request.demand);
         let too_weak = demand.is_too_weak(Assurance::of_acr(session.proved.acr.as_deref()));
         if !too_old && !too_weak {
@@ -375,8 +378,7 @@ impl AuthorizationServer {
             let again = true;
             return Some(Ok(Outcome::SignIn(SignInNeeded { username, again })));
         }
-        let text = "the person cannot prove here what this needs";
-        let error = OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, text);
+        let error = unmet();
         let server = match targets {
             [Target::Server(name)] if of_targets.assurance == demand.assurance => settings.resource(name),
             _ => None,
@@ -384,6 +386,7 @@ impl AuthorizationServer {
         Some(Ok(Outcome::StepUp(Box::new(StepUp {
             assurance: demand.assurance,
             server: server.map(|resource| resource.title.clone()),
+            client: validated.client.id.clone(),
             back: self.error_return(validated, &error, true),
         }))))
     }
@@ -408,25 +411,15 @@ impl AuthorizationServer {
                 },
             };
         }
-        let allowed: Vec<_> = settings
-            .allowed_to(account)
-            .map(|resource| resource.name.clone())
-            .collect();
-        if let Some(default) = settings
-            .default_server
-            .as_ref()
-            .filter(|name| allowed.contains(name))
-        {
-            return Ok(vec![Target::Server(default.clone())]);
-        }
-        match allowed.as_slice() {
+        let choice = settings.choice(account);
+        match choice.as_slice() {
             [] => Err(Choice::NotAllowed(None)),
-            [only] => Ok(vec![Target::Server(only.clone())]),
+            [_] => Ok(choice),
             _ if request.prompt.none => {
                 let text = "several servers could be meant; name one with the resource parameter";
                 Err(Choice::Error(OAuthError::invalid_target(text)))
             }
-            _ => Ok(allowed.into_iter().map(Target::Server).collect()),
+            _ => Ok(choice),
         }
     }
 
@@ -464,6 +457,18 @@ impl AuthorizationServer {
         }
     }
 
+    /// Records that somebody is sent back because they cannot prove what is demanded.
+    pub fn note_unmet(&self, step_up: &StepUp, signed_in: &SignedIn, person: &Person) {
+        let error = unmet();
+        let what = What::AuthorizationRefused {
+            client: Some(step_up.client.clone()),
+            account: Some(signed_in.account.id),
+            error: error.code.as_str().to_owned(),
+            reason: error.description,
+        };
+        self.recorder.record(what, person.clone());
+    }
+
     fn note_refusal(
         &self,
         client: Option<&Client>,
@@ -480,6 +485,12 @@ impl AuthorizationServer {
         };
         self.recorder.record(what, person.clone());
     }
+}
+
+/// Said to the program of somebody who cannot prove what is demanded.
+fn unmet() -> OAuthError {
+    let text = "the person cannot prove here what this needs";
+    OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, text)
 }
 
 /// Said to the program of somebody who is asked very often.

@@ -35,7 +35,9 @@ impl AuthorizationServer {
                 .await?;
             (_, account, _) = self.read_code(client, form, person).await?;
         }
-        let permit = self.permit(Standpoint::from(&code), account, client)?;
+        let permit = self
+            .permit(Standpoint::from(&code), account, client)
+            .inspect_err(|error| self.note_not_permitted(client, code.grant, error, person))?;
         let minted = self.mint(&permit, 0, &code.scopes)?;
         let refresh = client
             .metadata
@@ -140,6 +142,19 @@ impl AuthorizationServer {
             self.recorder.record(what, person.clone());
         }
         Ok(refused("the code was used before; what it issued is revoked"))
+    }
+
+    /// Records that there is no permit for a grant, unless it is a fault of ours.
+    pub(crate) fn note_not_permitted(
+        &self,
+        client: &Client,
+        grant: GrantId,
+        error: &IssueError,
+        person: &Person,
+    ) {
+        if let IssueError::Refused(why) = error {
+            self.note_refused_grant(client, Some(grant), &why.description, person);
+        }
     }
 
     pub(crate) fn note_refused_grant(

@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::authorize::request::AuthorizationRequest;
 use crate::authorize::{Outcome, Return, Validated, asked_too_often};
 use crate::clients::{ClientFace, Resolution, is_vouched_for};
+use crate::issue::LEAST_ACCESS;
 use crate::server::AuthorizationServer;
 use crate::settings::{Settings, Target};
 
@@ -334,6 +335,13 @@ impl AuthorizationServer {
         };
         if !still_allowed {
             return refuse(ErrorCode::AccessDenied, "this person may not use this server");
+        }
+        // A question can stand for long, and what is demanded can become more meanwhile. The code would be refused.
+        let demand = self.settings().demand(&chosen, &signed_in.account);
+        let assurance = Assurance::of_acr(kept.acr.as_deref());
+        if !demand.is_met(assurance, kept.auth_time, self.world.now() + LEAST_ACCESS) {
+            let text = "this needs a newer or a stronger sign-in by now; ask again";
+            return refuse(ErrorCode::UnmetAuthenticationRequirements, text);
         }
         let Some((code, text)) = self.new_code(validated, kept, &chosen, signed_in) else {
             return refuse(ErrorCode::InvalidTarget, "the server is gone");

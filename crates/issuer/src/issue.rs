@@ -30,6 +30,9 @@ const MOST_METHODS: usize = 6;
 /// Said where a grant does not stand on as much as is demanded by now.
 const UNMET: &str = "this needs a newer or a stronger sign-in; sign in again";
 
+/// An access token that would live for less is of no use: it would have run out before its first call.
+pub(crate) const LEAST_ACCESS: Duration = Duration::from_secs(10);
+
 /// The answer of the token endpoint (RFC 6749 section 5.1). Nothing in it is null (CC-61).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TokenResponse {
@@ -175,7 +178,7 @@ impl AuthorizationServer {
         let resource = self.permitted_resource(&standpoint, &account)?;
         let target = standpoint.server.clone().map_or(Target::UserInfo, Target::Server);
         let (demand, now) = (self.settings().demand(&target, &account), self.world.now());
-        if !demand.is_met(standpoint.assurance, standpoint.auth_time, now) {
+        if !demand.is_met(standpoint.assurance, standpoint.auth_time, now + LEAST_ACCESS) {
             // With what a program has it would be refused for ever: it has to begin anew, and this is how it is told.
             return Err(refused(UNMET));
         }

@@ -71,7 +71,9 @@ impl AuthorizationServer {
             let (row, grant, account) = self.find(client, &token, person).await?;
             // Before anything is rotated, so that the client can try again (invalid_target is retryable).
             self.check_resource(form, grant.server.as_ref())?;
-            let permit = self.permit(Standpoint::from(&grant), account, client)?;
+            let permit = self
+                .permit(Standpoint::from(&grant), account, client)
+                .inspect_err(|error| self.note_not_permitted(client, grant.id, error, person))?;
             let scopes = narrowed(single(form, "scope")?, &grant);
             match self.course(&row).await? {
                 Course::Rotate => {

@@ -191,6 +191,19 @@ impl Settings {
         self.resources.iter().filter(|resource| resource.allows(account))
     }
 
+    /// What a request can be for that names nothing: the default server, or else all that this person may use (DEC-11).
+    pub(crate) fn choice(&self, account: &AccountView) -> Vec<Target> {
+        let allowed: Vec<_> = self
+            .allowed_to(account)
+            .map(|resource| resource.name.clone())
+            .collect();
+        let default = self.default_server.as_ref();
+        match default.filter(|name| allowed.contains(name)) {
+            Some(default) => vec![Target::Server(default.clone())],
+            None => allowed.into_iter().map(Target::Server).collect(),
+        }
+    }
+
     /// What a target demands of this person.
     pub(crate) fn demand(&self, target: &Target, account: &AccountView) -> Demand {
         let resource = match target {

@@ -247,7 +247,14 @@ impl Company {
             max_age: under_way.max_age.map(|age| (age, under_way.begun_at)),
         };
         let proved = provider.upstream.redeem(&arrival, &self.world).await;
-        proved.map_err(|error| self.refused(&provider.name, None, error.into(), person))
+        proved.map_err(|error| {
+            // Whoever stands at the page is that person: for them it passes, as when nobody answers.
+            let error = match error {
+                ProviderError::Person(why) => ProviderError::Unavailable(why),
+                error => error,
+            };
+            self.refused(&provider.name, None, error.into(), person)
+        })
     }
 
     /// Records that the person gave up at the provider, or that it said no.

@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! claim the lease ─▶ ask the provider ─▶ something new: written down, then who that is now is looked at
-//!                                      ├▶ the grant does not count any more ─▶ forgotten; gone
+//!                                      ├▶ the grant does not count any more ─▶ gone; forgotten once that is noted
 //!                                      └▶ trouble ─▶ the lease is given back; nobody knows
 //! ```
 //!
+//! In place of what is forgotten lies that it was: whoever was turned away stays so until they sign in there again.
 //! An envelope opens for one account at one provider and one version: moved to another row it is worth nothing. It goes on if
 //! whoever asked hangs up, because what a provider that rotates has answered lies nowhere else.
 
@@ -15,10 +16,10 @@ use std::time::Duration;
 
 use keys::Sealer;
 use keys::seal::{Purpose, Sealed};
-use model::{AccountId, EventId, ExposeSecret as _, World};
+use model::{AccountId, EventId, ExposeSecret as _, SecretString, World};
 use net::Tasks;
 use relying::{Kept, Profile, ProviderError, Upstream};
-use store::{ForeignName, ProviderGrant, Store, StoreError};
+use store::{ForeignName, Identity, ProviderGrant, Store, StoreError};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -29,14 +30,19 @@ const ASKING: Duration = Duration::from_secs(40);
 /// How often, and how far apart, what it gave is written while the database does not take it.
 const WRITES: u32 = 8;
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// What lies in the place of a grant that the provider took back.
+const ENDED: &str = "ended";
 
 /// What is known after asking.
 #[derive(Debug)]
 pub(crate) enum Again {
     /// Who they are now.
     Known(Box<Profile>),
-    /// They are not let in there any more.
-    Gone,
+    /// They are not let in there any more. What it was asked with, if that does not count any more: to be
+    /// [ended](ProviderGrants::end) once it is noted that they are gone.
+    Gone(Option<ProviderGrant>),
+    /// They were gone when it was asked before, and have not signed in there since.
+    TurnedAway,
     /// There is nothing to ask with.
     Nothing,
     /// Nobody knows, and whether that is because nobody answers.
@@ -79,10 +85,9 @@ impl ProviderGrants {
         })
     }
 
-    fn sealed(&self, name: ForeignName, account: AccountId, kept: &Kept) -> ProviderGrant {
+    fn sealed(&self, name: ForeignName, account: AccountId, written: &SecretString) -> ProviderGrant {
         let version = self.world.new_id::<EventId>();
         let bound = owner(&name, account, version);
-        let written = kept.write();
         let sealed = self
             .sealer
             .seal(&purpose(&bound), written.expose_secret().as_bytes());
@@ -94,11 +99,14 @@ impl ProviderGrants {
         }
     }
 
-    fn open(&self, grant: &ProviderGrant) -> Option<Kept> {
+    fn open(&self, grant: &ProviderGrant) -> Option<Opened> {
         let bound = owner(&grant.name, grant.account, grant.version);
         let sealed = Sealed::from_bytes(grant.sealed.clone());
         match self.sealer.open(&purpose(&bound), &sealed) {
-            Ok(opened) => Kept::read(std::str::from_utf8(opened.expose_secret()).ok()?),
+            Ok(opened) => match std::str::from_utf8(opened.expose_secret()).ok()? {
+                ENDED => Some(Opened::Ended),
+                text => Kept::read(text).map(Opened::Kept),
+            },
             Err(error) => {
                 warn!(%error, account = %grant.account, issuer = grant.name.issuer, "what a provider gave does not open");
                 None
@@ -113,7 +121,7 @@ impl ProviderGrants {
         account: AccountId,
         kept: &Kept,
     ) -> Result<(), StoreError> {
-        let grant = self.sealed(name, account, kept);
+        let grant = self.sealed(name, account, &kept.write());
         self.store.keep_provider_grant(&grant).await?;
         Ok(())
     }
@@ -122,13 +130,16 @@ impl ProviderGrants {
     pub(crate) async fn ask(
         self: &Arc<Self>,
         upstream: &Arc<Upstream>,
-        name: &ForeignName,
+        identity: &Identity,
     ) -> Result<Again, StoreError> {
-        let Some(grant) = self.store.provider_grant(name).await? else {
+        let Some(grant) = self.store.provider_grant(&identity.name).await? else {
             return Ok(Again::Nothing);
         };
-        let Some(kept) = self.open(&grant) else {
-            return Ok(Again::Nothing);
+        let kept = match self.open(&grant) {
+            Some(Opened::Kept(kept)) => kept,
+            Some(Opened::Ended) if identity.confirmed_at.is_none() => return Ok(Again::TurnedAway),
+            // Signed in since, and given nothing to ask with.
+            Some(Opened::Ended) | None => return Ok(Again::Nothing),
         };
         let (this, upstream) = (Arc::clone(self), Arc::clone(upstream));
         let (answer, asked) = oneshot::channel();
@@ -160,7 +171,7 @@ impl ProviderGrants {
         };
         let now_kept = match &renewed.kept {
             Some(new) => {
-                let after = self.sealed(grant.name.clone(), grant.account, new);
+                let after = self.sealed(grant.name.clone(), grant.account, &new.write());
                 self.write(grant, holder, &after).await?.then_some(after)
             }
             None => {
@@ -201,20 +212,31 @@ impl ProviderGrants {
     async fn refused(&self, grant: &ProviderGrant, error: &ProviderError) -> Result<Again, StoreError> {
         match error {
             ProviderError::Code(_) => {
-                let ended = self.store.end_provider_grant(grant).await?;
-                Ok(if ended {
-                    Again::Gone
+                let there = self.store.provider_grant(&grant.name).await?;
+                Ok(if there.is_some_and(|there| there.version == grant.version) {
+                    Again::Gone(Some(grant.clone()))
                 } else {
                     silent("the person signed in there meanwhile")
                 })
             }
             // Not of the organization any more; they may be again.
-            ProviderError::HostedDomain(_) => Ok(Again::Gone),
+            ProviderError::HostedDomain(_) => Ok(Again::Gone(None)),
             error => Ok(Again::Silent {
                 why: error.to_string(),
                 is_down: matches!(error, ProviderError::Unavailable(_)),
             }),
         }
+    }
+
+    /// Forgets what does not count any more, unless something else lies there by now.
+    pub(crate) async fn end(&self, grant: &ProviderGrant) -> Result<(), StoreError> {
+        let (now, holder) = (self.world.now(), self.world.new_id::<EventId>());
+        let until = now + LEASE;
+        if self.store.claim_provider_grant(grant, holder, until, now).await? {
+            let ended = self.sealed(grant.name.clone(), grant.account, &ENDED.to_owned().into());
+            self.store.replace_provider_grant(grant, holder, &ended).await?;
+        }
+        Ok(())
     }
 
     /// Puts every envelope under the current master key. Gives how many were not.
@@ -238,6 +260,12 @@ impl ProviderGrants {
         }
         Ok(count)
     }
+}
+
+/// What is in an envelope.
+enum Opened {
+    Kept(Kept),
+    Ended,
 }
 
 fn silent(why: &str) -> Again {

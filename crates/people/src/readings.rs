@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
                 let found = directory.ldap.look_again(&identity.name.subject).await;
                 Ok(match found {
                     Ok(Some((entry, groups))) => Again::Known(Box::new(profile(entry, groups))),
-                    Ok(None) => Again::Gone,
+                    Ok(None) => Again::Gone(None),
                     Err(error) => Again::Silent {
                         // An answer that cannot be read is about one person.
                         is_down: matches!(error, DirectoryError::Unreachable(_)),
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
                 })
             }
             Self::Provider(provider) if provider.upstream.refreshes() => {
-                grants.ask(&provider.upstream, &identity.name).await
+                grants.ask(&provider.upstream, identity).await
             }
             Self::Provider(_) => Ok(Again::Nothing),
         }
@@ -248,15 +248,16 @@ impl Readings {
             return Ok(Seen::Silent("it did not answer a moment ago".to_owned()));
         }
         let (source, account, asked) = (reader.source(), identity.account, self.world.now());
-        let seen = match reader.ask(identity, &self.company.grants).await? {
+        let (seen, ended) = match reader.ask(identity, &self.company.grants).await? {
             Again::Known(profile) if source.rules.is_member(&profile) => {
                 self.company
                     .regroup(source, account, &profile.groups, asked, person)
                     .await?;
                 return self.as_noted(identity, Seen::Confirmed).await;
             }
-            Again::Known(_) => Seen::NotAMember,
-            Again::Gone => Seen::Gone,
+            Again::Known(_) => (Seen::NotAMember, None),
+            Again::Gone(ended) => (Seen::Gone, ended),
+            Again::TurnedAway => return self.as_noted(identity, Seen::Gone).await,
             Again::Nothing => return Ok(Seen::Unasked),
             Again::Silent { why, is_down } => {
                 tracing::warn!(
@@ -273,6 +274,10 @@ impl Readings {
         self.company
             .withdraw(source, account, asked, true, person)
             .await?;
+        // Not before: if whoever asks hangs up in between, the next one hears the same.
+        if let Some(ended) = &ended {
+            self.company.grants.end(ended).await?;
+        }
         self.as_noted(identity, seen).await
     }
 

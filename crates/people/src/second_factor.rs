@@ -101,6 +101,8 @@ impl Kept {
             at,
             lifetime: Duration::from_secs(seconds),
         });
+        // An app that is added to a session of a passkey makes it no weaker.
+        let class = Assurance::of_acr(self.acr.as_deref()).max(Assurance::TwoFactors);
         // RFC 8176 section 2: a recovery code is a one-time password too.
         let amr = add_methods(self.amr.as_deref(), &["otp", "mfa"]);
         Proof {
@@ -109,7 +111,7 @@ impl Kept {
             method: format!("{}+{code}", self.method),
             proved: Proved {
                 provider: self.provider,
-                acr: Assurance::TwoFactors.acr().map(str::to_owned),
+                acr: class.acr().map(str::to_owned),
                 amr: Some(amr),
                 session: self.session,
             },

@@ -85,6 +85,11 @@ impl ClientKey {
         })
     }
 
+    /// Whether it is the same key, named in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.public() == other.public() && self.certificate == other.certificate
+    }
+
     /// The public half as a JWK set, for the provider.
     pub fn public(&self) -> Value {
         json!({ "keys": [self.key.public_jwk()] })
@@ -173,6 +178,7 @@ mod tests {
             let header: Value =
                 serde_json::from_slice(&BASE64URL_NOPAD.decode(header.as_bytes()).unwrap()).unwrap();
             let thumbprint = BASE64URL_NOPAD.encode(&sha256(certificate.der()));
+            assert!(key.is_same(&key) && !key.is_same(&read()));
             assert_eq!(
                 header,
                 json!({ "alg": alg, "typ": "JWT", "x5t#S256": thumbprint })

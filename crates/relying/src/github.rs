@@ -202,7 +202,7 @@ impl GitHub {
     /// Who that is now, of whom it is known who they are.
     pub(crate) async fn look(&self, renewed: &Renewed, subject: &str) -> Result<Profile, ProviderError> {
         let token = renewed.access_token.as_ref();
-        let token = token.ok_or_else(|| ProviderError::Unavailable("it gave no token".to_owned()))?;
+        let token = token.ok_or_else(|| ProviderError::Person("it gave no token".to_owned()))?;
         let profile = self.who(token).await?;
         if profile.subject == subject {
             Ok(profile)
@@ -223,10 +223,7 @@ impl GitHub {
     async fn who(&self, token: &SecretString) -> Result<Profile, ProviderError> {
         let user = match self.ask("/user", Some(token)).await? {
             (StatusCode::OK, _, user) => user,
-            // Revoked; or suspended by the administrators of an own server.
-            (status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), headers, _)
-                if !is_slowed(status, &headers) =>
-            {
+            (status, _, answer) if is_end(status, &answer) => {
                 return Err(ProviderError::Code(format!("/user answered {status}")));
             }
             (status, ..) => return Err(unexpected("/user", status)),
@@ -234,7 +231,7 @@ impl GitHub {
         let id = user["id"]
             .as_u64()
             .filter(|_| user["type"].as_str().is_none_or(|kind| kind == "User"))
-            .ok_or_else(|| ProviderError::Code("/user names no person".to_owned()))?;
+            .ok_or_else(|| ProviderError::Person("/user names no person".to_owned()))?;
         let text = |member: &str| {
             let text = user[member].as_str().map(str::trim);
             text.filter(|text| !text.is_empty())
@@ -257,8 +254,8 @@ impl GitHub {
         let listed = match self.ask("/user/emails", Some(token)).await? {
             (StatusCode::OK, _, listed) => listed,
             // The app may not ask.
-            (status @ (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND), headers, _)
-                if !is_slowed(status, &headers) =>
+            (status @ (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND), headers, answer)
+                if !is_slowed(status, &headers, &answer) =>
             {
                 return Ok(None);
             }
@@ -350,12 +347,29 @@ impl GitHub {
     }
 }
 
+/// What it says of a refusal.
+fn message(answer: &Value) -> String {
+    answer["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+/// Whether somebody is not there any more: their token was taken back, or their account is suspended. Everything else passes.
+fn is_end(status: StatusCode, answer: &Value) -> bool {
+    status == StatusCode::UNAUTHORIZED
+        || status == StatusCode::FORBIDDEN && message(answer).contains("suspended")
+}
+
 /// Whether it refuses because of too many questions, which passes.
-fn is_slowed(status: StatusCode, headers: &HeaderMap) -> bool {
+fn is_slowed(status: StatusCode, headers: &HeaderMap, answer: &Value) -> bool {
     let is_spent = headers
         .get("x-ratelimit-remaining")
         .is_some_and(|left| left == "0");
-    status == StatusCode::TOO_MANY_REQUESTS || is_spent || headers.contains_key(header::RETRY_AFTER)
+    status == StatusCode::TOO_MANY_REQUESTS
+        || is_spent
+        || headers.contains_key(header::RETRY_AFTER)
+        || message(answer).contains("rate limit")
 }
 
 /// Whether `Link` names a further page (RFC 8288).
@@ -374,7 +388,12 @@ fn unexpected(path: &str, status: StatusCode) -> ProviderError {
         }
         _ => "",
     };
-    ProviderError::Unavailable(format!("{path} answered {status}{hint}"))
+    let why = format!("{path} answered {status}{hint}");
+    if status.is_server_error() {
+        ProviderError::Unavailable(why)
+    } else {
+        ProviderError::Person(why)
+    }
 }
 
 fn of_client(error: ClientError) -> ProviderError {
@@ -408,10 +427,37 @@ mod tests {
     fn too_many_questions_are_nobodys_end() {
         let of = |name: &'static str, value: &'static str| {
             let headers = HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_static(value))]);
-            is_slowed(StatusCode::FORBIDDEN, &headers)
+            is_slowed(StatusCode::FORBIDDEN, &headers, &Value::Null)
         };
         assert!(of("x-ratelimit-remaining", "0") && of("retry-after", "60"));
         assert!(!of("x-ratelimit-remaining", "4999"));
-        assert!(is_slowed(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()));
+        let none = HeaderMap::new();
+        assert!(is_slowed(StatusCode::TOO_MANY_REQUESTS, &none, &Value::Null));
+        let secondary = serde_json::json!({ "message": "You have exceeded a secondary rate limit." });
+        assert!(is_slowed(StatusCode::FORBIDDEN, &none, &secondary));
+        assert!(!is_end(StatusCode::FORBIDDEN, &secondary));
+    }
+
+    #[test]
+    fn only_a_token_taken_back_or_a_suspended_account_is_somebodys_end() {
+        let says = |message: &str| serde_json::json!({ "message": message });
+        assert!(is_end(StatusCode::UNAUTHORIZED, &says("Bad credentials")));
+        assert!(is_end(
+            StatusCode::FORBIDDEN,
+            &says("Sorry. Your account was suspended.")
+        ));
+        for status in [
+            StatusCode::FORBIDDEN,
+            StatusCode::NOT_FOUND,
+            StatusCode::TOO_MANY_REQUESTS,
+        ] {
+            let error = unexpected("/user", status);
+            assert!(
+                !is_end(status, &says("no")) && matches!(error, ProviderError::Person(_)),
+                "{status}"
+            );
+        }
+        let down = unexpected("/user", StatusCode::BAD_GATEWAY);
+        assert!(matches!(down, ProviderError::Unavailable(_)));
     }
 }

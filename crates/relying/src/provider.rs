@@ -73,11 +73,14 @@ impl Relation {
                 .as_ref()
                 .map(|text| text.expose_secret().to_owned())
         };
-        let key = |relation: &Self| relation.key.as_ref().map(|key| key.public());
+        let is_same_key = match (&self.key, &other.key) {
+            (Some(key), Some(other)) => key.is_same(other),
+            (key, other) => key.is_none() && other.is_none(),
+        };
         self.issuer == other.issuer
             && self.client_id == other.client_id
             && secret(self) == secret(other)
-            && key(self) == key(other)
+            && is_same_key
             && self.authentication == other.authentication
             && self.scope == other.scope
             && self.claims == other.claims
@@ -137,9 +140,12 @@ struct Proof<'a> {
 /// Why nobody is let in.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ProviderError {
-    /// The provider cannot be asked at this moment.
+    /// The provider cannot be asked at this moment, whomever it is about.
     #[error("the provider cannot be asked: {0}")]
     Unavailable(String),
+    /// It does not say who one person is, which is neither their end nor anybody else's trouble.
+    #[error("the provider cannot be asked about this person: {0}")]
+    Person(String),
     /// The answer names another issuer, or none where it must: a mix-up (RFC 9207 section 2.4).
     #[error("the answer is of another issuer")]
     Issuer,
@@ -160,6 +166,18 @@ pub enum ProviderError {
         "the groups are left out of the token, as there are too many (_claim_names); let the provider send only groups that are assigned to the application"
     )]
     GroupsElsewhere,
+}
+
+/// Whether it is about whoever it was asked for, or about the provider.
+fn trouble(error: &TokenError) -> ProviderError {
+    let why = error.to_string();
+    match error {
+        TokenError::Refused(_) => ProviderError::Person(why),
+        TokenError::Answer(status) if !status.is_server_error() => ProviderError::Person(why),
+        TokenError::Call(_) | TokenError::Slow | TokenError::Client(_) | TokenError::Answer(_) => {
+            ProviderError::Unavailable(why)
+        }
+    }
 }
 
 /// A provider with what is known of it.
@@ -346,7 +364,7 @@ impl OpenIdProvider {
         let asked = token_request::refresh(&self.client, &metadata, &self.relation, refresh_token, world);
         let tokens = asked.await.map_err(|error| match error {
             TokenError::Refused(why) if why == "invalid_grant" => ProviderError::Code(why),
-            other => ProviderError::Unavailable(other.to_string()),
+            other => trouble(&other),
         })?;
         Ok(Renewed {
             kept: tokens.refresh_token.map(Kept::Refresh),
@@ -393,7 +411,7 @@ impl OpenIdProvider {
             (Some(url), Some(access)) if lacks => {
                 let more = token_request::userinfo(&self.client, url, access)
                     .await
-                    .map_err(|error| ProviderError::Unavailable(error.to_string()))?;
+                    .map_err(|error| trouble(&error))?;
                 if more["sub"] != claims["sub"] {
                     return Err(ProviderError::Userinfo);
                 }
@@ -401,7 +419,7 @@ impl OpenIdProvider {
             }
             _ if proof.id_token.is_none() => {
                 let why = "it gives neither an ID token nor userinfo when it is asked again";
-                return Err(ProviderError::Unavailable(why.to_owned()));
+                return Err(ProviderError::Person(why.to_owned()));
             }
             _ => {}
         }

@@ -98,7 +98,8 @@ async fn tokens(client: &Operators, request: Request<Body>) -> Result<Tokens, To
             access_token: access_token.map(Into::into),
             refresh_token: text("refresh_token").map(Into::into),
         }),
-        (status, _) if status.is_client_error() => {
+        // Too many questions say nothing of who we are.
+        (status, _) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
             let error: String = text("error").unwrap_or_default().chars().take(80).collect();
             Err(match error.as_str() {
                 "invalid_client" | "unauthorized_client" | "" => TokenError::Client(error),

@@ -223,7 +223,8 @@ impl TrustedIssuer {
             token: text("jti").map(|id| id.chars().take(200).collect()),
             issued_at,
             expires_at: expires_at + trust.leeway,
-            auth_time: time(claims, "auth_time"),
+            // One of the future would be new for ever.
+            auth_time: time(claims, "auth_time").filter(|at| *at <= now + trust.leeway),
             assurance: text("acr")
                 .and_then(|acr| trust.assurance.get(acr).copied())
                 .unwrap_or_default(),

@@ -192,6 +192,11 @@ impl Connections {
                     registration: Some((place, kept.version)),
                 });
             }
+            if errand == Errand::Back {
+                return Err(ClientError::Unavailable(
+                    "this door is not known there any more".to_owned(),
+                ));
+            }
             let (before, holder) = (kept.map(|kept| kept.version), self.world.new_id::<EventId>());
             let claimed = self
                 .store

@@ -66,6 +66,8 @@ impl Output {
             self.print(&format!("{:#}", json!({ "error": text, "exit_code": code })));
         } else {
             let (red, plain) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
+            // Some of it may be the words of somebody else's server.
+            let text = text.lines().map(printable).collect::<Vec<_>>().join("\n");
             let _ = writeln!(anstream::stderr(), "{red}error:{plain} {text}");
         }
         code

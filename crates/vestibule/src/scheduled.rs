@@ -130,16 +130,17 @@ fn follow_catalogue(house: &Arc<House>) {
             servers.sort();
             servers.dedup();
             for server in servers.drain(..) {
-                let class = this
-                    .gateway
-                    .routes()
-                    .servers
-                    .get(&server)
-                    .map(|route| route.credential_class());
-                // It is read when it is configured again.
-                let Some(class) = class else { continue };
-                if let Err(error) = this.catalogue.load(&server, class).await {
-                    warn!(%server, %error, "a catalogue was not read again");
+                let class = || {
+                    let routes = this.gateway.routes();
+                    routes.servers.get(&server).map(|route| route.credential_class())
+                };
+                let mut loaded = None;
+                // It may be configured otherwise meanwhile; what is not configured is read when it is.
+                while let Some(class) = class().filter(|class| loaded != Some(*class)) {
+                    loaded = Some(class);
+                    if let Err(error) = this.catalogue.load(&server, class).await {
+                        warn!(%server, %error, "a catalogue was not read again");
+                    }
                 }
             }
         }

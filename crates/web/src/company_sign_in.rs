@@ -78,7 +78,10 @@ pub(crate) async fn leave(
         return page::stale_form(web, locale);
     };
     let cookie = browser.form_cookie(web);
-    let (again, max_age) = going.onward.wanted_proof(going.query);
+    let (again, _) = going.onward.wanted_proof(going.query);
+    let known = browser.signed_in(web).await;
+    let known = known.as_ref().map(|signed_in| &*signed_in.account);
+    let wanted = going.onward.wanted(web, going.query, known);
     let leaving = Leaving {
         browser: &cookie.value,
         address: from.address(),
@@ -89,8 +92,8 @@ pub(crate) async fn leave(
         session: going.session,
         // Without it the provider would take its own session of this morning for a proof.
         again: again || going.again,
-        max_age,
-        assurance: going.onward.wanted_class(web, going.query),
+        max_age: wanted.max_age,
+        assurance: wanted.assurance,
         login_hint: going.login_hint,
         language: locale.tag(),
     };

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use model::Assurance;
+use model::Demand;
 use protocol::Params;
 use protocol::metadata::paths;
+use store::AccountView;
 
 use crate::router::Web;
 use crate::{connecting, step_up};
@@ -96,13 +97,19 @@ impl Onward {
         Self::ALL.into_iter().find(named).unwrap_or(Self::Authorization)
     }
 
-    /// How sure it must be who somebody is: what the program that asks wants, and the server that it is for.
-    pub(crate) fn wanted_class(self, web: &Web, query: &str) -> Assurance {
+    /// How sure it must be who somebody is, and how new the proof: what the program that asks wants, the server that it is
+    /// for, and the groups of the person, as far as it is known who they are.
+    pub(crate) fn wanted(self, web: &Web, query: &str, person: Option<&AccountView>) -> Demand {
         if self != Self::Authorization {
-            return Assurance::OneFactor;
+            return Demand::default();
         }
         let params = Params::parse(query.as_bytes()).unwrap_or_default();
-        web.parts.server.wanted_class(&params)
+        let max_age = self.wanted_proof(query).1;
+        let of_program = Demand {
+            max_age,
+            ..Demand::default()
+        };
+        of_program.and(web.parts.server.wanted(&params, person))
     }
 
     /// What the program that asks wants of the proof (OpenID Connect Core section 3.1.2.1): whether it has to be made

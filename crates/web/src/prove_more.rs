@@ -17,11 +17,11 @@ use store::StoreError;
 
 use crate::authorize::{client_name, person};
 use crate::company_links;
-use crate::fresh::is_fresh;
+use crate::fresh::{factors, is_fresh, is_owing, may_change};
 use crate::locale::Locale;
 use crate::onward::{Onward, with_query};
 use crate::page::{self, Page, render};
-use crate::passkey_sign_in::{can_have_passkeys, door};
+use crate::passkey_sign_in::door;
 use crate::request::{Browser, From, OwnForm, RawQuery};
 use crate::return_to_client::{go, see_other};
 use crate::router::Web;
@@ -74,9 +74,18 @@ pub(crate) async fn ask(
                     text: why(locale, step_up),
                     only_passkeys,
                 };
-                second(web, locale, (from, browser), query, &why, signed_in).await
+                let then = Then {
+                    onward: Onward::Authorization,
+                    query,
+                    why: Some(&why),
+                };
+                second(web, locale, (from, browser), then, signed_in).await
             }
-            Ways::Nothing => go(web, locale, &step_up.back),
+            Ways::Nothing => {
+                let person = person(from, Some(signed_in));
+                web.parts.server.note_unmet(step_up, signed_in, &person);
+                go(web, locale, &step_up.back)
+            }
             Ways::SetUp { providers, .. } if providers.is_empty() && !is_fresh(web, signed_in) => {
                 let asked = Asked {
                     query,
@@ -131,18 +140,12 @@ enum Ways {
 }
 
 async fn ways(web: &Web, wanted: Assurance, signed_in: &SignedIn) -> Result<Ways, StoreError> {
-    let account = signed_in.account.id;
-    let has = web.parts.store.factors_of(account).await?;
-    let known = web.parts.store.account(account).await?;
-    // A passkey stands in for a password of ours.
-    let passkey = can_have_passkeys(web) && known.is_some_and(|known| known.password_hash.is_some());
+    let (has, passkey) = factors(web, signed_in).await?;
     if passkey && has.passkeys > 0 && wanted == Assurance::Passkey {
         return Ok(Ways::Prove { only_passkeys: true });
     }
-    let proved = Assurance::of_acr(signed_in.session.proved.acr.as_deref());
-    let usable = has.totp || has.recovery_codes > 0 || (passkey && has.passkeys > 0);
     // Who has a second factor proves it before anything is set up beside it.
-    if usable && proved == Assurance::OneFactor {
+    if is_owing((has, passkey), signed_in) {
         return Ok(Ways::Prove { only_passkeys: false });
     }
     let ways = web.parts.company.ways();
@@ -175,27 +178,18 @@ fn why(locale: Locale, step_up: &StepUp) -> String {
     }
 }
 
-async fn second(
+/// Asks somebody who is signed in for the second factor that they have.
+pub(crate) async fn second(
     web: &Web,
     locale: Locale,
     (from, browser): (&From, &Browser),
-    query: &str,
-    why: &Why,
+    then: Then<'_>,
     signed_in: &SignedIn,
 ) -> Response {
     let cookie = browser.form_cookie(web);
-    let then = Then {
-        onward: Onward::Authorization,
-        query,
-        why: Some(why),
-    };
     let at = at(from, &cookie.value, None);
     match web.parts.factors.ask_for_more(signed_in, &at).await {
-        Ok(waiting) => {
-            let mut response = second_factor::page(web, locale, browser, &waiting, then, None);
-            cookie.send(web, response.headers_mut());
-            response
-        }
+        Ok(waiting) => second_factor::page(web, locale, &cookie, &waiting, then, None),
         Err(error) => second_factor::failed(web, locale, &error, then),
     }
 }
@@ -213,8 +207,10 @@ pub async fn begin_totp(
     form: OwnForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return on(&query);
+    match may_change(&web, signed_in).await {
+        Ok(true) => {}
+        Ok(false) => return on(&query),
+        Err(error) => return page::unavailable(&web, locale, &error),
     }
     let owner = signed_in.session.id.to_string();
     let username = signed_in.account.username.as_str();
@@ -232,8 +228,10 @@ pub async fn confirm_totp(
     form: OwnForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return on(&query);
+    match may_change(&web, signed_in).await {
+        Ok(true) => {}
+        Ok(false) => return on(&query),
+        Err(error) => return page::unavailable(&web, locale, &error),
     }
     let owner = signed_in.session.id.to_string();
     let (ticket, factors) = (form.field("ticket"), &web.parts.factors);
@@ -273,8 +271,10 @@ pub async fn add_passkey(
     form: OwnForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    if !is_fresh(&web, signed_in) {
-        return on(&query);
+    match may_change(&web, signed_in).await {
+        Ok(true) => {}
+        Ok(false) => return on(&query),
+        Err(error) => return page::unavailable(&web, locale, &error),
     }
     let at = at(&from, signed_in.cookie.expose(), None);
     let answered = Answered {

@@ -19,7 +19,7 @@ use crate::locale::Locale;
 use crate::onward::{Onward, with_query};
 use crate::page::{self, Message, Page, render};
 use crate::passkey_sign_in::{self, can_have_passkeys};
-use crate::request::{Browser, Form, From, RawQuery};
+use crate::request::{Browser, Form, FormCookie, From, RawQuery};
 use crate::router::Web;
 use crate::sign_in::go_on;
 
@@ -72,16 +72,15 @@ pub(crate) fn at<'a>(from: &'a From, form: &'a str, browser: Option<&'a str>) ->
     }
 }
 
-/// The page.
+/// The page, whose forms are of the browser with this cookie: the one that the ceremony was begun with.
 pub(crate) fn page(
     web: &Web,
     locale: Locale,
-    browser: &Browser,
+    cookie: &FormCookie,
     waiting: &Waiting,
     then: Then<'_>,
     trouble: Option<Trouble>,
 ) -> Response {
-    let cookie = browser.form_cookie(web);
     let status = trouble.as_ref().map_or(StatusCode::OK, |trouble| trouble.status);
     let only_passkeys = then.why.is_some_and(|why| why.only_passkeys);
     let passkey = waiting.has.passkeys > 0 && can_have_passkeys(web);
@@ -160,7 +159,10 @@ pub async fn submit(
     };
     trouble.recovering = recovering;
     match factors.waiting(field("ceremony"), &at).await {
-        Ok(waiting) => page(&web, locale, &browser, &waiting, then, Some(trouble)),
+        Ok(waiting) => {
+            let cookie = browser.form_cookie(&web);
+            page(&web, locale, &cookie, &waiting, then, Some(trouble))
+        }
         Err(error) => failed(&web, locale, &error, then),
     }
 }

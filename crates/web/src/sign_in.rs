@@ -256,7 +256,8 @@ pub(crate) async fn sign_in(
                 query,
                 why: None,
             };
-            Ok(second_factor::page(web, locale, browser, &waiting, then, None))
+            let cookie = browser.form_cookie(web);
+            Ok(second_factor::page(web, locale, &cookie, &waiting, then, None))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use people::totp::Enrolment;
 use people::{FactorError, SignedIn};
 use qrcode::QrCode;
@@ -15,12 +15,13 @@ use crate::authorize::person;
 use crate::form_token;
 use crate::fresh::FreshForm;
 use crate::locale::Locale;
-use crate::onward::with_query;
+use crate::onward::{Onward, with_query};
 use crate::page::{Page, render};
 use crate::prove_more;
-use crate::request::From;
+use crate::request::{Browser, From};
 use crate::router::Web;
 use crate::security::done;
+use crate::sign_in::go_on;
 
 #[derive(Template)]
 #[template(path = "totp.html")]
@@ -111,11 +112,12 @@ pub async fn begin(State(web): State<Arc<Web>>, locale: Locale, FreshForm(form):
     page(&web, locale, signed_in, enrolment, StatusCode::OK, None)
 }
 
-/// `POST /account/totp`: the first code.
+/// `POST /account/totp`: the first code, which is the second factor of this session too: nobody types another one to go on.
 pub async fn confirm(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
+    browser: Browser,
     FreshForm(form): FreshForm,
 ) -> Response {
     let signed_in = &form.signed_in;
@@ -123,15 +125,22 @@ pub async fn confirm(
     let (ticket, account) = (form.field("ticket"), &signed_in.account);
     let factors = &web.parts.factors;
     let person = person(&from, Some(signed_in));
-    let confirmed = factors
-        .confirm_totp(
-            (account.id, signed_in.session.id),
-            ticket,
-            &owner,
-            form.field("code"),
-            person,
-        )
+    let raised = factors
+        .raise_with_new_totp(signed_in, ticket, &owner, form.field("code"), person)
         .await;
+    let confirmed = match raised {
+        Ok(proof) => {
+            let then = (Onward::Account, "");
+            if let Ok(mut response) = go_on(&web, &from, &browser, Some(signed_in), proof, then).await {
+                let security = HeaderValue::from_static("/account#security");
+                response.headers_mut().insert(header::LOCATION, security);
+                return response;
+            }
+            // It is set up, whatever became of the session.
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
     if let Err(FactorError::Wrong) = confirmed
         && let Ok(same) = factors.same_totp(ticket, &owner, &web.site().title, account.username.as_str())
     {

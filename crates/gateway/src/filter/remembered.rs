@@ -86,7 +86,7 @@ impl Remembered {
         let answer = self.answer(about, text, expected)?;
         let shown = self.lists.get(&answer.key)?;
         let is_still_so = shown.route.as_ptr() == Arc::as_ptr(about.route)
-            && Some(shown.edition) == about.catalogue.edition(about.route.name())
+            && Some(shown.edition) == about.catalogue.edition(about.route.shelf())
             && answer.viewer.is(&shown.viewer)
             && shown.asked == answer.asked
             && *shown.middle == *answer.envelope.middle;
@@ -107,7 +107,8 @@ impl Remembered {
         made: Option<&str>,
     ) {
         // One that began meanwhile is of what was learned on the way.
-        let Some(edition) = edition.filter(|_| edition == about.catalogue.edition(about.route.name())) else {
+        let Some(edition) = edition.filter(|_| edition == about.catalogue.edition(about.route.shelf()))
+        else {
             return;
         };
         let Some(answer) = self.answer(about, text, expected) else {

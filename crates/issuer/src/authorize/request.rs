@@ -7,6 +7,7 @@ use model::{Assurance, Demand};
 use protocol::params::ParamsError;
 use protocol::pkce::CodeChallenge;
 use protocol::{ErrorCode, OAuthError, Params, Scopes, resource, scope};
+use store::AccountView;
 
 use super::Validated;
 use crate::clients::Vouching;
@@ -74,15 +75,37 @@ impl AuthorizationServer {
         })
     }
 
-    /// How sure it must be who somebody is, as far as the request alone says it: what it asks for, and what the server
-    /// demands of everybody. For asking a provider at once for what will be needed.
-    pub fn wanted_class(&self, params: &Params) -> Assurance {
-        let asked = least_class(params.one("acr_values").ok().flatten());
-        let servers = self.fold_resources(params.all("resource")).unwrap_or_default();
+    /// What will be demanded of the proof, for asking a provider at once for what is needed: the class that the program asks
+    /// for, and what the servers demand that it can be for. Of somebody who is not known yet that is what is demanded of
+    /// everybody; what their groups add is asked for once they are.
+    pub fn wanted(&self, params: &Params, person: Option<&AccountView>) -> Demand {
+        let one = |name: &str| params.one(name).ok().flatten();
+        let of_program = Demand {
+            assurance: least_class(one("acr_values")),
+            max_age: None,
+        };
         let settings = self.settings();
-        let demands = servers.iter().filter_map(|name| settings.resource(name));
-        let demands = demands.map(|resource| resource.require.of(&[], true).assurance);
-        demands.chain([asked]).max().unwrap_or_default()
+        let scopes = Scopes::parse(one("scope").unwrap_or_default());
+        let named = self.target(params, &scopes).ok().flatten();
+        let only = match settings.resources.as_slice() {
+            [only] => Some(&only.name),
+            _ => None,
+        };
+        let default = settings.default_server.as_ref().or(only);
+        let targets = match (named, person) {
+            (Some(target), _) => vec![target],
+            (None, Some(person)) => settings.choice(person),
+            (None, None) => default.cloned().map(Target::Server).into_iter().collect(),
+        };
+        let demands = targets.iter().map(|target| match (person, target) {
+            (Some(person), target) => settings.demand(target, person),
+            (None, Target::Server(name)) => settings
+                .resource(name)
+                .map(|resource| resource.require.of(&[], true))
+                .unwrap_or_default(),
+            (None, Target::UserInfo) => settings.require.of(&[], true),
+        });
+        demands.fold(of_program, Demand::and)
     }
 
     /// `resource`: every spelling folded, equal ones collapsed; the origin or a parent path says nothing

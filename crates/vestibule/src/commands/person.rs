@@ -95,8 +95,11 @@ pub struct Login {
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
     /// The client that was made for this program, at a server that registers none
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", requires = "issuer")]
     client_id: Option<String>,
+    /// The authorization server that the client is of, as its metadata names it; no other is shown it
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
     /// A file with its secret, if it has one
     #[arg(long, value_name = "FILE", requires = "client_id")]
     client_secret_file: Option<PathBuf>,
@@ -174,6 +177,7 @@ impl Login {
         };
         let login = client::Login {
             client: Configured {
+                issuer: self.issuer,
                 client_id: self.client_id,
                 client_secret: secret,
                 document: self.client_metadata.map(|url| url.to_string()),
@@ -229,9 +233,17 @@ async fn logout(server: Option<String>, around: &Surroundings, output: Output) -
             .map(|known| known.url)
             .collect(),
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut failed) = (Vec::new(), None);
     for server in servers {
-        let ended = client::logout(&server, around).await.map_err(failure)?;
+        let ended = match client::logout(&server, around).await {
+            Ok(ended) => ended,
+            // The others are signed out all the same.
+            Err(error) => {
+                rows.push(json!({ "server": server, "tokens": "kept", "text": error.to_string() }));
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
         let (word, text) = match ended {
             client::Ended::Revoked => ("revoked", "the tokens were taken back"),
             client::Ended::Forgotten => ("forgotten", "forgotten here; this server cannot take tokens back"),
@@ -247,7 +259,7 @@ async fn logout(server: Option<String>, around: &Surroundings, output: Output) -
         rows,
         "you are signed in to nothing",
     ));
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(failure(error)))
 }
 
 fn status(standings: &[Standing]) -> Answer {

@@ -18,13 +18,22 @@ use vault::Template;
 
 use super::ways::{PREFIX, is_good_prefix};
 use super::{Problems, Sources};
+use crate::config;
 use crate::config::require::Class;
-use crate::config::sign_in::{AccountsAt, Authentication, Provider as Wanted, ProviderClaims, ProviderKind};
+use crate::config::sign_in::{
+    AccountsAt, Authentication, Provider as Wanted, ProviderClaims, ProviderKind, usual_leeway,
+};
 
 /// The longest leeway.
 const LEEWAY: Duration = Duration::from_mins(5);
 /// What is asked for where nothing else is said.
 const SCOPES: [&str; 3] = ["openid", "profile", "email"];
+/// Providers at which everybody can have an account.
+const PUBLIC: [&str; 3] = [
+    "https://github.com",
+    "https://accounts.google.com",
+    "https://gitlab.com",
+];
 /// Parameters of the authorization request that are this door's own.
 const OURS: [&str; 12] = [
     "response_type",
@@ -248,7 +257,22 @@ fn check(name: &str, wanted: &Wanted, problems: &mut Problems) {
     if wanted.lifetime.0.is_zero() {
         wrong("lifetime", "must be longer than nothing");
     }
+    if is_open_to_all(wanted) {
+        wrong(
+            "accounts",
+            "is create, and everybody on the internet can have an account at this provider: say who comes by `require_groups` (organizations at GitHub, groups at GitLab), `domains`, or `hosted_domain` at Google",
+        );
+    }
     let has_secret = wanted.client_secret.is_some() || wanted.client_secret_file.is_some();
+    check_proof(name, wanted, has_secret, problems);
+    check_kind(name, wanted, has_secret, problems);
+}
+
+/// What is wrong with how the door proves itself there.
+fn check_proof(name: &str, wanted: &Wanted, has_secret: bool, problems: &mut Problems) {
+    let mut wrong = |member: &str, text: &str| {
+        problems.add(format!("sign_in.providers.{name}.{member}"), text);
+    };
     match wanted.authentication {
         Some(Authentication::Basic | Authentication::Post) if !has_secret => {
             wrong("authentication", "needs a secret; give client_secret_file");
@@ -275,7 +299,14 @@ fn check(name: &str, wanted: &Wanted, problems: &mut Problems) {
     if has_secret && wanted.client_key_file.is_some() {
         wrong("client_key_file", "and a secret exclude each other");
     }
-    check_kind(name, wanted, has_secret, problems);
+}
+
+/// Whether it makes an account for anybody who has one where anybody can.
+fn is_open_to_all(wanted: &Wanted) -> bool {
+    let is_of_everybody = PUBLIC.contains(&wanted.issuer().trim_end_matches('/'));
+    let is_narrowed =
+        !wanted.require_groups.is_empty() || !wanted.domains.is_empty() || wanted.hosted_domain.is_some();
+    is_of_everybody && wanted.accounts == AccountsAt::Create && !is_narrowed
 }
 
 /// What is wrong with it as what it speaks.
@@ -310,6 +341,18 @@ fn check_kind(name: &str, wanted: &Wanted, has_secret: bool, problems: &mut Prob
             "kind",
             "is github, which has neither claims nor hosted domains; leave out `claims` and `hosted_domain`",
         );
+    }
+    let of_openid = [
+        ("authentication", wanted.authentication.is_some()),
+        ("assurance", wanted.assurance != config::require::Words::default()),
+        ("leeway", wanted.leeway != usual_leeway()),
+        (
+            "authorization_parameters",
+            !wanted.authorization_parameters.is_empty(),
+        ),
+    ];
+    for (member, _) in of_openid.into_iter().filter(|(_, is_said)| *is_said) {
+        wrong(member, "counts for nothing with `kind: github`: leave it out");
     }
 }
 
@@ -364,10 +407,26 @@ fn client_key(
     wanted: &Wanted,
     problems: &mut Problems,
 ) -> Option<Arc<ClientKey>> {
-    let path = wanted.client_key_file.as_ref()?;
-    let key = format!("sign_in.providers.{name}.client_key_file");
-    let text = SecretString::from(problems.take(&key, sources.read(path))?);
-    let read = problems.take(key, ClientKey::from_pem(text.expose_secret()))?;
+    let key = |member: &str| format!("sign_in.providers.{name}.{member}");
+    let certificate = wanted.client_certificate_file.as_ref();
+    let Some(path) = &wanted.client_key_file else {
+        if certificate.is_some() {
+            problems.add(
+                key("client_certificate_file"),
+                "belongs to a key: give `client_key_file` too",
+            );
+        }
+        return None;
+    };
+    let text = SecretString::from(problems.take(key("client_key_file"), sources.read(path))?);
+    let mut read = problems.take(key("client_key_file"), ClientKey::from_pem(text.expose_secret()))?;
+    if let Some(path) = certificate {
+        let key = key("client_certificate_file");
+        let text = problems.take(&key, sources.read(path))?;
+        let named = read.with_certificate(&text);
+        let named = named.map_err(|error| format!("{} {error}", path.display()));
+        read = problems.take(key, named)?;
+    }
     Some(Arc::new(read))
 }
 

@@ -80,6 +80,10 @@ pub struct Provider {
     /// `vestibule key public FILE` prints its public half for the provider.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
+    /// A PEM file with the certificate of that key, at providers that were given a certificate and no key set, as Entra ID
+    /// is. Assertions name its thumbprint (`x5t#S256`), and an RSA key signs them with PS256.
+    #[serde(default)]
+    pub client_certificate_file: Option<PathBuf>,
     /// How the door proves itself at the token endpoint: `basic`, `post`, `private_key_jwt`, or `none`. If not given, by the
     /// key if there is one, else as the provider's metadata says.
     #[serde(default)]
@@ -211,6 +215,6 @@ pub(super) const fn usual_lifetime() -> Span {
     Span(Duration::from_hours(12))
 }
 
-const fn usual_leeway() -> Span {
+pub(crate) const fn usual_leeway() -> Span {
     Span(Duration::from_secs(30))
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::rig::process::{Process, done, run};
+use crate::rig::scripted::Scripted;
 use crate::rig::{Ask, Door, Plan, door};
 
 const WORKERS: u64 = 6;
@@ -242,6 +243,38 @@ async fn a_kill_loses_nothing_acknowledged_in_strict_mode() {
             let lost = acknowledged.difference(&found).count();
             assert_eq!(lost, 0, "of {} so many are lost", acknowledged.len());
         }
+    }
+}
+
+/// Whoever has the whole of an answer is on record by then, however the answer came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_strict_mode_an_answer_ends_after_its_event_is_written() {
+    let upstream = Scripted::start().await;
+    let plan = Plan {
+        servers: format!(
+            "  scripted:\n    upstream: {}\n    allow: [{{ groups: [developers], tools: all }}]\n",
+            upstream.url()
+        ),
+        ..plan("audit: { durability: strict }")
+    };
+    let door = Door::with(plan).await;
+    let token = door.token_for("scripted").await;
+    let text = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","contents":[]}}"#;
+    let (json, length) = ("Content-Type: application/json", text.len());
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+    let answers = [
+        format!("{head}{json}\r\nContent-Length: {length}\r\n\r\n{text}"),
+        format!("{head}{json}\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{text}\r\n0\r\n\r\n"),
+        format!("{head}Content-Type: text/event-stream\r\n\r\nevent: message\ndata: {text}\n\n"),
+    ];
+    for (count, answer) in answers.into_iter().enumerate() {
+        upstream.says(answer.clone());
+        let ask = door::modern("scripted", "resources/read", json!({ "uri": "x://a" })).bearer(&token);
+        let reply = door.ask(ask).await;
+        assert!(reply.body.contains("contents"), "{answer}: {reply:?}");
+        let recorded = door.audit("call").await;
+        assert_eq!(recorded.len(), count + 1, "{answer}");
+        assert_eq!(recorded[0]["outcome"], "answered", "{answer}");
     }
 }
 

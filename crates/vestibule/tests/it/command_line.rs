@@ -198,7 +198,7 @@ async fn fifty_at_once_renew_once() {
     }
     let issued = door.audit("tokens_issued").await;
     assert_eq!(
-        issued.iter().filter(|row| row["by"] == "refresh").count(),
+        issued.iter().filter(|row| row["by"] == "refresh_token").count(),
         1,
         "{issued:?}"
     );
@@ -331,4 +331,30 @@ async fn profiles_stand_apart() {
     assert_eq!(machine.failed(&["status", "--profile", "../x"]).await.0, 2);
     let (code, said) = machine.failed(&["login", "http://example.com/mcp"]).await;
     assert!(code == 2 && said.contains("https"), "{said}");
+}
+
+/// A server that does not know this program any more is told of it anew; signing in again ends what was there before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_was_forgotten_there_is_made_anew() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    machine.login(&door, "ana").await;
+    let before = machine.done(&["token", "fixture"]).await;
+    machine.login(&door, "ana").await;
+    assert_eq!(
+        door.call(&before, "test_simple_text", json!({})).await.status,
+        401,
+        "taken back"
+    );
+    let issued = door.audit("tokens_issued").await;
+    let client = issued[0]["client"].as_str().unwrap();
+    door.operate(&["client", "remove", client, "--yes"])
+        .await
+        .unwrap();
+    machine.let_expire();
+    assert_eq!(machine.failed(&["token", "fixture"]).await.0, 3);
+    machine.login(&door, "ana").await;
+    let token = machine.done(&["token", "fixture"]).await;
+    assert_eq!(door.call(&token, "test_simple_text", json!({})).await.status, 200);
+    assert_eq!(door.audit("client_registered").await.len(), 2);
 }

@@ -195,6 +195,64 @@ async fn trouble_is_told_from_refusal() {
     assert_eq!(browser.get(&back).await.status, 503, "{}", browser.page);
 }
 
+/// Whoever asks GitHub too much is left without an answer alone: the next person is asked about at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_with_one_person_is_nobody_elses() {
+    let hub = GitHub::start().await;
+    let door = Door::with(hub.plan(OPEN)).await;
+    let mut hex = octo();
+    hex.login = "hex".to_owned();
+    hub.person(1, octo());
+    hub.person(2, hex.clone());
+    let mut programs = Vec::new();
+    for id in [1, 2] {
+        let app = door.app().await;
+        let mut browser = door.browser();
+        let away = browser.leave(&app.authorize(&[]), "hub").await;
+        let reply = browser.get(&hub.approve(&door, &away, id)).await;
+        browser.get(reply.location()).await;
+        let back = browser.answer("approve").await.location().to_owned();
+        let tokens = Tokens::of(&app.redeem(&app::code_of(&back)).await);
+        programs.push((app, tokens));
+    }
+    hex.organizations.clear();
+    hub.person(2, hex);
+    door.advance(MINUTE);
+    hub.is_slow_down(true);
+    let (app, tokens) = &programs[0];
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 200, "for an hour");
+    hub.is_slow_down(false);
+    let (app, tokens) = &programs[1];
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 200);
+    assert_eq!(groups(&door, "hex+hub").await, ["developers"], "asked at once");
+}
+
+/// What GitHub has no use for is refused, and not left without effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_counts_for_nothing_at_github_is_refused() {
+    let hub = GitHub::start().await;
+    let mut door = Door::with(hub.plan(OPEN)).await;
+    for more in [
+        "authentication: post",
+        "assurance: { amr: { mfa: two_factors } }",
+        "leeway: 1m",
+        "authorization_parameters: { allow_signup: 'false' }",
+    ] {
+        let error = door
+            .try_reconfigure(|text| {
+                text.replace(
+                    "      client_id: door\n",
+                    &format!("      client_id: door\n      {more}\n"),
+                )
+            })
+            .await
+            .unwrap_err();
+        let member = more.split(':').next().unwrap();
+        let wanted = format!("{member}: counts for nothing with `kind: github`");
+        assert!(error.contains(&wanted), "{error}");
+    }
+}
+
 /// A program that wants to know when somebody signed in is told before anybody goes: GitHub never says it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_of_when_is_nothing_that_github_gives() {

@@ -1,12 +1,13 @@
 //! `vestibule exec`: a token for one program, in memory of that program alone.
 
+use std::ffi::OsString;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use clap::Args;
 use model::{ExposeSecret as _, World};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pipe::pipe;
 
 use super::{Whose, failure, meant};
 
@@ -28,7 +29,7 @@ pub struct Exec {
     whose: Whose,
     /// The program, with what it is given
     #[arg(last = true, required = true, value_name = "COMMAND")]
-    command: Vec<String>,
+    command: Vec<OsString>,
 }
 
 impl Exec {
@@ -52,21 +53,26 @@ impl Exec {
         let mut command = Command::new(name);
         if let Some(text) = text {
             let path = readable_once(text.as_bytes())?;
-            command.args(arguments.iter().map(|argument| argument.replace("{}", &path)));
+            // What is no text names nothing of ours.
+            let filled = arguments.iter().map(|argument| match argument.to_str() {
+                Some(text) => OsString::from(text.replace("{}", &path)),
+                None => argument.clone(),
+            });
+            command.args(filled);
             command.env("VESTIBULE_TOKEN_FILE", &path);
         } else {
             command.args(arguments).env(&self.env, token);
         }
         // Signals, the terminal and the exit code are the program's own from here on.
         let error = command.exec();
-        Err(anyhow::Error::new(error).context(name.clone()))
+        Err(anyhow::Error::new(error).context(name.display().to_string()))
     }
 }
 
 /// A pipe with this text in it, as a file that the next program inherits.
 fn readable_once(text: &[u8]) -> anyhow::Result<String> {
     // Without CLOEXEC on the end that is read, so that it is still there in the program.
-    let (reader, writer) = pipe_with(PipeFlags::empty())?;
+    let (reader, writer) = pipe()?;
     rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::CLOEXEC)?;
     // A pipe holds more than a token is long: nobody has to read for it to be written.
     let mut written = 0;

@@ -61,6 +61,10 @@ impl Screen for Terminal {
         say("Another command is signing in to this server; this one waits for it.");
     }
 
+    fn is_no_answer(&self) {
+        say("This is not an address that the browser was sent to; paste the whole of it.");
+    }
+
     async fn pasted(&self) -> String {
         if !io::stdin().is_terminal() {
             return std::future::pending().await;

@@ -118,6 +118,12 @@ fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
                 "is false, and a door that registers itself may have no secret",
             );
         }
+        if wanted.scope_separator.is_some() {
+            wrong(
+                "scope_separator",
+                "does not go with `register`, which says scopes with spaces between them (RFC 7591)",
+            );
+        }
     } else if wanted.client_id.trim().is_empty() {
         wrong(
             "client_id",

@@ -47,6 +47,25 @@ async fn nobody_comes_in_from_outside_the_hosted_domain() {
     }
 }
 
+/// Where everybody on the internet has an account, nobody gets one here without a word on who comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_lets_in_the_whole_internet_by_mistake() {
+    let provider = Provider::start().await;
+    let mut door = Door::with(provider.plan("accounts: create")).await;
+    for public in [
+        "https://github.com",
+        "https://accounts.google.com",
+        "https://gitlab.com",
+    ] {
+        let error = door
+            .try_reconfigure(|text| text.replace(&provider.url, public))
+            .await
+            .unwrap_err();
+        assert!(error.contains("everybody on the internet"), "{error}");
+        assert!(error.contains("require_groups"), "{error}");
+    }
+}
+
 /// Entra ID: with too many groups there are none in the token, which is said, and takes nothing away; and an address that
 /// it says nothing of is not verified, whatever else it says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

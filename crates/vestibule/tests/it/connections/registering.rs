@@ -208,6 +208,30 @@ async fn what_does_not_count_any_more_is_registered_anew() {
     }
 }
 
+/// Whoever comes back as a client that has ended meanwhile is told so: another client would be given nothing for their code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_registers_for_somebody_who_comes_back() {
+    let accounts = Accounts::start().await;
+    for door in Door::each(accounts.registering_plan()).await {
+        let engine = door.engine();
+        accounts.registering(|registering| registering.requests.clear());
+        let mut ana = door.browser();
+        ana.sign_in("ana").await;
+        let away = super::oauth::leave(&mut ana).await;
+        let back = accounts.approve(&away, &door.url, "ana");
+        accounts.forgets_its_clients();
+        let mut ben = door.browser();
+        ben.sign_in("ben").await;
+        assert!(
+            !is_connected(&connect(&mut ben, &accounts, &door, "ben").await),
+            "{engine}"
+        );
+        let reply = ana.get(&format!("{back}&iss={}", accounts.url)).await;
+        assert!(!is_connected(&reply), "{engine}: {}", reply.body);
+        assert_eq!(registrations(&accounts).len(), 1, "{engine}");
+    }
+}
+
 /// A provider that registers nobody keeps nobody waiting, and is asked again by the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_refuses_is_asked_again() {
@@ -288,6 +312,11 @@ async fn a_door_that_registers_itself_has_no_name_and_no_files() {
             "register: true",
             "register: true, pkce: false",
             "may have no secret",
+        ),
+        (
+            "register: true",
+            "register: true, scope_separator: ','",
+            "does not go with `register`",
         ),
         ("register: true, ", "", "write `register: true`"),
     ] {

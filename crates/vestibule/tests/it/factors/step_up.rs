@@ -8,7 +8,7 @@ use super::{is_in, named};
 use crate::rig::app::{code_of, query_of};
 use crate::rig::authenticator::{Device, code};
 use crate::rig::foreign::ForeignIssuer;
-use crate::rig::provider::Provider;
+use crate::rig::provider::{self, Provider};
 use crate::rig::{App, Browser, Door, PASSWORD, Plan, Reply, Tokens, door};
 
 const STEP: Duration = Duration::from_secs(30);
@@ -107,6 +107,12 @@ async fn a_server_that_requires_more_gets_it() {
         assert_eq!(call(&door, &refreshed.access).await.status, 401, "{engine}");
         let again = app.refresh(&refreshed.refresh).await;
         assert_eq!(again.json()["error"], json!("invalid_grant"), "{engine}");
+        let noted = door.audit("grant_refused").await;
+        let reason = noted[0]["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("a newer or a stronger sign-in"),
+            "{engine}: {reason}"
+        );
 
         // Too old: all of it is proved again.
         let silent = app.authorize(&[("prompt", "none")]);
@@ -190,10 +196,14 @@ async fn a_session_is_raised_by_what_is_missing_while_it_lasts() {
     for door in Door::each(provider.plan("accounts: create\ngroups: { dev: developers }")).await {
         let engine = door.engine();
         let app = door.app().await;
+        let mut owner = door.browser();
+        owner.sign_in_at(&door, &provider, &at_corp()).await;
+        let secret = owner.add_totp(&door).await;
+        door.advance(STEP);
+        // What the provider says is one factor, whatever they have here.
         let mut browser = door.browser();
         browser.sign_in_at(&door, &provider, &at_corp()).await;
         let at = door.world.now().as_seconds();
-        let secret = browser.add_totp(&door).await;
         door.advance(HOUR);
         let phr = browser.get(&app.authorize(&[("acr_values", "phr")])).await;
         assert_eq!(phr.status, 200, "{engine}: what they have is proved first");
@@ -226,6 +236,12 @@ async fn a_session_is_raised_by_what_is_missing_while_it_lasts() {
         let back = browser.get(&app.authorize(&[("acr_values", "phr")])).await;
         assert_eq!(
             query_of(back.location())["error"],
+            json!("unmet_authentication_requirements"),
+            "{engine}"
+        );
+
+        assert_eq!(
+            door.audit("authorization_refused").await[0]["error"],
             json!("unmet_authentication_requirements"),
             "{engine}"
         );
@@ -284,6 +300,168 @@ async fn a_provider_is_asked_for_more_and_believed_as_the_operator_says() {
         sly.get(&next).await;
         let tokens = consent(&mut sly, &app).await;
         assert!(tokens.claims()["acr"].is_null(), "{engine}");
+    }
+}
+
+/// Whoever has a second factor proves it before anything of it is changed and before another one is set up: a provider's word is
+/// one factor. Setting an app up proves it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_factor_changes_nothing_of_who_has_two() {
+    let provider = Provider::start().await;
+    for door in Door::each(provider.plan("accounts: create\ngroups: { dev: developers }")).await {
+        let engine = door.engine();
+        let mut owner = door.browser();
+        owner.sign_in_at(&door, &provider, &at_corp()).await;
+        let secret = owner.add_totp(&door).await;
+        owner.get("/account").await;
+        let form = owner.form("/account/recovery-codes");
+        let reply = owner.submit(&form).await;
+        assert_eq!(reply.status, 200, "{engine}: {}", owner.page);
+        door.advance(STEP);
+
+        let mut other = door.browser();
+        other.sign_in_at(&door, &provider, &at_corp()).await;
+        other.get("/account").await;
+        let own = other.form("/account/recovery-codes");
+        // On the way to a program it is judged anew, which comes to nothing without a request.
+        for action in ["/enrol/totp", "/enrol/totp/code", "/enrol/passkey"] {
+            let mut form = own.clone();
+            form.action = action.to_owned();
+            let reply = other.submit(&form).await;
+            assert_eq!((reply.status, reply.location()), (303, "/"), "{engine} {action}");
+        }
+        for action in [
+            "/account/recovery-codes",
+            "/account/totp/begin",
+            "/account/totp",
+            "/account/passkeys/begin",
+            "/account/passkeys",
+            "/account/totp/remove",
+        ] {
+            let mut form = own.clone();
+            form.action = action.to_owned();
+            let reply = other.submit(&form).await;
+            assert_eq!(reply.status, 403, "{engine} {action}: {}", other.page);
+            assert!(
+                other.page.contains("action=\"/sign-in/second"),
+                "{engine} {action}: {}",
+                other.page
+            );
+        }
+        assert_eq!(
+            door.audit("factor_changed").await.len(),
+            2,
+            "{engine}: what the owner set up"
+        );
+
+        // It is asked for there and then, and what was refused can be done.
+        let reply = other.second("code", &code(&secret, &door)).await;
+        assert_eq!(
+            (reply.status, reply.location()),
+            (303, "/account"),
+            "{engine}: {}",
+            other.page
+        );
+        other.get("/account").await;
+        let form = other.form("/account/totp/remove");
+        let reply = other.submit(&form).await;
+        assert_eq!(reply.status, 303, "{engine}: {}", other.page);
+        assert_eq!(
+            door.audit("factor_changed").await[0]["change"],
+            json!("removed"),
+            "{engine}"
+        );
+    }
+}
+
+/// OpenID Connect Core section 3.1.2.1: how new a server demands a sign-in to be, the provider is asked for, and has to say; the
+/// program's own demand holds beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_new_it_must_be_is_asked_of_the_provider() {
+    let provider = Provider::start().await;
+    let plan = Plan {
+        server: "    require: { max_age: 1h }".to_owned(),
+        ..provider.plan("accounts: create\ngroups: { dev: developers }")
+    };
+    for door in Door::each(plan).await {
+        let engine = door.engine();
+        let app = door.app().await;
+        let now = door.world.now().as_seconds();
+        for (own, asked) in [("", "3600"), ("300", "300"), ("7200", "3600")] {
+            let mut browser = door.browser();
+            let away = browser.leave(&app.authorize(&[("max_age", own)]), "corp").await;
+            assert_eq!(query_of(&away)["max_age"], json!(asked), "{engine} {own}");
+        }
+        for (auth_time, status) in [
+            (json!(null), 502),
+            (json!(now - 7200), 502),
+            (json!(now - 60), 303),
+        ] {
+            let mut browser = door.browser();
+            let away = browser.leave(&app.authorize(&[]), "corp").await;
+            let mut claims = at_corp();
+            claims["auth_time"] = auth_time.clone();
+            let back = provider.approve(&door, &away, &claims);
+            let reply = browser.get(&back).await;
+            assert_eq!(reply.status, status, "{engine} {auth_time}: {}", browser.page);
+            if status == 303 {
+                let next = reply.location().to_owned();
+                browser.get(&next).await;
+                let tokens = consent(&mut browser, &app).await;
+                assert_eq!(tokens.claims()["auth_time"], auth_time, "{engine}");
+            }
+        }
+    }
+}
+
+/// What is demanded of a group is asked of the provider once it is known who it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_groups_demand_is_asked_of_the_provider() {
+    let provider = Provider::start().await;
+    let rules = "accounts: create\ngroups: { dev: developers }\nassurance: { acr: { gold: two_factors } }";
+    let section = provider.section("corp", rules);
+    let required = "require: [{ groups: [developers], assurance: two_factors, max_age: 1h }]";
+    let door = Door::with(provider::plan(&[section], required)).await;
+    let wanted = door.app().await.authorize(&[]);
+    let mut browser = door.browser();
+    let away = browser.leave(&wanted, "corp").await;
+    let asked = query_of(&away);
+    assert_eq!(
+        json!([asked["max_age"], asked["acr_values"]]),
+        json!([null, null])
+    );
+    let back = provider.approve(&door, &away, &at_corp());
+    let next = browser.get(&back).await.location().to_owned();
+    browser.get(&next).await;
+    assert!(browser.page.contains("Prove it at"), "{}", browser.page);
+    let form = browser.form("/sign-in");
+    let away = browser.submit(&form).await.location().to_owned();
+    let asked = query_of(&away);
+    assert_eq!(
+        json!([asked["max_age"], asked["acr_values"]]),
+        json!(["3600", "gold"])
+    );
+}
+
+/// A question that stands while the sign-in becomes too old ends in no code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_demanded_is_asked_again_with_the_answer() {
+    let plan = Plan {
+        server: "    require: { max_age: 5m }".to_owned(),
+        ..Plan::default()
+    };
+    for door in Door::each(plan).await {
+        let engine = door.engine();
+        let app = door.app().await;
+        let mut browser = door.browser();
+        browser.authorize(&app.authorize(&[]), "ana").await;
+        door.advance(6 * Duration::from_mins(1));
+        let back = browser.answer("approve").await.location().to_owned();
+        assert_eq!(
+            query_of(&back)["error"],
+            json!("unmet_authentication_requirements"),
+            "{engine}"
+        );
     }
 }
 

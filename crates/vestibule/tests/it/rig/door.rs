@@ -439,6 +439,7 @@ struct Line {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Typed {
     /// As whole programs are told it, beside the tokens of people.
     #[command(subcommand)]
