@@ -112,10 +112,10 @@ test('the server that a token is for may introspect it, and it learns nothing el
   const forServer = { scope: 'openid mcp', resource: door.endpoint };
   const tokens = await portal.signIn(new Person(), forServer);
   const { sub } = tokens.claims();
-  const { exp, iat, jti, ...told } = await oidc.tokenIntrospection(portal.config, tokens.access_token);
-  assert.ok(exp > iat && jti);
+  const { exp, iat, jti, auth_time: at, ...told } = await oidc.tokenIntrospection(portal.config, tokens.access_token);
+  assert.ok(exp > iat && jti && at <= iat);
   assert.deepEqual(told, {
-    active: true, aud: door.endpoint, client_id: 'portal', iss: door.url, scope: 'openid mcp', sub,
+    active: true, amr: ['pwd'], aud: door.endpoint, client_id: 'portal', iss: door.url, scope: 'openid mcp', sub,
     token_type: 'Bearer', username: 'ana',
   });
   await assert.rejects(portal.userInfo(tokens), { status: 401 }, 'OS-118: a token for a server is for that server');
