@@ -1,10 +1,10 @@
 // Passkeys, codes and recovery codes in a real browser, with a device that Chromium plays (Web Authentication Level 3
 // section 11), by keyboard, in both languages.
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { accessibility, context, launch, overflows, picture } from '../lib/browser.mjs';
 import { Door, PASSWORD } from '../lib/door.mjs';
+import { codeOf } from '../lib/totp.mjs';
 
 let door;
 let browser;
@@ -40,18 +40,6 @@ async function device(page) {
     remove: () => session.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId }),
     give: (credential) => session.send('WebAuthn.addCredential', { authenticatorId, credential }),
   };
-}
-
-// What an authenticator app shows (RFC 6238, RFC 4226 section 5.3).
-function codeOf(secret, at = Date.now()) {
-  const bits = [...secret.replace(/\s/g, '')]
-    .map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)));
-  const mac = createHmac('sha1', key).update(counter).digest();
-  const from = mac[19] & 15;
-  return String((mac.readUInt32BE(from) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
 
 async function signIn(page, username = 'ana') {
