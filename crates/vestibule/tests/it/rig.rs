@@ -25,7 +25,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// or told to another task.
 pub(crate) async fn eventually<T>(mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let mut said = String::new();
-    for _ in 0..500 {
+    for _ in 0..2000 {
         match look().await {
             Ok(found) => return found,
             Err(not_yet) => said = not_yet,
