@@ -46,13 +46,22 @@ impl Kind {
             Self::File => "file",
         }
     }
+
+    /// What it is, for people.
+    fn described(self) -> &'static str {
+        match self {
+            Self::Keyring => "the keyring",
+            Self::Kernel => "the keyring of the kernel",
+            Self::File => "the folder for plain files",
+        }
+    }
 }
 
 /// Why a token is not kept or not given back.
 #[derive(Debug, Error)]
 pub enum TokenStoreError {
     /// It does not answer, or refuses.
-    #[error("the {} does not work: {why}", .kind.as_str())]
+    #[error("{} does not work: {why}", .kind.described())]
     Trouble {
         /// Which.
         kind: Kind,
