@@ -352,6 +352,13 @@ pub enum What {
         algorithm: String,
         action: String,
     },
+    /// The door made itself known at the provider of a connector, or is not known there any more.
+    UpstreamClient {
+        connector: String,
+        issuer: String,
+        client: String,
+        action: String,
+    },
     /// What the other chains end with, so that none can lose its end, or vanish, unseen.
     Checkpoint { heads: Vec<Head> },
     /// The process ended without saying so; this many events at most were not written any more.

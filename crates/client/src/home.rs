@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
+use crate::discovery::server_url;
 use crate::token_store::Kind;
-use crate::way::server_url;
 
 /// How often it is looked whether a turn has come.
 const LOOK: Duration = Duration::from_millis(20);

@@ -4,7 +4,7 @@
 use model::{ExposeSecret as _, SecretString, World};
 use relying::OAuthClient;
 use relying::client_registration::ClientFace;
-use relying::oauth_client::{ClientError, Endpoints};
+use relying::oauth_client::{Authentication, ClientError, Endpoints, Identity};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -76,30 +76,33 @@ pub(crate) async fn client(
     (store, oauth, endpoints): (&TokenStore, &OAuthClient, &Endpoints),
     world: &World,
 ) -> Result<Client, RegistrationError> {
+    let named = |client_id: &String, authentication| Client {
+        identity: Identity {
+            client_id: client_id.clone(),
+            authentication,
+        },
+        redirect_uri: None,
+    };
     if let Some(id) = &configured.client_id {
-        let posts_secret = !endpoints.methods.is_empty()
-            && !endpoints
-                .methods
-                .iter()
-                .any(|method| method == "client_secret_basic");
-        return Ok(Client {
-            id: id.clone(),
-            secret: configured.client_secret.clone(),
-            posts_secret,
-            redirect_uri: None,
-        });
+        let methods = &endpoints.methods;
+        let authentication = match configured.client_secret.clone() {
+            None => Authentication::None,
+            // Where nothing is said, it is this one (RFC 8414 section 2).
+            Some(secret)
+                if methods.is_empty() || methods.iter().any(|method| method == "client_secret_basic") =>
+            {
+                Authentication::Basic(secret)
+            }
+            Some(secret) => Authentication::Post(secret),
+        };
+        return Ok(named(id, authentication));
     }
     if let Some(document) = configured
         .document
         .as_ref()
         .filter(|_| endpoints.client_documents)
     {
-        return Ok(Client {
-            id: document.clone(),
-            secret: None,
-            posts_secret: false,
-            redirect_uri: None,
-        });
+        return Ok(named(document, Authentication::None));
     }
     if let Some(before) = before.filter(|before| before.redirect_uri.as_deref() == Some(redirect_uri)) {
         return Ok(before);
@@ -117,7 +120,10 @@ pub(crate) async fn client(
         issuer: endpoints.issuer.clone(),
         error,
     })?;
-    let client = Client::of(registered.identity, redirect_uri);
+    let client = Client {
+        identity: registered.identity,
+        redirect_uri: Some(redirect_uri.to_owned()),
+    };
     store.put(&name(&endpoints.issuer), &client.to_json().to_string().into())?;
     Ok(client)
 }

@@ -15,15 +15,11 @@ use crate::tokens::Ended;
 /// How long a token counts as good of which nobody says how long it is.
 const UNSAID: Duration = Duration::from_hours(1);
 
-/// How a client is known at one issuer (MA-107).
+/// How this program is known at one issuer (MA-107).
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// `client_id`.
-    pub id: String,
-    /// Its secret, if it has one.
-    pub secret: Option<SecretString>,
-    /// Whether the secret goes in the body (`client_secret_post`) and not in a header.
-    pub posts_secret: bool,
+    /// As requests to the issuer have it.
+    pub identity: Identity,
     /// Where its answers come, where the issuer knows one address and no other.
     pub redirect_uri: Option<String>,
 }
@@ -54,10 +50,14 @@ pub struct Session {
 impl Client {
     /// As it is kept.
     pub(crate) fn to_json(&self) -> Value {
+        let Identity {
+            client_id,
+            authentication,
+        } = &self.identity;
         json!({
-            "id": self.id,
-            "secret": self.secret.as_ref().map(ExposeSecret::expose_secret),
-            "posts_secret": self.posts_secret,
+            "id": client_id,
+            "method": authentication.method(),
+            "secret": authentication.secret().map(ExposeSecret::expose_secret),
             "redirect_uri": self.redirect_uri,
         })
     }
@@ -65,39 +65,12 @@ impl Client {
     /// From what was kept.
     pub(crate) fn from_json(kept: &Value) -> Option<Self> {
         Some(Self {
-            id: kept["id"].as_str()?.to_owned(),
-            secret: secret(&kept["secret"]),
-            posts_secret: kept["posts_secret"] == true,
+            identity: Identity {
+                client_id: kept["id"].as_str()?.to_owned(),
+                authentication: Authentication::of(kept["method"].as_str()?, secret(&kept["secret"]))?,
+            },
             redirect_uri: kept["redirect_uri"].as_str().map(str::to_owned),
         })
-    }
-
-    /// What an issuer made of us, for answers at this address.
-    pub(crate) fn of(identity: Identity, redirect_uri: &str) -> Self {
-        let (secret, posts_secret) = match identity.authentication {
-            Authentication::Basic(secret) => (Some(secret), false),
-            Authentication::Post(secret) => (Some(secret), true),
-            Authentication::None | Authentication::PrivateKeyJwt(_) => (None, false),
-        };
-        Self {
-            id: identity.client_id,
-            secret,
-            posts_secret,
-            redirect_uri: Some(redirect_uri.to_owned()),
-        }
-    }
-
-    /// As requests to its issuer have it.
-    pub(crate) fn identity(&self) -> Identity {
-        let authentication = match &self.secret {
-            None => Authentication::None,
-            Some(secret) if self.posts_secret => Authentication::Post(secret.clone()),
-            Some(secret) => Authentication::Basic(secret.clone()),
-        };
-        Identity {
-            client_id: self.id.clone(),
-            authentication,
-        }
     }
 }
 
@@ -168,9 +141,9 @@ impl Session {
     pub(crate) async fn revoke(&self, around: &Surroundings) -> Ended {
         // The refresh token takes every access token with it.
         let token = self.refresh_token.as_ref().unwrap_or(&self.access_token);
-        let (oauth, identity) = (self.oauth(&around.http), self.client.identity());
+        let oauth = self.oauth(&around.http);
         match oauth
-            .revoke(&identity, token.expose_secret(), &around.world)
+            .revoke(&self.client.identity, token.expose_secret(), &around.world)
             .await
         {
             Ok(true) => Ended::Revoked,

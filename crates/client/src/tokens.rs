@@ -62,7 +62,7 @@ pub(crate) async fn renewing(home: &Home, server: &Url) -> Result<Turn, HomeErro
 }
 
 /// What is kept of a server.
-pub(crate) fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Session), TokenError> {
+fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Session), TokenError> {
     let signed_out = || TokenError::SignedOut(server.clone());
     let known = around.home.server(server)?.ok_or_else(signed_out)?;
     let store = TokenStore::of(known.store, &around.home, &around.world);
@@ -95,7 +95,7 @@ pub async fn access(
     let oauth = session.oauth(&around.http);
     let renewed = oauth
         .refresh(
-            &session.client.identity(),
+            &session.client.identity,
             refresh_token.expose_secret(),
             &around.world,
         )

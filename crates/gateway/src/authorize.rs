@@ -12,12 +12,12 @@ use protocol::mcp::list::{self, List};
 
 use crate::caller::Caller;
 use crate::catalogue::{Catalogue, Item, Pinning};
+use crate::insufficient_user_authentication::InsufficientUserAuthentication;
 use crate::message::{Asked, Element, Read};
 use crate::quota::Taking;
 use crate::refusal::{Absent, Refusal, not_allowed, tell};
 use crate::route::Route;
 use crate::step_up::Lacking;
-use crate::unproved::Unproved;
 
 mod decide;
 mod edit;
@@ -65,7 +65,9 @@ pub(crate) fn enter(about: &About<'_>, ruling: &mut Ruling) -> Result<(), Refusa
         return Err(not_allowed(about.route));
     }
     match about.caller.unmet(&about.route.resource, about.now) {
-        Some(demand) => Err(Refusal::Unproved(Unproved::of(about.caller, about.route, demand))),
+        Some(demand) => Err(Refusal::InsufficientUserAuthentication(
+            InsufficientUserAuthentication::of(about.caller, about.route, demand),
+        )),
         None => Ok(()),
     }
 }

@@ -50,7 +50,9 @@ pub struct Catalogue {
     world: World,
     store: Arc<dyn Store>,
     recorder: Recorder,
-    shelves: HashMap<ServerName, Arc<Shelf>>,
+    /// Of lists that were seen with a credential for all, and of those that were seen with somebody's own.
+    shared: HashMap<ServerName, Arc<Shelf>>,
+    own: HashMap<ServerName, Arc<Shelf>>,
     /// How many editions there were, of all servers.
     editions: AtomicU64,
     /// What was learned and is not written yet, with the fingerprint that was seen last.
@@ -78,7 +80,8 @@ impl Catalogue {
             world,
             store,
             recorder,
-            shelves: HashMap::new(),
+            shared: HashMap::new(),
+            own: HashMap::new(),
             editions: AtomicU64::new(1),
             unwritten: HashMap::new(),
             learned,
@@ -92,22 +95,20 @@ impl Catalogue {
     }
 
     /// Reads again what the store knows of a server: at the start, and when it was changed here or elsewhere. What was
-    /// seen here later than that, or cannot be kept, stays as it was seen; what was seen with the credential of another
-    /// class does not.
+    /// seen here later than that, or cannot be kept, stays as it was seen.
     ///
     /// # Errors
     /// If the store does not answer; what was known before stays.
     pub async fn load(&self, server: &ServerName, class: CredentialClass) -> Result<(), StoreError> {
         let _turn = self.loading.lock().await;
-        let shelf = Shelf::of(class);
+        let shelf = Shelf::default();
         self.begin_edition(&shelf);
         for entry in self.store.catalogue(server, class).await? {
             if let Some(list) = List::of_method(&entry.key.list) {
                 shelf.put(list, item(entry, list));
             }
         }
-        let before = self.shelves.pin().get(server).cloned();
-        let before = before.filter(|before| before.class == class);
+        let before = self.shelf((server, class));
         for list in List::ALL {
             for seen in before.iter().flat_map(|before| before.copy(list)) {
                 let known = shelf.list(list).and_then(|items| items.find(&seen.name));
@@ -126,7 +127,7 @@ impl Catalogue {
                 }
             }
         }
-        self.shelves.pin().insert(server.clone(), Arc::new(shelf));
+        self.shelves(class).pin().insert(server.clone(), Arc::new(shelf));
         Ok(())
     }
 
@@ -136,10 +137,15 @@ impl Catalogue {
         self.shelf(place).map(|shelf| shelf.edition())
     }
 
-    /// What was listed to credentials of this class: a route may be of another one while the configuration changes.
+    fn shelves(&self, class: CredentialClass) -> &HashMap<ServerName, Arc<Shelf>> {
+        match class {
+            CredentialClass::Shared => &self.shared,
+            CredentialClass::Own => &self.own,
+        }
+    }
+
     fn shelf(&self, (server, class): Place<'_>) -> Option<Arc<Shelf>> {
-        let shelf = self.shelves.pin().get(server).cloned()?;
-        (shelf.class == class).then_some(shelf)
+        self.shelves(class).pin().get(server).cloned()
     }
 
     fn begin_edition(&self, shelf: &Shelf) {
@@ -159,9 +165,7 @@ impl Catalogue {
 
     /// The entry that a server listed in these very words the last time.
     pub(crate) fn recognise(&self, (server, class): Place<'_>, list: List, text: &str) -> Option<Arc<Item>> {
-        let shelves = self.shelves.pin();
-        let shelf = shelves.get(server).filter(|shelf| shelf.class == class)?;
-        shelf.list(list)?.recognise(text)
+        self.shelves(class).pin().get(server)?.list(list)?.recognise(text)
     }
 
     /// Every entry of a list as the server wrote it, in the order of their names. None if nothing is known of it.
@@ -183,10 +187,11 @@ impl Catalogue {
         list: List,
         entry: &Entry<'_>,
     ) -> Option<Arc<Item>> {
-        self.shelves
-            .pin()
-            .get_or_insert_with(server.clone(), || Arc::new(Shelf::of(class)));
-        let shelf = self.shelf((server, class))?;
+        let shelf = Arc::clone(
+            self.shelves(class)
+                .pin()
+                .get_or_insert_with(server.clone(), Arc::default),
+        );
         let items = shelf.list(list)?;
         let before = items.find(&entry.name);
         if let Some(before) = &before
@@ -194,7 +199,12 @@ impl Catalogue {
         {
             return Some(Arc::clone(before));
         }
-        let learned = self.learn_other(&shelf, before.as_deref(), (server, pinning), (list, entry));
+        let learned = self.learn_other(
+            &shelf,
+            before.as_deref(),
+            ((server, class), pinning),
+            (list, entry),
+        );
         // Only now: who saw the edition before may have seen what is there since.
         self.begin_edition(&shelf);
         learned
@@ -204,7 +214,7 @@ impl Catalogue {
         &self,
         shelf: &Shelf,
         before: Option<&Item>,
-        (server, pinning): (&ServerName, Pinning),
+        ((server, class), pinning): (Place<'_>, Pinning),
         (list, entry): (List, &Entry<'_>),
     ) -> Option<Arc<Item>> {
         let items = shelf.list(list)?;
@@ -229,7 +239,7 @@ impl Catalogue {
         let is_news = before.is_none_or(|before| before.fingerprint != fingerprint);
         if is_news {
             let listed = Listed {
-                key: key(server, shelf.class, list, &entry.name),
+                key: key(server, class, list, &entry.name),
                 definition: entry.text.to_owned(),
                 fingerprint,
             };

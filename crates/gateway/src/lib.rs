@@ -28,6 +28,7 @@ pub mod gateway;
 mod handle;
 pub mod health;
 mod in_flight;
+mod insufficient_user_authentication;
 pub mod journey;
 pub mod last_known;
 pub mod legacy_sse;
@@ -55,7 +56,6 @@ pub mod streamable;
 pub mod strip;
 mod task;
 pub mod trace;
-mod unproved;
 
 pub use catalogue::{Catalogue, Pinning};
 pub use chosen::KeptArguments;

@@ -13,9 +13,9 @@ use protocol::mcp::message::MessageError;
 use thiserror::Error;
 
 use crate::connection::Connect;
+use crate::insufficient_user_authentication::InsufficientUserAuthentication;
 use crate::route::Route;
 use crate::step_up::Lacking;
-use crate::unproved::Unproved;
 
 mod answer;
 
@@ -62,7 +62,7 @@ pub enum Refusal {
     },
     /// The person did not prove enough of who they are, or too long ago (RFC 9470 section 3).
     #[error("{}", .0.text)]
-    Unproved(Unproved),
+    InsufficientUserAuthentication(InsufficientUserAuthentication),
     /// The client did not declare the tasks extension (TP-55).
     #[error("this needs the extension io.modelcontextprotocol/tasks, which the request does not declare")]
     Undeclared,
@@ -246,7 +246,7 @@ impl Refusal {
             Self::Lacking(_) | Self::StepUp { .. } => "insufficient_scope",
             Self::Undeclared => "undeclared_capability",
             Self::Method(_) => "method",
-            Self::Unproved(_) => "insufficient_user_authentication",
+            Self::InsufficientUserAuthentication(_) => "insufficient_user_authentication",
             Self::MediaType => "media_type",
             Self::Encoding => "encoding",
             Self::TooLarge(_) => "too_large",

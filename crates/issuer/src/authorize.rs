@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use audit::{Person, What};
 use keys::sha256;
-use model::{Assurance, ClientId, Demand};
 use people::SignedIn;
 use protocol::client_metadata::document::DocumentUrlError;
 use protocol::redirect::Kind;
@@ -22,13 +21,14 @@ use store::{Client, StoreError};
 
 use crate::clients::{ClientFace, RedirectProblem, Resolution, Vouching, is_vouched_for};
 use crate::consent::Question;
-use crate::issue::LEAST_ACCESS;
 use crate::server::AuthorizationServer;
 use crate::settings::{IssFlag, Target};
 
 pub mod request;
+pub mod step_up_authentication;
 
 use request::AuthorizationRequest;
+pub use step_up_authentication::StepUp;
 
 /// A sign-in that was asked for counts as fresh for so long.
 const FRESH: Duration = Duration::from_mins(10);
@@ -57,19 +57,6 @@ pub struct SignInNeeded {
     pub username: Option<String>,
     /// Whether the person is signed in but has to prove it again.
     pub again: bool,
-}
-
-/// More has to be proved than was (RFC 9470 section 5).
-#[derive(Debug)]
-pub struct StepUp {
-    /// The least class.
-    pub assurance: Assurance,
-    /// What people call the server that demands it, if it does.
-    pub server: Option<String>,
-    /// Which program asks.
-    pub client: ClientId,
-    /// The way back with `unmet_authentication_requirements`, for somebody who cannot prove it.
-    pub back: Return,
 }
 
 /// A way back to the client, validated.
@@ -314,7 +301,7 @@ impl AuthorizationServer {
                 }))));
             }
         };
-        if let Some(early) = self.prove_more(validated, &request, &targets, signed_in) {
+        if let Some(early) = self.step_up(validated, &request, &targets, signed_in) {
             return Ok(early);
         }
         self.consent_or_code(validated, request, targets, query_digest, signed_in, person)
@@ -342,53 +329,6 @@ impl AuthorizationServer {
     fn is_made_for(&self, query_digest: &[u8; 32], signed_in: &SignedIn) -> bool {
         let age = self.world.now().since(signed_in.session.authenticated_at);
         signed_in.session.fresh_for.as_ref() == Some(query_digest) && age < FRESH
-    }
-
-    /// What comes first if the proof is not what the program, the server or the person's groups demand. Who is to choose
-    /// among servers proves what any of them demands.
-    fn prove_more(
-        &self,
-        validated: &Validated,
-        request: &AuthorizationRequest,
-        targets: &[Target],
-        signed_in: &SignedIn,
-    ) -> Option<Result<Outcome, OAuthError>> {
-        let settings = self.settings();
-        let of_targets = targets
-            .iter()
-            .map(|target| settings.demand(target, &signed_in.account));
-        let of_targets = of_targets.fold(Demand::default(), Demand::and);
-        let (session, now) = (&signed_in.session, self.world.now());
-        // What is older than a server takes would make no token, whatever it was made for.
-        let too_old = of_targets.is_too_old(session.authenticated_at, now + LEAST_ACCESS);
-        let demand = of_targets.and(request.demand);
-        let too_weak = demand.is_too_weak(Assurance::of_acr(session.proved.acr.as_deref()));
-        if !too_old && !too_weak {
-            return None;
-        }
-        if request.prompt.none {
-            let text = "the person must sign in again, or prove more";
-            return Some(Err(OAuthError::new(ErrorCode::LoginRequired, text)));
-        }
-        if self.authorizations.take(&signed_in.account.id).is_err() {
-            return Some(Err(asked_too_often()));
-        }
-        if too_old {
-            let username = request.login_hint.clone();
-            let again = true;
-            return Some(Ok(Outcome::SignIn(SignInNeeded { username, again })));
-        }
-        let error = unmet();
-        let server = match targets {
-            [Target::Server(name)] if of_targets.assurance == demand.assurance => settings.resource(name),
-            _ => None,
-        };
-        Some(Ok(Outcome::StepUp(Box::new(StepUp {
-            assurance: demand.assurance,
-            server: server.map(|resource| resource.title.clone()),
-            client: validated.client.id.clone(),
-            back: self.error_return(validated, &error, true),
-        }))))
     }
 
     /// Which server, or which choice of servers, the request can be for (DEC-11).
@@ -457,18 +397,6 @@ impl AuthorizationServer {
         }
     }
 
-    /// Records that somebody is sent back because they cannot prove what is demanded.
-    pub fn note_unmet(&self, step_up: &StepUp, signed_in: &SignedIn, person: &Person) {
-        let error = unmet();
-        let what = What::AuthorizationRefused {
-            client: Some(step_up.client.clone()),
-            account: Some(signed_in.account.id),
-            error: error.code.as_str().to_owned(),
-            reason: error.description,
-        };
-        self.recorder.record(what, person.clone());
-    }
-
     fn note_refusal(
         &self,
         client: Option<&Client>,
@@ -485,12 +413,6 @@ impl AuthorizationServer {
         };
         self.recorder.record(what, person.clone());
     }
-}
-
-/// Said to the program of somebody who cannot prove what is demanded.
-fn unmet() -> OAuthError {
-    let text = "the person cannot prove here what this needs";
-    OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, text)
 }
 
 /// Said to the program of somebody who is asked very often.

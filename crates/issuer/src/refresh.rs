@@ -45,8 +45,6 @@ enum Course {
     Redeliver,
     /// The pair at the head of the chain.
     Head,
-    /// It came too late: somebody else may have it.
-    Replayed,
 }
 
 impl AuthorizationServer {
@@ -71,11 +69,15 @@ impl AuthorizationServer {
             let (row, grant, account) = self.find(client, &token, person).await?;
             // Before anything is rotated, so that the client can try again (invalid_target is retryable).
             self.check_resource(form, grant.server.as_ref())?;
+            // Before anything else is refused: a token that somebody copied ends its grant in any case.
+            let Some(course) = self.course(&row).await? else {
+                return Err(self.revoke_replayed(&grant, person).await?);
+            };
             let permit = self
                 .permit(Standpoint::from(&grant), account, client)
                 .inspect_err(|error| self.note_not_permitted(client, grant.id, error, person))?;
             let scopes = narrowed(single(form, "scope")?, &grant);
-            match self.course(&row).await? {
+            match course {
                 Course::Rotate => {
                     if let Some(response) = self.rotate(&token, &row, &permit, &scopes, person).await? {
                         return Ok(response);
@@ -88,7 +90,6 @@ impl AuthorizationServer {
                     }
                     return self.deliver(&token, &row, &grant, &permit, true, person).await;
                 }
-                Course::Replayed => return Err(self.revoke_replayed(&grant, person).await?),
             }
         }
         Err(IssueError::Unavailable(
@@ -146,10 +147,10 @@ impl AuthorizationServer {
         }
     }
 
-    /// DEC-1.
-    async fn course(&self, row: &RefreshToken) -> Result<Course, IssueError> {
+    /// DEC-1. `None` if it came too late: somebody else may have it.
+    async fn course(&self, row: &RefreshToken) -> Result<Option<Course>, IssueError> {
         let Some(rotated_at) = row.rotated_at else {
-            return Ok(Course::Rotate);
+            return Ok(Some(Course::Rotate));
         };
         let rules = self.settings().refresh;
         let age = self.world.now().since(rotated_at);
@@ -158,9 +159,9 @@ impl AuthorizationServer {
         let used =
             successor.is_none_or(|successor| successor.rotated_at.is_some() || successor.used_at.is_some());
         Ok(match used {
-            false if age < rules.redelivery => Course::Redeliver,
-            true if age < rules.overlap => Course::Head,
-            _ => Course::Replayed,
+            false if age < rules.redelivery => Some(Course::Redeliver),
+            true if age < rules.overlap => Some(Course::Head),
+            _ => None,
         })
     }
 

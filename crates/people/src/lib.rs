@@ -16,12 +16,12 @@ pub mod limits;
 pub mod passkeys;
 pub mod passwords;
 pub mod provider_grants;
-pub mod raise;
 pub mod readings;
 pub mod recovery;
 pub mod second_factor;
 pub mod sessions;
 pub mod sign_in;
+pub mod step_up;
 pub mod totp;
 pub mod ways;
 

@@ -7,7 +7,6 @@
 //!                                      └▶ trouble ─▶ the lease is given back; nobody knows
 //! ```
 //!
-//! In place of what is forgotten lies that it was: whoever was turned away stays so until they sign in there again.
 //! An envelope opens for one account at one provider and one version: moved to another row it is worth nothing. It goes on if
 //! whoever asked hangs up, because what a provider that rotates has answered lies nowhere else.
 
@@ -16,10 +15,10 @@ use std::time::Duration;
 
 use keys::Sealer;
 use keys::seal::{Purpose, Sealed};
-use model::{AccountId, EventId, ExposeSecret as _, SecretString, World};
+use model::{AccountId, EventId, ExposeSecret as _, World};
 use net::Tasks;
 use relying::{Kept, Profile, ProviderError, Upstream};
-use store::{ForeignName, Identity, ProviderGrant, Store, StoreError};
+use store::{ForeignName, ProviderGrant, Store, StoreError};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -30,8 +29,6 @@ const ASKING: Duration = Duration::from_secs(40);
 /// How often, and how far apart, what it gave is written while the database does not take it.
 const WRITES: u32 = 8;
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
-/// What lies in the place of a grant that the provider took back.
-const ENDED: &str = "ended";
 
 /// What is known after asking.
 #[derive(Debug)]
@@ -39,10 +36,8 @@ pub(crate) enum Again {
     /// Who they are now.
     Known(Box<Profile>),
     /// They are not let in there any more. What it was asked with, if that does not count any more: to be
-    /// [ended](ProviderGrants::end) once it is noted that they are gone.
+    /// forgotten once it is noted that they are gone.
     Gone(Option<ProviderGrant>),
-    /// They were gone when it was asked before, and have not signed in there since.
-    TurnedAway,
     /// There is nothing to ask with.
     Nothing,
     /// Nobody knows, and whether that is because nobody answers.
@@ -85,9 +80,10 @@ impl ProviderGrants {
         })
     }
 
-    fn sealed(&self, name: ForeignName, account: AccountId, written: &SecretString) -> ProviderGrant {
+    fn sealed(&self, name: ForeignName, account: AccountId, kept: &Kept) -> ProviderGrant {
         let version = self.world.new_id::<EventId>();
         let bound = owner(&name, account, version);
+        let written = kept.write();
         let sealed = self
             .sealer
             .seal(&purpose(&bound), written.expose_secret().as_bytes());
@@ -99,14 +95,11 @@ impl ProviderGrants {
         }
     }
 
-    fn open(&self, grant: &ProviderGrant) -> Option<Opened> {
+    fn open(&self, grant: &ProviderGrant) -> Option<Kept> {
         let bound = owner(&grant.name, grant.account, grant.version);
         let sealed = Sealed::from_bytes(grant.sealed.clone());
         match self.sealer.open(&purpose(&bound), &sealed) {
-            Ok(opened) => match std::str::from_utf8(opened.expose_secret()).ok()? {
-                ENDED => Some(Opened::Ended),
-                text => Kept::read(text).map(Opened::Kept),
-            },
+            Ok(opened) => Kept::read(std::str::from_utf8(opened.expose_secret()).ok()?),
             Err(error) => {
                 warn!(%error, account = %grant.account, issuer = grant.name.issuer, "what a provider gave does not open");
                 None
@@ -121,7 +114,7 @@ impl ProviderGrants {
         account: AccountId,
         kept: &Kept,
     ) -> Result<(), StoreError> {
-        let grant = self.sealed(name, account, &kept.write());
+        let grant = self.sealed(name, account, kept);
         self.store.keep_provider_grant(&grant).await?;
         Ok(())
     }
@@ -130,16 +123,13 @@ impl ProviderGrants {
     pub(crate) async fn ask(
         self: &Arc<Self>,
         upstream: &Arc<Upstream>,
-        identity: &Identity,
+        name: &ForeignName,
     ) -> Result<Again, StoreError> {
-        let Some(grant) = self.store.provider_grant(&identity.name).await? else {
+        let Some(grant) = self.store.provider_grant(name).await? else {
             return Ok(Again::Nothing);
         };
-        let kept = match self.open(&grant) {
-            Some(Opened::Kept(kept)) => kept,
-            Some(Opened::Ended) if identity.confirmed_at.is_none() => return Ok(Again::TurnedAway),
-            // Signed in since, and given nothing to ask with.
-            Some(Opened::Ended) | None => return Ok(Again::Nothing),
+        let Some(kept) = self.open(&grant) else {
+            return Ok(Again::Nothing);
         };
         let (this, upstream) = (Arc::clone(self), Arc::clone(upstream));
         let (answer, asked) = oneshot::channel();
@@ -171,7 +161,7 @@ impl ProviderGrants {
         };
         let now_kept = match &renewed.kept {
             Some(new) => {
-                let after = self.sealed(grant.name.clone(), grant.account, &new.write());
+                let after = self.sealed(grant.name.clone(), grant.account, new);
                 self.write(grant, holder, &after).await?.then_some(after)
             }
             None => {
@@ -228,17 +218,6 @@ impl ProviderGrants {
         }
     }
 
-    /// Forgets what does not count any more, unless something else lies there by now.
-    pub(crate) async fn end(&self, grant: &ProviderGrant) -> Result<(), StoreError> {
-        let (now, holder) = (self.world.now(), self.world.new_id::<EventId>());
-        let until = now + LEASE;
-        if self.store.claim_provider_grant(grant, holder, until, now).await? {
-            let ended = self.sealed(grant.name.clone(), grant.account, &ENDED.to_owned().into());
-            self.store.replace_provider_grant(grant, holder, &ended).await?;
-        }
-        Ok(())
-    }
-
     /// Puts every envelope under the current master key. Gives how many were not.
     pub async fn reseal(store: &dyn Store, sealer: &Sealer) -> Result<usize, StoreError> {
         let mut count = 0;
@@ -260,12 +239,6 @@ impl ProviderGrants {
         }
         Ok(count)
     }
-}
-
-/// What is in an envelope.
-enum Opened {
-    Kept(Kept),
-    Ended,
 }
 
 fn silent(why: &str) -> Again {

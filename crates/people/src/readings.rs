@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
                 })
             }
             Self::Provider(provider) if provider.upstream.refreshes() => {
-                grants.ask(&provider.upstream, identity).await
+                grants.ask(&provider.upstream, &identity.name).await
             }
             Self::Provider(_) => Ok(Again::Nothing),
         }
@@ -257,7 +257,8 @@ impl Readings {
             }
             Again::Known(_) => (Seen::NotAMember, None),
             Again::Gone(ended) => (Seen::Gone, ended),
-            Again::TurnedAway => return self.as_noted(identity, Seen::Gone).await,
+            // They stay away until they sign in there again.
+            Again::Nothing if identity.is_turned_away() => return self.as_noted(identity, Seen::Gone).await,
             Again::Nothing => return Ok(Seen::Unasked),
             Again::Silent { why, is_down } => {
                 tracing::warn!(
@@ -276,7 +277,7 @@ impl Readings {
             .await?;
         // Not before: if whoever asks hangs up in between, the next one hears the same.
         if let Some(ended) = &ended {
-            self.company.grants.end(ended).await?;
+            self.store.end_provider_grant(ended).await?;
         }
         self.as_noted(identity, seen).await
     }

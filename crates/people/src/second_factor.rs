@@ -18,8 +18,8 @@ use store::{Account, Factors as Has, Proved, StoreError};
 
 use crate::factors::{At, FactorError, Factors};
 use crate::guessing;
-use crate::raise::Raised;
 use crate::sign_in::{Proof, ProvedThere};
+use crate::step_up::Raised;
 
 const PURPOSE: &str = "second factor";
 

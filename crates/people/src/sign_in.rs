@@ -19,8 +19,8 @@ use crate::company::{Company, Refusal};
 use crate::factors::{At, FactorError};
 use crate::guessing;
 use crate::passwords::{Busy, Passwords};
-use crate::raise::Raised;
 use crate::second_factor::First;
+use crate::step_up::Raised;
 use crate::ways::WaysIn;
 
 /// What a person typed, and where.

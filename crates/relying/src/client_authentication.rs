@@ -26,6 +26,36 @@ pub enum Authentication {
     PrivateKeyJwt(Arc<ClientKey>),
 }
 
+impl Authentication {
+    /// Its name in metadata.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic(_) => "client_secret_basic",
+            Self::Post(_) => "client_secret_post",
+            Self::PrivateKeyJwt(_) => "private_key_jwt",
+        }
+    }
+
+    /// The secret, if it is one.
+    pub fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::Basic(secret) | Self::Post(secret) => Some(secret),
+            Self::None | Self::PrivateKeyJwt(_) => None,
+        }
+    }
+
+    /// By its name, and with this secret if it takes one; `None` if that does not fit, and of a key, which is no text.
+    pub fn of(method: &str, secret: Option<SecretString>) -> Option<Self> {
+        match (method, secret) {
+            ("none", _) => Some(Self::None),
+            ("client_secret_basic", Some(secret)) => Some(Self::Basic(secret)),
+            ("client_secret_post", Some(secret)) => Some(Self::Post(secret)),
+            _ => None,
+        }
+    }
+}
+
 /// A client that asks.
 pub(crate) struct Proving<'a> {
     pub(crate) client_id: &'a str,

@@ -114,11 +114,9 @@ fn read(status: StatusCode, answer: &Value, asked: &str, now: Timestamp) -> Resu
         return unavailable("it registered this client without a name".to_owned());
     };
     let method = text("token_endpoint_auth_method").unwrap_or_else(|| asked.to_owned());
-    let authentication = match (method.as_str(), text("client_secret")) {
-        ("client_secret_basic", Some(secret)) => Authentication::Basic(secret.into()),
-        ("client_secret_post", Some(secret)) => Authentication::Post(secret.into()),
-        ("none", _) => Authentication::None,
-        _ => return unavailable("it registered this client with a proof that we cannot give".to_owned()),
+    let secret = text("client_secret").map(Into::into);
+    let Some(authentication) = Authentication::of(&method, secret) else {
+        return unavailable("it registered this client with a proof that we cannot give".to_owned());
     };
     let ends = match (&authentication, answer["client_secret_expires_at"].as_i64()) {
         (Authentication::None, _) | (_, None | Some(0)) => None,

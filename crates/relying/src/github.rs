@@ -24,7 +24,8 @@ use crate::oauth_client::{
     Authentication, ClientError, Endpoints, Identity, OAuthClient, Place, Registration,
 };
 use crate::profile::{Profile, is_address};
-use crate::provider::{Arrival, Departure, ProviderError};
+use crate::provider::ProviderError;
+use crate::relation::{Arrival, Departure};
 
 /// Most bytes of an answer: a hundred teams with their organizations and descriptions.
 const LARGEST: usize = 2 << 20;

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::client_authentication::{Authentication, Proving};
 use crate::metadata::{ClientAuthentication, ProviderMetadata};
-use crate::provider::{Arrival, Relation};
+use crate::relation::{Arrival, Relation};
 
 /// Most bytes of an answer.
 const LARGEST: usize = 256 << 10;

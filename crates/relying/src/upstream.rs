@@ -11,7 +11,8 @@ use crate::github::GitHub;
 use crate::kept::{Came, Kept, Renewed};
 use crate::logout_token::{BadLogoutToken, LoggedOut};
 use crate::profile::Profile;
-use crate::provider::{Arrival, Departure, OpenIdProvider, ProviderError};
+use crate::provider::{OpenIdProvider, ProviderError};
+use crate::relation::{Arrival, Departure};
 
 /// Where people are sent.
 #[derive(Debug)]

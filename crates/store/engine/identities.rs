@@ -46,7 +46,7 @@ impl Identities for Engine {
 
     async fn identities(&self) -> Result<Vec<Identity>> {
         let rows = sqlx::query!(
-            r#"SELECT issuer, subject, account_id AS "account_id: Uuid", created_at, confirmed_at FROM identities
+            r#"SELECT issuer, subject, account_id AS "account_id: Uuid", created_at, asked_at, confirmed_at FROM identities
                ORDER BY issuer, subject"#
         )
         .fetch_all(&mut *self.read().await?)
@@ -61,6 +61,7 @@ impl Identities for Engine {
                 },
                 account: id(row.account_id),
                 created_at: Timestamp::from_millis(row.created_at),
+                asked_at: row.asked_at.map(Timestamp::from_millis),
                 confirmed_at: row.confirmed_at.map(Timestamp::from_millis),
             })
             .collect())
@@ -68,7 +69,7 @@ impl Identities for Engine {
 
     async fn identities_of(&self, account: AccountId) -> Result<Vec<Identity>> {
         let rows = sqlx::query!(
-            "SELECT issuer, subject, created_at, confirmed_at FROM identities WHERE account_id = $1
+            "SELECT issuer, subject, created_at, asked_at, confirmed_at FROM identities WHERE account_id = $1
              ORDER BY issuer, subject",
             account.uuid()
         )
@@ -82,6 +83,7 @@ impl Identities for Engine {
             },
             account,
             created_at: Timestamp::from_millis(row.created_at),
+            asked_at: row.asked_at.map(Timestamp::from_millis),
             confirmed_at: row.confirmed_at.map(Timestamp::from_millis),
         });
         Ok(rows.collect())

@@ -149,6 +149,21 @@ impl ProviderGrants for Engine {
         tx.commit().await
     }
 
+    async fn end_provider_grant(&self, grant: &ProviderGrant) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let ended = sqlx::query!(
+            "DELETE FROM provider_grants WHERE issuer = $1 AND subject = $2 AND version = $3",
+            grant.name.issuer,
+            grant.name.subject,
+            grant.version.uuid()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        tx.commit().await?;
+        Ok(ended.rows_affected() == 1)
+    }
+
     async fn reseal_provider_grant(&self, grant: &ProviderGrant, after: &[u8]) -> Result<bool> {
         let mut tx = self.begin().await?;
         let resealed = sqlx::query!(

@@ -24,8 +24,17 @@ pub struct Identity {
     pub account: AccountId,
     /// Since when.
     pub created_at: Timestamp,
-    /// When it was last asked there, or said by itself, that they may come in. `None` if not yet, or if they may not.
+    /// When it was last asked there, or said by itself, whether they may come in. `None` if not yet.
+    pub asked_at: Option<Timestamp>,
+    /// The same, if they may. `None` if not yet, or if they may not.
     pub confirmed_at: Option<Timestamp>,
+}
+
+impl Identity {
+    /// Whether they were turned away when it was last asked.
+    pub fn is_turned_away(&self) -> bool {
+        self.asked_at.is_some() && self.confirmed_at.is_none()
+    }
 }
 
 /// How making an account for an identity ended.

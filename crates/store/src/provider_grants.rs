@@ -45,6 +45,8 @@ pub trait ProviderGrants {
     ) -> Result<bool>;
     /// Gives the lease back.
     async fn release_provider_grant(&self, grant: &ProviderGrant, holder: EventId) -> Result<()>;
+    /// Forgets one that does not count any more, if it is still the one in there. `false` if it is not.
+    async fn end_provider_grant(&self, grant: &ProviderGrant) -> Result<bool>;
     /// Puts an envelope under another master key in the place of the one before.
     async fn reseal_provider_grant(&self, grant: &ProviderGrant, after: &[u8]) -> Result<bool>;
 }

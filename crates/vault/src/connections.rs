@@ -85,7 +85,7 @@ pub struct Connections {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tasks: Tasks,
     pub(crate) sealer: Sealer,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     connectors: ArcSwap<Connectors>,
     held: Cache<Key, Option<Arc<Held>>>,
     /// Counts changes, so that what was read before a change is not kept after it.

@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use audit::{Person, What};
 use keys::{Purpose, Sealed, Sealer};
 use model::{EventId, ExposeSecret as _, Timestamp};
 use relying::client_registration::Registered;
@@ -78,23 +79,15 @@ struct Proof {
 
 impl Proof {
     fn of(authentication: &Authentication) -> Self {
-        let (method, secret) = match authentication {
-            Authentication::Basic(secret) => ("client_secret_basic", Some(secret)),
-            Authentication::Post(secret) => ("client_secret_post", Some(secret)),
-            Authentication::None | Authentication::PrivateKeyJwt(_) => ("none", None),
-        };
+        let secret = authentication.secret();
         Self {
-            method: method.to_owned(),
+            method: authentication.method().to_owned(),
             secret: secret.map(|secret| secret.expose_secret().to_owned()),
         }
     }
 
-    fn authentication(mut self) -> Authentication {
-        match (self.method.as_str(), self.secret.take()) {
-            ("client_secret_basic", Some(secret)) => Authentication::Basic(secret.into()),
-            ("client_secret_post", Some(secret)) => Authentication::Post(secret.into()),
-            _ => Authentication::None,
-        }
+    fn authentication(mut self) -> Option<Authentication> {
+        Authentication::of(&self.method, self.secret.take().map(Into::into))
     }
 }
 
@@ -164,6 +157,7 @@ impl Connections {
             .await
         {
             Ok(true) => {
+                self.note_upstream(place, &known.identity.client_id, "ended");
                 warn!(connector = %place.connector, issuer = place.issuer, "the provider does not know this door any more; it is registered anew");
             }
             Ok(false) => {}
@@ -251,11 +245,22 @@ impl Connections {
                 "it took too long to register this door".to_owned(),
             ));
         }
+        self.note_upstream(&place, &client.client_id, "registered");
         info!(connector = %place.connector, issuer = place.issuer, client_id = client.client_id, "registered at a provider");
         Ok(Known {
             identity,
             registration: Some((place, version)),
         })
+    }
+
+    fn note_upstream(&self, place: &UpstreamPlace, client: &str, action: &str) {
+        let what = What::UpstreamClient {
+            connector: place.connector.to_string(),
+            issuer: place.issuer.clone(),
+            client: client.to_owned(),
+            action: action.to_owned(),
+        };
+        self.recorder.record(what, Person::default());
     }
 
     /// `None` if it does not open: sealed under a master key that is gone.
@@ -266,7 +271,7 @@ impl Connections {
                 let proof: Proof = serde_json::from_slice(opened.expose_secret()).ok()?;
                 Some(Identity {
                     client_id: kept.client_id.clone(),
-                    authentication: proof.authentication(),
+                    authentication: proof.authentication()?,
                 })
             }
             Err(error) => {

@@ -130,17 +130,13 @@ fn follow_catalogue(house: &Arc<House>) {
             servers.sort();
             servers.dedup();
             for server in servers.drain(..) {
-                let class = || {
-                    let routes = this.gateway.routes();
-                    routes.servers.get(&server).map(|route| route.credential_class())
+                let routes = this.gateway.routes();
+                // What is not configured is read when it is.
+                let Some(route) = routes.servers.get(&server) else {
+                    continue;
                 };
-                let mut loaded = None;
-                // It may be configured otherwise meanwhile; what is not configured is read when it is.
-                while let Some(class) = class().filter(|class| loaded != Some(*class)) {
-                    loaded = Some(class);
-                    if let Err(error) = this.catalogue.load(&server, class).await {
-                        warn!(%server, %error, "a catalogue was not read again");
-                    }
+                if let Err(error) = this.catalogue.load(&server, route.credential_class()).await {
+                    warn!(%server, %error, "a catalogue was not read again");
                 }
             }
         }

@@ -20,7 +20,7 @@ use crate::page::{self, Message};
 use crate::request::{Browser, Form, From, RawQuery};
 use crate::return_to_client::{go, see_other};
 use crate::router::Web;
-use crate::{consent, prove_more, sign_in};
+use crate::{consent, sign_in, step_up_authentication};
 
 /// `GET /authorize`.
 pub async fn authorize(
@@ -68,7 +68,8 @@ pub async fn authorize(
         }
         Ok(Outcome::StepUp(step_up)) => match signed_in {
             Some(signed_in) => {
-                prove_more::ask(&web, locale, (&from, &browser), &query, &step_up, &signed_in).await
+                step_up_authentication::ask(&web, locale, (&from, &browser), &query, &step_up, &signed_in)
+                    .await
             }
             None => see_other("/sign-in"),
         },

@@ -18,7 +18,7 @@ use crate::request::{Browser, From, OwnForm};
 use crate::router::Web;
 use crate::second_factor::Then;
 use crate::sign_in::{self, Asked};
-use crate::{page, prove_more};
+use crate::{page, step_up_authentication};
 
 /// So long a proof of who somebody is counts for changing the ways in.
 const LATELY: Duration = Duration::from_mins(10);
@@ -77,7 +77,7 @@ impl FromRequest<Arc<Web>> for FreshForm {
                 why: None,
             };
             let mut response =
-                prove_more::second(web, locale, (&from, &browser), then, &form.signed_in).await;
+                step_up_authentication::second(web, locale, (&from, &browser), then, &form.signed_in).await;
             if response.status().is_success() {
                 *response.status_mut() = StatusCode::FORBIDDEN;
             }

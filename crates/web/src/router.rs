@@ -24,8 +24,8 @@ use crate::onward::Onward;
 use crate::{
     account, apps, assets, authorize, client_document, company_links, company_logout, company_sign_in,
     connect_first, connecting, connecting_away, connections, consent, cors, fallback, home, introspection,
-    invitation, logout, metadata, page, passkey_sign_in, prove_more, recovery_codes, registration,
-    revocation, second_factor, security, sessions, sign_in, step_up, token, totp, userinfo,
+    invitation, logout, metadata, page, passkey_sign_in, recovery_codes, registration, revocation,
+    second_factor, security, sessions, sign_in, step_up, step_up_authentication, token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -237,19 +237,6 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             "/account/company/{provider}/unlink",
             post(company_links::unlink.layer(csrf.clone())),
         )
-        .route(prove_more::TOTP, post(prove_more::begin_totp.layer(csrf.clone())))
-        .route(
-            prove_more::TOTP_CODE,
-            post(prove_more::confirm_totp.layer(csrf.clone())),
-        )
-        .route(
-            prove_more::PASSKEY,
-            post(prove_more::add_passkey.layer(csrf.clone())),
-        )
-        .route(
-            prove_more::PASSKEY_BEGIN,
-            post(security::begin_passkey.layer(csrf.clone())),
-        )
         .route("/consent", post(consent::submit.layer(csrf.clone())))
         .route(
             "/invitation/{token}",
@@ -294,6 +281,7 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             post(account::change_password.layer(csrf.clone())),
         )
         .merge(security(&csrf))
+        .merge(enrolment(&csrf))
         .route("/assets/{file}", get(assets::serve))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(web),
@@ -307,6 +295,27 @@ fn forms(csrf: &CsrfLayer) -> Router<Arc<Web>> {
         let form = get(sign_in::show).post(sign_in::submit.layer(csrf.clone()));
         router.route(onward.sign_in(), form)
     })
+}
+
+/// What sets up a factor on the way to a program.
+fn enrolment(csrf: &CsrfLayer) -> Router<Arc<Web>> {
+    Router::new()
+        .route(
+            step_up_authentication::TOTP,
+            post(step_up_authentication::begin_totp.layer(csrf.clone())),
+        )
+        .route(
+            step_up_authentication::TOTP_CODE,
+            post(step_up_authentication::confirm_totp.layer(csrf.clone())),
+        )
+        .route(
+            step_up_authentication::PASSKEY,
+            post(step_up_authentication::add_passkey.layer(csrf.clone())),
+        )
+        .route(
+            step_up_authentication::PASSKEY_BEGIN,
+            post(security::begin_passkey.layer(csrf.clone())),
+        )
 }
 
 /// What changes the factors of an account.

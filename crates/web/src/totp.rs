@@ -17,11 +17,11 @@ use crate::fresh::FreshForm;
 use crate::locale::Locale;
 use crate::onward::{Onward, with_query};
 use crate::page::{Page, render};
-use crate::prove_more;
 use crate::request::{Browser, From};
 use crate::router::Web;
 use crate::security::done;
 use crate::sign_in::go_on;
+use crate::step_up_authentication;
 
 #[derive(Template)]
 #[template(path = "totp.html")]
@@ -53,7 +53,7 @@ pub(crate) fn on_the_way(
         picture: picture(&enrolment),
         secret: enrolment.text,
         ticket: enrolment.ticket,
-        action: with_query(prove_more::TOTP_CODE, query),
+        action: with_query(step_up_authentication::TOTP_CODE, query),
         on_the_way: true,
         error,
     };

@@ -8,7 +8,6 @@ use foldhash::fast::RandomState;
 use papaya::HashMap;
 use policy::Annotations;
 use protocol::mcp::list::List;
-use store::CredentialClass;
 
 /// How many bytes all texts may have.
 const BUDGET: usize = 32 << 20;
@@ -106,8 +105,6 @@ impl Items {
 /// What is known of one server.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
-    /// With whose credential it was listed.
-    pub(super) class: CredentialClass,
     tools: Items,
     prompts: Items,
     resources: Items,
@@ -118,14 +115,6 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// An empty one.
-    pub(super) fn of(class: CredentialClass) -> Self {
-        Self {
-            class,
-            ..Self::default()
-        }
-    }
-
     pub(super) fn list(&self, list: List) -> Option<&Items> {
         match list {
             List::Tools => Some(&self.tools),

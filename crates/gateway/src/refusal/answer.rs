@@ -67,7 +67,7 @@ impl Refusal {
                 StatusCode::FORBIDDEN,
                 plain(ErrorCode::InsufficientScope.as_str(), &text),
             ),
-            Self::Unproved(_) => json(
+            Self::InsufficientUserAuthentication(_) => json(
                 StatusCode::UNAUTHORIZED,
                 plain(ErrorCode::InsufficientUserAuthentication.as_str(), &text),
             ),
@@ -154,11 +154,11 @@ impl Refusal {
                 };
                 headers.insert(header::WWW_AUTHENTICATE, challenge.header());
             }
-            Self::Unproved(unproved) => {
-                let error = Some((ErrorCode::InsufficientUserAuthentication, unproved.text));
+            Self::InsufficientUserAuthentication(lacking) => {
+                let error = Some((ErrorCode::InsufficientUserAuthentication, lacking.text));
                 let challenge = Challenge {
-                    acr_values: Some(unproved.acr_values.as_str()).filter(|values| !values.is_empty()),
-                    max_age: unproved.max_age.map(|age| age.as_secs()),
+                    acr_values: Some(lacking.acr_values.as_str()).filter(|values| !values.is_empty()),
+                    max_age: lacking.max_age.map(|age| age.as_secs()),
                     ..challenge(error)
                 };
                 headers.insert(header::WWW_AUTHENTICATE, challenge.header());

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod app;
 pub(crate) mod authenticator;
 pub(crate) mod browser;
+mod clients_there;
 pub(crate) mod door;
 pub(crate) mod foreign;
 pub(crate) mod github;

@@ -89,6 +89,11 @@ async fn whoever_is_removed_at_the_provider_gets_no_more_tokens() {
             asked + 1,
             "{engine}: there is nothing to ask with any more"
         );
+        let store = &door.running().house.foundation.store;
+        assert!(
+            store.provider_grants().await.unwrap().is_empty(),
+            "{engine}: it is forgotten"
+        );
         assert_eq!(
             browser.get("/account").await.location(),
             "/sign-in/account",
@@ -297,6 +302,10 @@ async fn a_kept_grant_is_changed_only_by_whoever_holds_its_lease() {
             "{engine}"
         );
         assert!(!claim(one, now + 9 * MINUTE).await, "{engine}: of before");
+        assert!(
+            !store.end_provider_grant(grant).await.unwrap(),
+            "{engine}: of before"
+        );
         let stranger = ProviderGrant {
             account: door.world.new_id::<AccountId>(),
             ..grant.clone()

@@ -102,6 +102,14 @@ async fn the_door_registers_once() {
                 ben.page
             );
             assert_eq!(registrations(&accounts).len(), 1, "{engine} {method}");
+            let recorded = door.audit("upstream_client").await;
+            let [made] = &recorded[..] else {
+                panic!("{engine} {method}: {recorded:?}")
+            };
+            assert_eq!(
+                (&made["client"], &made["action"]),
+                (&json!("client-1"), &json!("registered"))
+            );
         }
     }
 }

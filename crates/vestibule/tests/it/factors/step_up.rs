@@ -2,31 +2,32 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::step_up_providers::at_corp;
 use super::{is_in, named};
 use crate::rig::app::{code_of, query_of};
 use crate::rig::authenticator::{Device, code};
 use crate::rig::foreign::ForeignIssuer;
-use crate::rig::provider::{self, Provider};
+use crate::rig::provider::Provider;
 use crate::rig::{App, Browser, Door, PASSWORD, Plan, Reply, Tokens, door};
 
-const STEP: Duration = Duration::from_secs(30);
-const HOUR: Duration = Duration::from_hours(1);
-const MFA: &str = "https://refeds.org/profile/mfa";
-const REQUIRED: &str = "    require: { assurance: two_factors, max_age: 1h }";
+pub(super) const STEP: Duration = Duration::from_secs(30);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(super) const MFA: &str = "https://refeds.org/profile/mfa";
+pub(super) const REQUIRED: &str = "    require: { assurance: two_factors, max_age: 1h }";
 
-async fn call(door: &Door, token: &str) -> Reply {
+pub(super) async fn call(door: &Door, token: &str) -> Reply {
     let ask = door::call("fixture", "echo_headers", json!({})).bearer(token);
     door.ask(ask.with("host", door.host())).await
 }
 
-fn challenge(reply: &Reply) -> &str {
+pub(super) fn challenge(reply: &Reply) -> &str {
     reply.headers["www-authenticate"].to_str().unwrap()
 }
 
 /// Sets up an app on the page that asks for a second factor; gives its secret.
-async fn enrol_totp(browser: &mut Browser<'_>, door: &Door) -> String {
+pub(super) async fn enrol_totp(browser: &mut Browser<'_>, door: &Door) -> String {
     let form = browser.form("/enrol/totp");
     browser.submit(&form).await;
     let secret = browser.page.split("<code>").nth(1).unwrap();
@@ -43,7 +44,7 @@ async fn enrol_totp(browser: &mut Browser<'_>, door: &Door) -> String {
 }
 
 /// From the consent page to tokens.
-async fn consent(browser: &mut Browser<'_>, app: &App) -> Tokens {
+pub(super) async fn consent(browser: &mut Browser<'_>, app: &App) -> Tokens {
     let back = browser.answer("approve").await.location().to_owned();
     Tokens::of(&app.redeem(&code_of(&back)).await)
 }
@@ -181,13 +182,6 @@ async fn acr_values_lead_to_a_passkey_that_is_made_on_the_way() {
     }
 }
 
-fn at_corp() -> Value {
-    json!({
-        "sub": "u-1", "preferred_username": "ana", "name": "Ana at Example", "email": "ana@example.com",
-        "email_verified": true, "groups": ["dev"], "acr": "silver", "amr": ["pwd"],
-    })
-}
-
 /// Only the factor that is missing is asked for, what comes of it is no newer than the first, and it is worth nothing once the
 /// session has ended in which it was begun. What nobody can prove goes back to the program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -253,194 +247,6 @@ async fn a_session_is_raised_by_what_is_missing_while_it_lasts() {
         assert_eq!(reply.status, 400, "{engine}: {}", late.page);
         assert!(!is_in(&mut late).await, "{engine}");
     }
-}
-
-/// What a provider says of a sign-in counts for what the operator says, and it is asked for what is needed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_is_asked_for_more_and_believed_as_the_operator_says() {
-    let provider = Provider::start().await;
-    let rules = "accounts: create\ngroups: { dev: developers }\nassurance: { acr: { gold: two_factors }, amr: { hwk: passkey } }";
-    for door in Door::each(provider.plan(rules)).await {
-        let engine = door.engine();
-        let app = door.app().await;
-        let wanted = app.authorize(&[("acr_values", MFA)]);
-        let mut browser = door.browser();
-        let away = browser.leave(&wanted, "corp").await;
-        assert_eq!(query_of(&away)["acr_values"], json!("gold"), "{engine}");
-        let back = provider.approve(&door, &away, &at_corp());
-        let next = browser.get(&back).await.location().to_owned();
-        browser.get(&next).await;
-        assert!(browser.page.contains("Prove it at"), "{engine}: {}", browser.page);
-        let form = browser.form("/sign-in");
-        let away = browser.submit(&form).await.location().to_owned();
-        let asked = query_of(&away);
-        assert_eq!(
-            json!([asked["prompt"], asked["acr_values"]]),
-            json!(["login", "gold"]),
-            "{engine}"
-        );
-        for (name, said, class) in [("acr", json!("gold"), MFA), ("amr", json!(["hwk"]), "phr")] {
-            let mut claims = at_corp();
-            claims[name] = said;
-            let mut browser = browser.clone();
-            let away = browser.leave(&wanted, "corp").await;
-            let back = provider.approve(&door, &away, &claims);
-            let next = browser.get(&back).await.location().to_owned();
-            browser.get(&next).await;
-            let tokens = consent(&mut browser, &app).await;
-            assert_eq!(tokens.claims()["acr"], class, "{engine}");
-        }
-        // A name of ours in the provider's mouth.
-        let mut claims = at_corp();
-        claims["acr"] = json!("phr");
-        let mut sly = door.browser();
-        let away = sly.leave(&app.authorize(&[]), "corp").await;
-        let back = provider.approve(&door, &away, &claims);
-        let next = sly.get(&back).await.location().to_owned();
-        sly.get(&next).await;
-        let tokens = consent(&mut sly, &app).await;
-        assert!(tokens.claims()["acr"].is_null(), "{engine}");
-    }
-}
-
-/// Whoever has a second factor proves it before anything of it is changed and before another one is set up: a provider's word is
-/// one factor. Setting an app up proves it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_factor_changes_nothing_of_who_has_two() {
-    let provider = Provider::start().await;
-    for door in Door::each(provider.plan("accounts: create\ngroups: { dev: developers }")).await {
-        let engine = door.engine();
-        let mut owner = door.browser();
-        owner.sign_in_at(&door, &provider, &at_corp()).await;
-        let secret = owner.add_totp(&door).await;
-        owner.get("/account").await;
-        let form = owner.form("/account/recovery-codes");
-        let reply = owner.submit(&form).await;
-        assert_eq!(reply.status, 200, "{engine}: {}", owner.page);
-        door.advance(STEP);
-
-        let mut other = door.browser();
-        other.sign_in_at(&door, &provider, &at_corp()).await;
-        other.get("/account").await;
-        let own = other.form("/account/recovery-codes");
-        // On the way to a program it is judged anew, which comes to nothing without a request.
-        for action in ["/enrol/totp", "/enrol/totp/code", "/enrol/passkey"] {
-            let mut form = own.clone();
-            form.action = action.to_owned();
-            let reply = other.submit(&form).await;
-            assert_eq!((reply.status, reply.location()), (303, "/"), "{engine} {action}");
-        }
-        for action in [
-            "/account/recovery-codes",
-            "/account/totp/begin",
-            "/account/totp",
-            "/account/passkeys/begin",
-            "/account/passkeys",
-            "/account/totp/remove",
-        ] {
-            let mut form = own.clone();
-            form.action = action.to_owned();
-            let reply = other.submit(&form).await;
-            assert_eq!(reply.status, 403, "{engine} {action}: {}", other.page);
-            assert!(
-                other.page.contains("action=\"/sign-in/second"),
-                "{engine} {action}: {}",
-                other.page
-            );
-        }
-        assert_eq!(
-            door.audit("factor_changed").await.len(),
-            2,
-            "{engine}: what the owner set up"
-        );
-
-        // It is asked for there and then, and what was refused can be done.
-        let reply = other.second("code", &code(&secret, &door)).await;
-        assert_eq!(
-            (reply.status, reply.location()),
-            (303, "/account"),
-            "{engine}: {}",
-            other.page
-        );
-        other.get("/account").await;
-        let form = other.form("/account/totp/remove");
-        let reply = other.submit(&form).await;
-        assert_eq!(reply.status, 303, "{engine}: {}", other.page);
-        assert_eq!(
-            door.audit("factor_changed").await[0]["change"],
-            json!("removed"),
-            "{engine}"
-        );
-    }
-}
-
-/// OpenID Connect Core section 3.1.2.1: how new a server demands a sign-in to be, the provider is asked for, and has to say; the
-/// program's own demand holds beside it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_new_it_must_be_is_asked_of_the_provider() {
-    let provider = Provider::start().await;
-    let plan = Plan {
-        server: "    require: { max_age: 1h }".to_owned(),
-        ..provider.plan("accounts: create\ngroups: { dev: developers }")
-    };
-    for door in Door::each(plan).await {
-        let engine = door.engine();
-        let app = door.app().await;
-        let now = door.world.now().as_seconds();
-        for (own, asked) in [("", "3600"), ("300", "300"), ("7200", "3600")] {
-            let mut browser = door.browser();
-            let away = browser.leave(&app.authorize(&[("max_age", own)]), "corp").await;
-            assert_eq!(query_of(&away)["max_age"], json!(asked), "{engine} {own}");
-        }
-        for (auth_time, status) in [
-            (json!(null), 502),
-            (json!(now - 7200), 502),
-            (json!(now - 60), 303),
-        ] {
-            let mut browser = door.browser();
-            let away = browser.leave(&app.authorize(&[]), "corp").await;
-            let mut claims = at_corp();
-            claims["auth_time"] = auth_time.clone();
-            let back = provider.approve(&door, &away, &claims);
-            let reply = browser.get(&back).await;
-            assert_eq!(reply.status, status, "{engine} {auth_time}: {}", browser.page);
-            if status == 303 {
-                let next = reply.location().to_owned();
-                browser.get(&next).await;
-                let tokens = consent(&mut browser, &app).await;
-                assert_eq!(tokens.claims()["auth_time"], auth_time, "{engine}");
-            }
-        }
-    }
-}
-
-/// What is demanded of a group is asked of the provider once it is known who it is.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_groups_demand_is_asked_of_the_provider() {
-    let provider = Provider::start().await;
-    let rules = "accounts: create\ngroups: { dev: developers }\nassurance: { acr: { gold: two_factors } }";
-    let section = provider.section("corp", rules);
-    let required = "require: [{ groups: [developers], assurance: two_factors, max_age: 1h }]";
-    let door = Door::with(provider::plan(&[section], required)).await;
-    let wanted = door.app().await.authorize(&[]);
-    let mut browser = door.browser();
-    let away = browser.leave(&wanted, "corp").await;
-    let asked = query_of(&away);
-    assert_eq!(
-        json!([asked["max_age"], asked["acr_values"]]),
-        json!([null, null])
-    );
-    let back = provider.approve(&door, &away, &at_corp());
-    let next = browser.get(&back).await.location().to_owned();
-    browser.get(&next).await;
-    assert!(browser.page.contains("Prove it at"), "{}", browser.page);
-    let form = browser.form("/sign-in");
-    let away = browser.submit(&form).await.location().to_owned();
-    let asked = query_of(&away);
-    assert_eq!(
-        json!([asked["max_age"], asked["acr_values"]]),
-        json!(["3600", "gold"])
-    );
 }
 
 /// A question that stands while the sign-in becomes too old ends in no code.
@@ -561,5 +367,32 @@ async fn foreign_tokens_say_it_themselves() {
         if status == 401 {
             assert!(challenge(&reply).contains("acr_values=\"strong\""), "{reply:?}");
         }
+    }
+}
+
+/// A token that was copied is noticed all the same while more is demanded than its grant stands on, and ends it for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copied_token_is_noticed_while_more_is_demanded() {
+    for mut door in Door::each(Plan::default()).await {
+        let engine = door.engine();
+        let app = door.app().await;
+        let first = app.sign_in(&door, "ana").await;
+        let second = Tokens::of(&app.refresh(&first.refresh).await);
+        let third = Tokens::of(&app.refresh(&second.refresh).await);
+        door.advance(HOUR);
+        let plain = door.configuration();
+        door.reconfigure(|text| text.replace("    upstream:", &format!("{REQUIRED}\n    upstream:")))
+            .await;
+        assert_eq!(
+            app.refresh(&first.refresh).await.error(),
+            "invalid_grant",
+            "{engine}"
+        );
+        door.reconfigure(|_| plain).await;
+        assert_eq!(
+            app.refresh(&third.refresh).await.error(),
+            "invalid_grant",
+            "{engine}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keys::{Algorithm, SigningKey, jws, sha256};
 use serde_json::{Value, json};
 
-use super::accounts::ClientKeys;
+use super::clients_there::ClientKeys;
 use super::foreign::Listener;
 use super::{Browser, Door, Plan, Reply, app};
 

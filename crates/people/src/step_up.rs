@@ -1,4 +1,4 @@
-//! Raising a session: somebody who is signed in proves one factor more.
+//! Stepping up a session (RFC 9470 section 5): somebody who is signed in proves one factor more.
 //!
 //! ```text
 //!  session ──▶ has a factor beyond the first ──▶ Waiting ──▶ code ──▶ Proof, in its place

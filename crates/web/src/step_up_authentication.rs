@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use issuer::authorize::StepUp;
@@ -39,8 +39,8 @@ pub(crate) const PASSKEY: &str = "/enrol/passkey";
 pub(crate) const PASSKEY_BEGIN: &str = "/enrol/passkey/begin";
 
 #[derive(Template)]
-#[template(path = "prove_more.html")]
-struct ProveMorePage {
+#[template(path = "step_up_authentication.html")]
+struct StepUpPage {
     page: Page,
     why: String,
     username: String,
@@ -104,7 +104,7 @@ pub(crate) async fn ask(
                 let may = is_fresh(web, signed_in);
                 let cookie = browser.form_cookie(web);
                 let back = locale.t1("back-to", "client", client_name(locale, &step_up.back.face));
-                let template = ProveMorePage {
+                let template = StepUpPage {
                     page: Page::new(web, locale, locale.t("second-title")),
                     why: why(locale, step_up),
                     username: signed_in.account.username.to_string(),
@@ -199,19 +199,36 @@ fn on(query: &str) -> Response {
     see_other(&Onward::Authorization.target(query))
 }
 
+/// An [`OwnForm`] of somebody who may set up a factor on the way, with the query of their request. Others are judged anew.
+#[derive(Debug)]
+pub struct EnrolForm {
+    form: OwnForm,
+    query: String,
+}
+
+impl FromRequest<Arc<Web>> for EnrolForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(locale) = Locale::from_request_parts(&mut parts, web).await;
+        let Ok(RawQuery(query)) = RawQuery::from_request_parts(&mut parts, web).await;
+        let form = OwnForm::from_request(Request::from_parts(parts, body), web).await?;
+        match may_change(web, &form.signed_in).await {
+            Ok(true) => Ok(Self { form, query }),
+            Ok(false) => Err(on(&query)),
+            Err(error) => Err(page::unavailable(web, locale, &error)),
+        }
+    }
+}
+
 /// `POST /enrol/totp`.
 pub async fn begin_totp(
     State(web): State<Arc<Web>>,
     locale: Locale,
-    RawQuery(query): RawQuery,
-    form: OwnForm,
+    EnrolForm { form, query }: EnrolForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    match may_change(&web, signed_in).await {
-        Ok(true) => {}
-        Ok(false) => return on(&query),
-        Err(error) => return page::unavailable(&web, locale, &error),
-    }
     let owner = signed_in.session.id.to_string();
     let username = signed_in.account.username.as_str();
     let enrolment = web.parts.factors.new_totp(&owner, &web.site().title, username);
@@ -224,15 +241,9 @@ pub async fn confirm_totp(
     from: From,
     locale: Locale,
     browser: Browser,
-    RawQuery(query): RawQuery,
-    form: OwnForm,
+    EnrolForm { form, query }: EnrolForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    match may_change(&web, signed_in).await {
-        Ok(true) => {}
-        Ok(false) => return on(&query),
-        Err(error) => return page::unavailable(&web, locale, &error),
-    }
     let owner = signed_in.session.id.to_string();
     let (ticket, factors) = (form.field("ticket"), &web.parts.factors);
     let person = person(&from, Some(signed_in));
@@ -267,15 +278,9 @@ pub async fn add_passkey(
     State(web): State<Arc<Web>>,
     from: From,
     locale: Locale,
-    RawQuery(query): RawQuery,
-    form: OwnForm,
+    EnrolForm { form, query }: EnrolForm,
 ) -> Response {
     let signed_in = &form.signed_in;
-    match may_change(&web, signed_in).await {
-        Ok(true) => {}
-        Ok(false) => return on(&query),
-        Err(error) => return page::unavailable(&web, locale, &error),
-    }
     let at = at(&from, signed_in.cookie.expose(), None);
     let answered = Answered {
         ceremony: form.field("ceremony"),

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use metadata::{metadata, resource_metadata};
 use net::{Operators, body};
-use relying::discovery::{self, FetchError};
+use relying::discovery::is_safe;
 use serde_json::{Value, json};
 use thiserror::Error;
 use url::Url;
 
 use crate::challenge::{Challenge, challenge};
+
+mod metadata;
 
 /// How long a server may take to answer a stranger.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,7 +21,7 @@ const REVISION: &str = "2025-11-25";
 
 /// Where tokens for a server come from.
 #[derive(Clone, Debug)]
-pub struct Way {
+pub struct Discovered {
     /// The server as tokens name it: `resource` of every request (MA-39, MA-40).
     pub resource: String,
     /// Who issues them. Everything that is kept is kept for this issuer (MA-107).
@@ -35,12 +38,12 @@ pub enum Found {
     /// The server answers everybody.
     Open,
     /// It wants a token.
-    Guarded(Box<Way>),
+    Guarded(Box<Discovered>),
 }
 
-/// Why no way was found.
+/// Why nothing was found.
 #[derive(Debug, Error)]
-pub enum WayError {
+pub enum DiscoveryError {
     /// It is no address that a token may be sent to.
     #[error("{0} is not an https address; http is for this machine alone")]
     Address(String),
@@ -79,11 +82,11 @@ pub enum WayError {
 }
 
 /// Reads the URL of a server: over TLS, or on this machine; nothing that could be meant for somebody else.
-pub fn server_url(text: &str) -> Result<Url, WayError> {
-    let bad = || WayError::Address(text.chars().take(200).collect());
+pub fn server_url(text: &str) -> Result<Url, DiscoveryError> {
+    let bad = || DiscoveryError::Address(text.chars().take(200).collect());
     let mut url = Url::parse(text).map_err(|_| bad())?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    if !is_plain || !discovery::is_safe(&url) {
+    if !is_plain || !is_safe(&url) {
         return Err(bad());
     }
     // The same server, however it is typed (MA-42).
@@ -95,7 +98,7 @@ pub fn server_url(text: &str) -> Result<Url, WayError> {
 }
 
 /// Asks the server without a token, and follows what it says.
-pub async fn find(http: &Operators, server: &Url) -> Result<Found, WayError> {
+pub async fn discover(http: &Operators, server: &Url) -> Result<Found, DiscoveryError> {
     let mut server = server.clone();
     let challenge = loop {
         match knock(http, &server).await? {
@@ -124,7 +127,7 @@ pub async fn find(http: &Operators, server: &Url) -> Result<Found, WayError> {
     let named = document
         .as_ref()
         .and_then(|document| document["resource"].as_str());
-    Ok(Found::Guarded(Box::new(Way {
+    Ok(Found::Guarded(Box::new(Discovered {
         resource: named.map_or_else(|| shown(server), str::to_owned),
         issuer,
         scope: challenge.scope.or(supported).filter(|scope| !scope.is_empty()),
@@ -164,7 +167,7 @@ fn adds_a_slash(server: &Url, headers: &HeaderMap) -> bool {
 }
 
 /// Begins as any client does.
-async fn knock(http: &Operators, server: &Url) -> Result<Knock, WayError> {
+async fn knock(http: &Operators, server: &Url) -> Result<Knock, DiscoveryError> {
     let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -172,7 +175,7 @@ async fn knock(http: &Operators, server: &Url) -> Result<Knock, WayError> {
             "clientInfo": { "name": "vestibule", "version": env!("CARGO_PKG_VERSION") },
         },
     });
-    let unreachable = |why: String| WayError::Unreachable {
+    let unreachable = |why: String| DiscoveryError::Unreachable {
         url: shown(server),
         why,
     };
@@ -192,7 +195,7 @@ async fn knock(http: &Operators, server: &Url) -> Result<Knock, WayError> {
             end_session(http, server, response.headers()).await;
             Ok(Knock::Open)
         }
-        status => Err(WayError::Status {
+        status => Err(DiscoveryError::Status {
             url: shown(server),
             status,
         }),
@@ -222,140 +225,12 @@ fn request(method: Method, url: &Url, text: String) -> Request<net::Body> {
     request
 }
 
-/// The server's metadata: where the challenge says and nowhere else, or where the standard says (MA-18). None if it has
-/// none.
-async fn resource_metadata(
-    http: &Operators,
-    server: &Url,
-    challenge: &Challenge,
-) -> Result<Option<Value>, WayError> {
-    let places = match &challenge.resource_metadata {
-        Some(place) => {
-            let place = Url::parse(place).ok().filter(|place| may_send(server, place));
-            vec![place.ok_or_else(|| WayError::Resource {
-                url: shown(server),
-                resource: challenge.resource_metadata.clone().unwrap_or_default(),
-            })?]
-        }
-        None => well_known(server, "oauth-protected-resource"),
-    };
-    let is_named = challenge.resource_metadata.is_some();
-    for place in places {
-        match discovery::fetch(http, &place).await {
-            Ok(document) => {
-                let resource = document["resource"].as_str().unwrap_or_default();
-                if covers(resource, server) {
-                    return Ok(Some(document));
-                }
-                return Err(WayError::Resource {
-                    url: shown(server),
-                    resource: resource.chars().take(200).collect(),
-                });
-            }
-            Err(FetchError::Status { .. } | FetchError::Json(_)) if !is_named => {}
-            Err(error) => {
-                return Err(WayError::Unreachable {
-                    url: shown(&place),
-                    why: error.to_string(),
-                });
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Whether a server may send us there: over TLS, and to this machine only from this machine, so that nobody far away
-/// has us ask what listens here (MA-147).
-fn may_send(server: &Url, to: &Url) -> bool {
-    discovery::is_safe(to) && (to.scheme() == "https" || server.scheme() == "http")
-}
-
-/// Whether what the metadata calls the resource is this server, or a place that it is in: many servers name their origin,
-/// and the official clients take that.
-fn covers(resource: &str, server: &Url) -> bool {
-    let Ok(resource) = Url::parse(resource) else {
-        return false;
-    };
-    let path = resource.path().trim_end_matches('/');
-    let rest = server.path().strip_prefix(path);
-    resource.origin() == server.origin()
-        && resource.fragment().is_none()
-        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        && (resource.query().is_none() || resource.query() == server.query())
-}
-
-/// A well-known document: with the path inserted, then at the root.
-fn well_known(url: &Url, name: &str) -> Vec<Url> {
-    let path = url.path().trim_end_matches('/');
-    let mut paths = vec![format!("/.well-known/{name}{path}")];
-    if !path.is_empty() {
-        paths.push(format!("/.well-known/{name}"));
-    }
-    paths.into_iter().map(|path| at(url, &path)).collect()
-}
-
-fn at(url: &Url, path: &str) -> Url {
-    let mut url = url.clone();
-    url.set_path(path);
-    url.set_query(None);
-    url
-}
-
-/// The authorization server's metadata, in the order of MA-66. It says itself whose it is (MA-67).
-async fn metadata(http: &Operators, server: &Url, issuer: &str) -> Result<Value, WayError> {
-    let bad = |why: String| WayError::Issuer {
-        issuer: issuer.chars().take(200).collect(),
-        why,
-    };
-    let url = Url::parse(issuer).ok().filter(|url| may_send(server, url));
-    let url = url.ok_or_else(|| bad("it has no https address".to_owned()))?;
-    let mut last = String::new();
-    for place in metadata_places(&url) {
-        match discovery::fetch(http, &place).await {
-            Ok(document) if document["issuer"] == issuer => return usable(document).map_err(bad),
-            Ok(document) => {
-                let said = document["issuer"].as_str().unwrap_or_default();
-                let said: String = said.chars().take(200).collect();
-                return Err(bad(format!("its metadata is of {said:?}")));
-            }
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(bad(last))
-}
-
-fn metadata_places(issuer: &Url) -> Vec<Url> {
-    let path = issuer.path().trim_end_matches('/');
-    let mut paths = vec![
-        format!("/.well-known/oauth-authorization-server{path}"),
-        format!("/.well-known/openid-configuration{path}"),
-    ];
-    if !path.is_empty() {
-        paths.push(format!("{path}/.well-known/openid-configuration"));
-    }
-    paths.into_iter().map(|path| at(issuer, &path)).collect()
-}
-
-/// Nobody goes on without proof keys (MA-73).
-fn usable(document: Value) -> Result<Value, String> {
-    let methods = document["code_challenge_methods_supported"].as_array();
-    if methods.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
-        Ok(document)
-    } else {
-        Err("it does not say that it knows PKCE with S256".to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn url(text: &str) -> Url {
         server_url(text).unwrap()
-    }
-
-    fn texts(urls: &[Url]) -> Vec<&str> {
-        urls.iter().map(Url::as_str).collect()
     }
 
     #[test]
@@ -382,62 +257,6 @@ mod tests {
     }
 
     #[test]
-    fn ma_18_ma_66_documents_are_looked_for_in_the_order_of_the_standard() {
-        assert_eq!(
-            texts(&well_known(
-                &url("https://a.example/srv/mcp?x=1"),
-                "oauth-protected-resource"
-            )),
-            [
-                "https://a.example/.well-known/oauth-protected-resource/srv/mcp",
-                "https://a.example/.well-known/oauth-protected-resource",
-            ]
-        );
-        assert_eq!(
-            texts(&metadata_places(&url("https://a.example/t1"))),
-            [
-                "https://a.example/.well-known/oauth-authorization-server/t1",
-                "https://a.example/.well-known/openid-configuration/t1",
-                "https://a.example/t1/.well-known/openid-configuration",
-            ]
-        );
-        assert_eq!(metadata_places(&url("https://a.example")).len(), 2);
-    }
-
-    #[test]
-    fn ma_19_metadata_of_another_server_is_no_use() {
-        let server = url("https://a.example/srv/mcp");
-        for resource in [
-            "https://a.example/srv/mcp",
-            "https://a.example/srv/",
-            "https://A.example",
-            "https://a.example:443/srv/mcp/",
-        ] {
-            assert!(covers(resource, &server), "{resource}");
-        }
-        for resource in [
-            "https://b.example/srv/mcp",
-            "https://a.example/srv/mc",
-            "https://a.example/srv/mcp/x",
-            "http://a.example/srv/mcp",
-            "https://a.example:8443/srv",
-            "https://a.example/srv/mcp#f",
-            "",
-            "mcp",
-        ] {
-            assert!(!covers(resource, &server), "{resource}");
-        }
-    }
-
-    #[test]
-    fn ma_147_nobody_far_away_sends_us_to_this_machine() {
-        let (far, near) = (url("https://a.example/mcp"), url("http://127.0.0.1:8000/mcp"));
-        let local = url("http://127.0.0.1:9000/x");
-        assert!(may_send(&near, &local) && may_send(&near, &far) && may_send(&far, &far));
-        assert!(!may_send(&far, &local));
-    }
-
-    #[test]
     fn a_slash_at_the_end_is_followed_and_nothing_else() {
         let to = |location: &'static str| {
             let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(location))]);
@@ -453,17 +272,6 @@ mod tests {
             "/mcp//",
         ] {
             assert!(!to(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn ma_73_without_pkce_nobody_goes_on() {
-        assert!(usable(json!({ "code_challenge_methods_supported": ["plain", "S256"] })).is_ok());
-        for document in [
-            json!({}),
-            json!({ "code_challenge_methods_supported": ["plain"] }),
-        ] {
-            assert!(usable(document).is_err());
         }
     }
 }

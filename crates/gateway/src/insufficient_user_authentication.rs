@@ -13,8 +13,8 @@ use crate::route::Route;
 
 /// What is demanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unproved {
-    /// Names of classes of which any is enough, in the words of who issues tokens for the server; none if any proof does.
+pub struct InsufficientUserAuthentication {
+    /// Names of classes of which any is enough, in the words of who issued the token, or issues those for the server; none if any proof does.
     pub(crate) acr_values: String,
     /// How old the proof may be.
     pub(crate) max_age: Option<Duration>,
@@ -22,12 +22,14 @@ pub struct Unproved {
     pub(crate) text: &'static str,
 }
 
-impl Unproved {
+impl InsufficientUserAuthentication {
     pub(crate) fn of(caller: &Caller, route: &Route, demand: Demand) -> Self {
+        // Who comes with a token of another issuer gets a better one from there.
+        let is_foreign = matches!(caller.proof, Proof::Foreign(_));
         let issuer = route
             .trust
             .as_ref()
-            .filter(|trust| trust.alone)
+            .filter(|trust| trust.alone || is_foreign)
             .map(|trust| &trust.issuer.trust);
         Self {
             acr_values: match issuer {
