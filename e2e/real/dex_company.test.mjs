@@ -1,10 +1,10 @@
 // The company's people sign in at Dex, which asks Gitea who they are: its organizations and teams are their groups (OS-46,
 // OS-121, MA-63). With passwords that Dex keeps itself, for somebody who is in no group.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { authorizeUrl, redeem, register } from '../lib/authorization.mjs';
 import { context, launch, picture } from '../lib/browser.mjs';
+import { waitForBrowsers } from '../lib/callbacks.mjs';
 import { Dex } from '../lib/dex.mjs';
 import { Door, freePort } from '../lib/door.mjs';
 import { Gitea, signInThere } from '../lib/gitea.mjs';
@@ -68,12 +68,7 @@ sign_in:
 `,
   });
   browser = await launch();
-  callbacks = createServer((request, response) => {
-    if (request.url.startsWith('/callback')) callbacks.last = request.url;
-    response.setHeader('content-type', 'text/html').end('<h1>Back at the client</h1>');
-  });
-  await new Promise((resolve) => callbacks.listen(0, '127.0.0.1', resolve));
-  callbacks.url = `http://127.0.0.1:${callbacks.address().port}/callback`;
+  callbacks = await waitForBrowsers();
 });
 after(async () => {
   await browser?.close();

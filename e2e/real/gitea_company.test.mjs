@@ -1,10 +1,10 @@
 // The company's people sign in at Gitea itself, by `preset: gitea`: its organizations and teams are their groups, and it is asked
 // again with the refresh token that it gave, which counts once (OS-46, MA-63).
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { authorizeUrl, redeem, register } from '../lib/authorization.mjs';
 import { context, launch, picture } from '../lib/browser.mjs';
+import { waitForBrowsers } from '../lib/callbacks.mjs';
 import { Door, freePort } from '../lib/door.mjs';
 import { Gitea, signInThere } from '../lib/gitea.mjs';
 import { call, initialize, post } from '../lib/mcp.mjs';
@@ -43,12 +43,7 @@ sign_in:
 `,
   });
   browser = await launch();
-  callbacks = createServer((request, response) => {
-    if (request.url.startsWith('/callback')) callbacks.last = request.url;
-    response.setHeader('content-type', 'text/html').end('<h1>Back at the client</h1>');
-  });
-  await new Promise((resolve) => callbacks.listen(0, '127.0.0.1', resolve));
-  callbacks.url = `http://127.0.0.1:${callbacks.address().port}/callback`;
+  callbacks = await waitForBrowsers();
 });
 after(async () => {
   await browser?.close();

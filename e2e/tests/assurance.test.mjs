@@ -2,13 +2,13 @@
 // to the browser, where the person is led through what is missing, and goes on (RFC 9470).
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import * as v1 from '@modelcontextprotocol/sdk/client/index.js';
 import * as v1http from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as v1auth from '@modelcontextprotocol/sdk/client/auth.js';
 import * as v2 from '@modelcontextprotocol/client';
 import { accessibility, context, launch, overflows, picture } from '../lib/browser.mjs';
+import { waitForBrowsers } from '../lib/callbacks.mjs';
 import { Door, PASSWORD } from '../lib/door.mjs';
 import { Person } from '../lib/person.mjs';
 import { MemoryProvider } from '../lib/provider.mjs';
@@ -41,8 +41,7 @@ async function look(page, name) {
 for (const [name, sdk] of Object.entries(SDKS)) {
   test(`${name}: a token that is too weak leads back to the browser, and on`, async (t) => {
     const door = await Door.open();
-    const listener = createServer((request, response) => response.end('back'));
-    await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    const listener = await waitForBrowsers();
     const person = await context(browser, EYES[name]);
     t.after(async () => {
       await person.close();
@@ -50,7 +49,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
       await door.close();
     });
     const auth = new MemoryProvider({ client_name: `Editor with ${name}` });
-    auth.redirectUrl = `http://127.0.0.1:${listener.address().port}/callback`;
+    auth.redirectUrl = listener.url;
     const transport = () => new sdk.Transport(new URL(door.endpoint), { authProvider: auth });
     const program = () => new sdk.Client({ name: 'e2e', version: '1' });
     const first = transport();

@@ -1,10 +1,10 @@
 // A real browser: sign-in, consent, home and the pages around them, as people with different eyes, hands,
 // languages and screens meet them. Every page is photographed and checked for accessibility.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { authorizeUrl, redeem, register } from '../lib/authorization.mjs';
 import { accessibility, context, launch, overflows, picture } from '../lib/browser.mjs';
+import { waitForBrowsers } from '../lib/callbacks.mjs';
 import { Door, PASSWORD } from '../lib/door.mjs';
 
 let door;
@@ -13,13 +13,7 @@ let callbacks;
 before(async () => {
   door = await Door.open();
   browser = await launch();
-  // Where a client on this machine waits for the browser.
-  callbacks = createServer((request, response) => {
-    if (request.url.startsWith('/callback')) callbacks.last = request.url;
-    response.setHeader('content-type', 'text/html').end('<h1>Back at the client</h1>');
-  });
-  await new Promise((resolve) => callbacks.listen(0, '127.0.0.1', resolve));
-  callbacks.url = `http://127.0.0.1:${callbacks.address().port}/callback`;
+  callbacks = await waitForBrowsers();
 });
 after(async () => {
   await browser.close();

@@ -1,9 +1,9 @@
 // Signing in with the company in a real browser, at a real OpenID provider (OS-46).
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { authorizeUrl, redeem, register } from '../lib/authorization.mjs';
 import { accessibility, context, launch, overflows, picture } from '../lib/browser.mjs';
+import { waitForBrowsers } from '../lib/callbacks.mjs';
 import { Door, PASSWORD } from '../lib/door.mjs';
 import { call } from '../lib/mcp.mjs';
 import { OpenIdProvider, people, SECRET, signInThere } from '../lib/openid.mjs';
@@ -34,12 +34,7 @@ sign_in:
   closed = await Door.open({ config: config(false, ''), files });
   await provider.start([door, closed]);
   browser = await launch();
-  callbacks = createServer((request, response) => {
-    if (request.url.startsWith('/callback')) callbacks.last = request.url;
-    response.setHeader('content-type', 'text/html').end('<h1>Back at the client</h1>');
-  });
-  await new Promise((resolve) => callbacks.listen(0, '127.0.0.1', resolve));
-  callbacks.url = `http://127.0.0.1:${callbacks.address().port}/callback`;
+  callbacks = await waitForBrowsers();
 });
 after(async () => {
   await browser.close();

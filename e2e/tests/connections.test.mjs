@@ -7,6 +7,7 @@ import * as v1 from '@modelcontextprotocol/sdk/client/index.js';
 import * as v1http from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as v2 from '@modelcontextprotocol/client';
 import { accessibility, context, launch, overflows, picture } from '../lib/browser.mjs';
+import { waitForBrowsers } from '../lib/callbacks.mjs';
 import { Door, PASSWORD, fixture } from '../lib/door.mjs';
 import { Program } from '../lib/process.mjs';
 import { MemoryProvider } from '../lib/provider.mjs';
@@ -142,7 +143,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     t.after(() => listener.close());
     await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
     const auth = new MemoryProvider({ client_name: `Trip with ${name}` });
-    auth.redirectUrl = `http://127.0.0.1:${listener.address().port}/callback`;
+    auth.redirectUrl = listener.url;
     const transport = new sdk.Transport(new URL(door.endpoint), { authProvider: auth });
     await assert.rejects(new sdk.Client({ name: 'e2e', version: '1' }).connect(transport));
     const person = await context(browser, EYES[name]);

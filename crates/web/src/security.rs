@@ -96,28 +96,26 @@ pub async fn add_passkey(
     locale: Locale,
     FreshForm(form): FreshForm,
 ) -> Response {
+    let added = add_made(&web, &from, &form).await;
+    done(&web, locale, &form.signed_in, added).await
+}
+
+/// Adds the passkey that a browser made to whoever is signed in with it.
+pub(crate) async fn add_made(web: &Web, from: &From, form: &OwnForm) -> Result<(), FactorError> {
     let signed_in = &form.signed_in;
-    let at = at(&from, signed_in.cookie.expose(), None);
+    let at = at(from, signed_in.cookie.expose(), None);
     let answered = Answered {
         ceremony: form.field("ceremony"),
         first: "",
         credential: form.field("credential"),
     };
-    let account = signed_in.account.id;
-    let person = person(&from, Some(signed_in));
-    let added = web
-        .parts
-        .factors
-        .add_passkey(
-            door(&web.site()),
-            (account, signed_in.session.id),
-            answered,
-            form.field("name"),
-            &at,
-            person,
-        )
-        .await;
-    done(&web, locale, signed_in, added.map(|_| ())).await
+    let owner = (signed_in.account.id, signed_in.session.id);
+    let person = person(from, Some(signed_in));
+    let (site, factors) = (web.site(), &web.parts.factors);
+    factors
+        .add_passkey(door(&site), owner, answered, form.field("name"), &at, person)
+        .await
+        .map(|_| ())
 }
 
 /// `POST /account/passkeys/{id}/name`.

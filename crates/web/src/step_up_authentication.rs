@@ -11,7 +11,6 @@ use axum::response::Response;
 use http::StatusCode;
 use issuer::authorize::StepUp;
 use model::Assurance;
-use people::passkeys::Answered;
 use people::{FactorError, SignedIn};
 use store::StoreError;
 
@@ -21,13 +20,12 @@ use crate::fresh::{factors, is_fresh, is_owing, may_change};
 use crate::locale::Locale;
 use crate::onward::{Onward, with_query};
 use crate::page::{self, Page, render};
-use crate::passkey_sign_in::door;
 use crate::request::{Browser, From, OwnForm, RawQuery};
 use crate::return_to_client::{go, see_other};
 use crate::router::Web;
 use crate::second_factor::{self, Then, Why, at};
 use crate::sign_in::{self, Asked, go_on};
-use crate::{form_token, totp};
+use crate::{form_token, security, totp};
 
 /// Where an app is set up.
 pub(crate) const TOTP: &str = "/enrol/totp";
@@ -280,20 +278,7 @@ pub async fn add_passkey(
     locale: Locale,
     EnrolForm { form, query }: EnrolForm,
 ) -> Response {
-    let signed_in = &form.signed_in;
-    let at = at(&from, signed_in.cookie.expose(), None);
-    let answered = Answered {
-        ceremony: form.field("ceremony"),
-        first: "",
-        credential: form.field("credential"),
-    };
-    let owner = (signed_in.account.id, signed_in.session.id);
-    let person = person(&from, Some(signed_in));
-    let (site, factors) = (web.site(), &web.parts.factors);
-    let added = factors
-        .add_passkey(door(&site), owner, answered, form.field("name"), &at, person)
-        .await;
-    match added {
+    match security::add_made(&web, &from, &form).await {
         Err(error @ (FactorError::Store(_) | FactorError::Sealed(_))) => {
             page::unavailable(&web, locale, &error)
         }

@@ -210,22 +210,7 @@ async fn a_new_master_key_seals_connections_again() {
         let engine = door.engine();
         let token = door.token_for("own").await;
         connect(&door, "ana", ANAS).await;
-        let data = door.folder().join("data");
-        std::fs::rename(data.join("master.key"), data.join("older.key")).unwrap();
-        let made = vestibule::operator::key::master(&vestibule::clock::system_world());
-        let Answer::Done { item, .. } = made else {
-            panic!("a key")
-        };
-        let path = data.join("master.key");
-        std::fs::write(&path, item["master_key"].as_str().unwrap()).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let text = std::fs::read_to_string(door.config_file()).unwrap();
-        let both = format!("older_master_key_files: [data/older.key]\n{text}");
-        std::fs::write(door.config_file(), both).unwrap();
-        door.restart().await;
-        std::fs::write(door.config_file(), &text).unwrap();
-        std::fs::remove_file(data.join("older.key")).unwrap();
-        door.restart().await;
+        door.replace_master_key().await;
         let (said, is_error) = said(&call_own(&door, &token).await);
         assert!(!is_error, "{engine}: {said}");
     }

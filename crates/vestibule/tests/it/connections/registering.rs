@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use vestibule::operator::Answer;
 
 use super::{call_own, said};
 use crate::rig::accounts::Accounts;
@@ -66,23 +65,7 @@ async fn the_door_registers_once() {
             );
             assert!(row.contains("client-1") && !row.contains("s3cret"), "{row}");
 
-            let data = door.folder().join("data");
-            std::fs::rename(data.join("master.key"), data.join("older.key")).unwrap();
-            let Answer::Done { item, .. } =
-                vestibule::operator::key::master(&vestibule::clock::system_world())
-            else {
-                panic!("a key")
-            };
-            let path = data.join("master.key");
-            std::fs::write(&path, item["master_key"].as_str().unwrap()).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            let text = std::fs::read_to_string(door.config_file()).unwrap();
-            let both = format!("older_master_key_files: [data/older.key]\n{text}");
-            std::fs::write(door.config_file(), both).unwrap();
-            door.restart().await;
-            std::fs::write(door.config_file(), &text).unwrap();
-            std::fs::remove_file(data.join("older.key")).unwrap();
-            door.restart().await;
+            door.replace_master_key().await;
 
             door.advance(Duration::from_secs(3570));
             let token = door.token_for("own").await;

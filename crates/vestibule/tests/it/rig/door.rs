@@ -280,6 +280,26 @@ servers:
         outcome.map_err(|error| error.to_string())
     }
 
+    /// Puts a new master key in the place of the one before, and starts it until the old one is not needed any more.
+    pub(crate) async fn replace_master_key(&mut self) {
+        let data = self.folder().join("data");
+        std::fs::rename(data.join("master.key"), data.join("older.key")).unwrap();
+        let made = vestibule::operator::key::master(&vestibule::clock::system_world());
+        let Answer::Done { item, .. } = made else {
+            panic!("a key")
+        };
+        let path = data.join("master.key");
+        std::fs::write(&path, item["master_key"].as_str().unwrap()).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let text = std::fs::read_to_string(self.config_file()).unwrap();
+        let both = format!("older_master_key_files: [data/older.key]\n{text}");
+        std::fs::write(self.config_file(), both).unwrap();
+        self.restart().await;
+        std::fs::write(self.config_file(), &text).unwrap();
+        std::fs::remove_file(data.join("older.key")).unwrap();
+        self.restart().await;
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         format!("{}/mcp/fixture", self.url)
     }
