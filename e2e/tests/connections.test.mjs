@@ -139,9 +139,8 @@ for (const [name, sdk] of Object.entries(SDKS)) {
 for (const [name, sdk] of Object.entries(SDKS)) {
   test(`${name}: one trip from the consent to the provider's account to the program (CC-106)`, async (t) => {
     t.after(disconnected);
-    const listener = createServer((request, response) => response.end('back'));
+    const listener = await waitForBrowsers();
     t.after(() => listener.close());
-    await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
     const auth = new MemoryProvider({ client_name: `Trip with ${name}` });
     auth.redirectUrl = listener.url;
     const transport = new sdk.Transport(new URL(door.endpoint), { authProvider: auth });

@@ -114,6 +114,8 @@ test('from the URL alone to a tool call, and on', async () => {
     another = new McpRemote();
     await another.begin();
     await another.call();
+    // It would open a tab of its own, in vain, if it noticed what comes next.
+    await another.stop();
 
     // An operator takes the grant back: the next call opens the browser again, and then succeeds.
     const [grant] = await door.json('grant', 'list', '--user', 'ana');
