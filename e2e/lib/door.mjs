@@ -24,14 +24,15 @@ export const PASSWORD = 'correct horse battery staple';
 
 export class Door {
   // Starts an upstream and the door before it, with the people ana (allowed) and eve (not). `files` are what the
-  // configuration names, by name; `port` is for tests that have to name the door somewhere before it is there.
+  // configuration names, by name; `port` is for tests that have to name the door somewhere before it is there; `tls` has
+  // the files of a certificate and its key.
   static async open({
-    config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1', port,
+    config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1', port, tls,
   } = {}) {
     const door = new Door();
     door.folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
     door.port = port ?? await freePort();
-    door.url = `http://${host}:${door.port}`;
+    door.url = `http${tls ? 's' : ''}://${host}:${door.port}`;
     door.upstream = new Program(fixture, ['--bearer', CREDENTIAL, ...upstreamArgs]);
     const [, upstream] = await door.upstream.says(/^(http:\/\/\S+)$/m);
     door.upstreamUrl = upstream;
@@ -46,6 +47,7 @@ listen: 127.0.0.1:${door.port}
 title: Example Corp MCP
 contact: platform@example.com
 data_dir: data
+${tls ? `tls: { certificate_file: ${tls.certificate}, key_file: ${tls.key} }` : ''}
 ${config}
 servers:
 ${servers?.(upstream) ?? `  fixture:

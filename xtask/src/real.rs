@@ -14,8 +14,8 @@ use crate::{end_to_end, tools};
 struct Server {
     /// The folder of that module in `e2e/real`, of what was built in `.cache`, and the name of the program.
     name: &'static str,
-    /// What is built.
-    package: &'static str,
+    /// What is built: one program, which gets that name, or several with names of their own.
+    packages: &'static [&'static str],
     /// Build tags of it.
     tags: &'static str,
     /// Its module, where more is needed of that than the program.
@@ -33,14 +33,14 @@ struct Module {
 
 const DEX: Server = Server {
     name: "dex",
-    package: "github.com/dexidp/dex/cmd/dex",
+    packages: &["github.com/dexidp/dex/cmd/dex"],
     tags: "",
     module: None,
 };
 
 const GITEA: Server = Server {
     name: "gitea",
-    package: "code.gitea.io/gitea",
+    packages: &["code.gitea.io/gitea"],
     tags: "sqlite sqlite_unlock_notify",
     module: Some(Module {
         name: "code.gitea.io/gitea",
@@ -52,7 +52,17 @@ const GITEA: Server = Server {
 /// Stands for the MCP server of Gitea; its `main.go` says why.
 const GITEA_MCP: Server = Server {
     name: "gitea-mcp",
-    package: ".",
+    packages: &["."],
+    tags: "",
+    module: None,
+};
+
+const KUBERNETES: Server = Server {
+    name: "kubernetes",
+    packages: &[
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kubectl",
+    ],
     tags: "",
     module: None,
 };
@@ -60,6 +70,8 @@ const GITEA_MCP: Server = Server {
 /// Runs the tests of `e2e/real`.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
     tools::npm()?;
+    tools::etcd()?;
+    let kubernetes = KUBERNETES.build()?;
     let (dex, gitea, gitea_mcp) = (DEX.build()?, GITEA.build()?, GITEA_MCP.build()?);
     end_to_end::build()?;
     end_to_end::run(
@@ -69,6 +81,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
             ("VESTIBULE_REAL_GITEA", gitea.join("gitea")),
             ("VESTIBULE_REAL_GITEA_FILES", gitea),
             ("VESTIBULE_REAL_GITEA_MCP", gitea_mcp.join("gitea-mcp")),
+            ("VESTIBULE_REAL_KUBERNETES", kubernetes),
         ],
     )
 }
@@ -108,10 +121,14 @@ impl Server {
                 .args(module.files.iter().map(|file| Path::new(source).join(file)))
                 .arg(&home))?;
         }
+        let to = match self.packages {
+            [_] => home.join(name),
+            _ => home.clone(),
+        };
         run(go(&pinned)
             .args(["build", "-tags", self.tags, "-ldflags", &linked, "-o"])
-            .arg(home.join(name))
-            .arg(self.package))?;
+            .arg(to)
+            .args(self.packages))?;
         std::fs::write(stamp, wanted)?;
         Ok(home)
     }

@@ -33,6 +33,9 @@ const BENCHMARKS: [(&str, &str); 4] = [
     ("wrk", "/usr/bin/wrk"),
 ];
 
+/// What the API server of `cargo xtask real` keeps its things in.
+const ETCD: [(&str, &str); 1] = [("etcd-server", "/usr/bin/etcd")];
+
 /// The official Python SDK in both of its majors, each in an environment of its own.
 const PYTHON: [&str; 2] = ["1", "2"];
 
@@ -47,6 +50,11 @@ pub(crate) fn debian() -> anyhow::Result<()> {
 /// Installs what the benchmark needs of them.
 pub(crate) fn benchmarks() -> anyhow::Result<()> {
     packages(&BENCHMARKS)
+}
+
+/// Installs what `cargo xtask real` needs of them beside.
+pub(crate) fn etcd() -> anyhow::Result<()> {
+    packages(&ETCD)
 }
 
 fn packages(wanted: &[(&'static str, &str)]) -> anyhow::Result<()> {

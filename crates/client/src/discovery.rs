@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use metadata::{metadata, resource_metadata};
+use metadata::{metadata, resource_metadata, usable};
 use net::{Operators, body};
 use relying::discovery::is_safe;
 use serde_json::{Value, json};
@@ -22,8 +22,8 @@ const REVISION: &str = "2025-11-25";
 /// Where tokens for a server come from.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// The server as tokens name it: `resource` of every request (MA-39, MA-40).
-    pub resource: String,
+    /// The server as tokens name it: `resource` of every request (MA-39, MA-40). None of a sign-in at the issuer itself.
+    pub resource: Option<String>,
     /// Who issues them. Everything that is kept is kept for this issuer (MA-107).
     pub issuer: String,
     /// What the server wants a token to be good for (MA-123). None if it does not say.
@@ -47,6 +47,9 @@ pub enum DiscoveryError {
     /// It is no address that a token may be sent to.
     #[error("{0} is not an https address; http is for this machine alone")]
     Address(String),
+    /// It cannot stand behind an issuer.
+    #[error("{0:?} is no client id that can be used here")]
+    ClientId(String),
     /// The server cannot be reached.
     #[error("{url} cannot be reached: {why}")]
     Unreachable {
@@ -97,8 +100,30 @@ pub fn server_url(text: &str) -> Result<Url, DiscoveryError> {
     Ok(url)
 }
 
+/// The name of a sign-in at an issuer itself, for ID tokens: the issuer and, behind `#`, the client that they are for. No
+/// URL of a server has a fragment.
+pub fn issuer_url(issuer: &str, client_id: &str) -> Result<Url, DiscoveryError> {
+    let mut url = server_url(issuer)?;
+    url.set_fragment(Some(client_id));
+    if client_id.is_empty() || url.fragment() != Some(client_id) {
+        return Err(DiscoveryError::ClientId(client_id.chars().take(200).collect()));
+    }
+    Ok(url)
+}
+
+/// What a sign-in is at, as somebody types it: a server's URL, or the name of a sign-in at an issuer itself.
+pub fn sign_in_url(text: &str) -> Result<Url, DiscoveryError> {
+    match text.split_once('#') {
+        Some((issuer, client_id)) => issuer_url(issuer, client_id),
+        None => server_url(text),
+    }
+}
+
 /// Asks the server without a token, and follows what it says.
 pub async fn discover(http: &Operators, server: &Url) -> Result<Found, DiscoveryError> {
+    if server.fragment().is_some() {
+        return Ok(Found::Guarded(Box::new(issuer_itself(http, server).await?)));
+    }
     let mut server = server.clone();
     let challenge = loop {
         match knock(http, &server).await? {
@@ -117,6 +142,10 @@ pub async fn discover(http: &Operators, server: &Url) -> Result<Found, Discovery
     // Servers of 2025-03-26 are their own authorization servers (MA-159).
     let issuer = issuer.unwrap_or_else(|| server.origin().ascii_serialization());
     let metadata = metadata(http, server, &issuer).await?;
+    usable(&metadata).map_err(|why| DiscoveryError::Issuer {
+        issuer: issuer.clone(),
+        why,
+    })?;
     let supported = document
         .as_ref()
         .and_then(|document| document["scopes_supported"].as_array());
@@ -128,11 +157,35 @@ pub async fn discover(http: &Operators, server: &Url) -> Result<Found, Discovery
         .as_ref()
         .and_then(|document| document["resource"].as_str());
     Ok(Found::Guarded(Box::new(Discovered {
-        resource: named.map_or_else(|| shown(server), str::to_owned),
+        resource: Some(named.map_or_else(|| shown(server), str::to_owned)),
         issuer,
         scope: challenge.scope.or(supported).filter(|scope| !scope.is_empty()),
         metadata,
     })))
+}
+
+/// What an issuer says of itself (OpenID Connect Discovery section 4), and the claims that are asked for.
+async fn issuer_itself(http: &Operators, named: &Url) -> Result<Discovered, DiscoveryError> {
+    let mut url = named.clone();
+    url.set_fragment(None);
+    let text = shown(&url);
+    // Some write themselves with a slash at the end, and whoever types them does not.
+    let metadata = match metadata(http, &url, &text).await {
+        Err(DiscoveryError::Issuer { .. }) => metadata(http, &url, &format!("{text}/")).await?,
+        outcome => outcome?,
+    };
+    let offered = |scope: &&str| {
+        let scopes = metadata["scopes_supported"].as_array();
+        scopes.is_some_and(|scopes| scopes.iter().any(|one| one == scope))
+    };
+    let claims = ["email", "groups"].into_iter().filter(offered);
+    let scopes: Vec<_> = std::iter::once("openid").chain(claims).collect();
+    Ok(Discovered {
+        resource: None,
+        issuer: metadata["issuer"].as_str().unwrap_or_default().to_owned(),
+        scope: Some(scopes.join(" ")),
+        metadata,
+    })
 }
 
 /// A URL as it is written: without the slash that `Url` puts behind an origin.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-use crate::discovery::server_url;
+use crate::discovery::sign_in_url;
 use crate::token_store::Kind;
 
 /// How often it is looked whether a turn has come.
@@ -109,7 +109,7 @@ impl Home {
     /// The server that somebody means: its whole URL, or the end of one that they signed in to.
     pub fn means(&self, text: &str) -> Result<Option<Url>, HomeError> {
         if text.contains("://") {
-            return Ok(server_url(text).ok());
+            return Ok(sign_in_url(text).ok());
         }
         let servers = self.servers()?;
         let ends = |url: &Url| url.path().trim_end_matches('/').rsplit('/').next() == Some(text);
@@ -156,6 +156,35 @@ impl Home {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Index::default()),
             Err(error) => Err(at(&file, error)),
         }
+    }
+
+    /// How many sign-ins at a server were begun since the last that was answered.
+    pub(crate) fn unanswered(&self, server: &Url) -> Result<u32, HomeError> {
+        let file = self.unanswered_file(server);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => text
+                .parse()
+                .map_err(|_| HomeError::Broken(file.display().to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(at(&file, error)),
+        }
+    }
+
+    /// One more. Whoever calls this has the turn.
+    pub(crate) fn count_unanswered(&self, server: &Url) -> Result<(), HomeError> {
+        let count = self.unanswered(server)?.saturating_add(1);
+        let file = self.unanswered_file(server);
+        private_file::write(&file, &count.to_string()).map_err(|error| at(&file, error))
+    }
+
+    /// One was answered.
+    pub(crate) fn forget_unanswered(&self, server: &Url) -> Result<(), HomeError> {
+        let file = self.unanswered_file(server);
+        std::fs::remove_file(&file).map_err(|error| at(&file, error))
+    }
+
+    fn unanswered_file(&self, server: &Url) -> PathBuf {
+        self.file(&format!("{}.unanswered", name_of(server.as_str())))
     }
 
     /// Waits for one's turn with something, which no other process has meanwhile. The system ends the turn of a process

@@ -8,15 +8,16 @@ pub mod callback;
 pub mod challenge;
 pub mod discovery;
 pub mod home;
+pub mod kube;
 pub mod login;
 pub mod registration;
 pub mod session;
 pub mod token_store;
 pub mod tokens;
 
-pub use discovery::{Discovered, DiscoveryError, Found, server_url};
+pub use discovery::{Discovered, DiscoveryError, Found, discover, issuer_url, server_url, sign_in_url};
 pub use home::{Home, HomeError, Known};
 pub use login::{Login, LoginError, Outcome, Screen, Surroundings, login, open_browser};
 pub use registration::Configured;
 pub use token_store::{Kind, TokenStore, TokenStoreError};
-pub use tokens::{Access, Ended, Standing, TokenError, access, logout, standings};
+pub use tokens::{Access, Ended, Standing, TokenError, access, id_token, logout, standings};

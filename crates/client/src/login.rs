@@ -17,6 +17,9 @@ use authorization::authorize;
 
 mod authorization;
 
+/// So many sign-ins that nobody asked for are begun without an answer.
+const UNANSWERED: u32 = 3;
+
 /// What is said to the person meanwhile.
 pub trait Screen: Send + Sync {
     /// The address to open. Gives whether a browser was opened with it.
@@ -42,6 +45,8 @@ pub struct Login {
     pub as_other_user: bool,
     /// How long to wait for the person.
     pub patience: Duration,
+    /// The person asked for something else, and a program found out that this is needed.
+    pub is_unasked: bool,
 }
 
 /// What came of it.
@@ -74,6 +79,11 @@ pub enum LoginError {
     /// The other command that this one waited for ended without a sign-in.
     #[error("the other command did not sign in; run this one again")]
     Abandoned,
+    /// Nobody answered several of these (CC-104).
+    #[error(
+        "the last {UNANSWERED} sign-ins were not answered; no more are begun until you run `vestibule login {0}`"
+    )]
+    Unanswered(Url),
     /// The server names another authorization server than the one that the client was made at (MA-108, MA-110).
     #[error("the server's tokens come from {0}, and not from the issuer that the client is of")]
     OtherIssuer(String),
@@ -89,6 +99,9 @@ pub enum LoginError {
     /// The server said no.
     #[error("{0}")]
     Refused(String),
+    /// It is no OpenID provider, or gave an ID token for somebody else.
+    #[error("{0} gave no ID token for this client")]
+    NoIdToken(String),
     /// The token endpoint.
     #[error("{issuer}: {error}")]
     Tokens {
@@ -147,6 +160,11 @@ pub async fn login(
         return Err(LoginError::OtherIssuer(found.issuer));
     }
     let store = TokenStore::choose(login.store, home, world)?;
+    if login.is_unasked && home.unanswered(server)? >= UNANSWERED {
+        return Err(LoginError::Unanswered(server.clone()));
+    }
+    // Whoever gives up may end this process; so it counts until it is answered.
+    home.count_unanswered(server)?;
     // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
     // cannot be taken back is replaced all the same.
     let _ = logout(server, around).await;
@@ -162,6 +180,7 @@ pub async fn login(
         signed_in_at: world.now(),
     };
     home.remember(known.clone()).await?;
+    home.forget_unanswered(server)?;
     drop(turn);
     Ok(Outcome::SignedIn(known))
 }

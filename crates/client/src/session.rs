@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::Operators;
+use protocol::jwt::Compact;
 use relying::OAuthClient;
 use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration, Tokens};
 use serde_json::{Value, json};
@@ -27,8 +28,8 @@ pub struct Client {
 /// A sign-in.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// The server as tokens name it.
-    pub resource: String,
+    /// The server as tokens name it. None of a sign-in at the issuer itself.
+    pub resource: Option<String>,
     /// Who issued them.
     pub issuer: String,
     /// The client that they were issued to.
@@ -45,6 +46,8 @@ pub struct Session {
     pub expires_at: Option<Timestamp>,
     /// For another one, if there is one.
     pub refresh_token: Option<SecretString>,
+    /// Who the person is, of a sign-in at the issuer itself.
+    pub id_token: Option<SecretString>,
 }
 
 impl Client {
@@ -77,7 +80,7 @@ impl Client {
 /// A client at an authorization server, for one server behind it.
 pub(crate) fn oauth(
     endpoints: Endpoints,
-    resource: &str,
+    resource: Option<&str>,
     scope: &str,
     parameters: Vec<(String, String)>,
     http: &Operators,
@@ -86,7 +89,7 @@ pub(crate) fn oauth(
         scope: scope.to_owned(),
         pkce: true,
         parameters,
-        resource: Some(resource.to_owned()),
+        resource: resource.map(str::to_owned),
         tokens_at: String::new(),
     };
     OAuthClient::new(registration, Place::Named(Box::new(endpoints)), http.clone())
@@ -105,6 +108,7 @@ impl Session {
             "access_token": self.access_token.expose_secret(),
             "expires_at": self.expires_at,
             "refresh_token": self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
+            "id_token": self.id_token.as_ref().map(ExposeSecret::expose_secret),
         });
         text.to_string().into()
     }
@@ -115,7 +119,7 @@ impl Session {
         let text = |member: &str| kept[member].as_str().map(str::to_owned);
         let url = |member: &str| Url::parse(kept[member].as_str()?).ok();
         Some(Self {
-            resource: text("resource")?,
+            resource: text("resource"),
             issuer: text("issuer")?,
             client: Client::from_json(&kept["client"])?,
             token_endpoint: url("token_endpoint")?,
@@ -124,6 +128,7 @@ impl Session {
             access_token: secret(&kept["access_token"])?,
             expires_at: kept["expires_at"].as_i64().map(Timestamp::from_millis),
             refresh_token: secret(&kept["refresh_token"]),
+            id_token: secret(&kept["id_token"]),
         })
     }
 
@@ -131,10 +136,21 @@ impl Session {
     pub(crate) fn renewed(&mut self, tokens: Tokens, world: &World) {
         self.access_token = tokens.access_token;
         self.refresh_token = tokens.refresh_token.or(self.refresh_token.take());
+        // A token for a server needs none beside it.
+        if self.resource.is_none() {
+            self.id_token = tokens.id_token.or(self.id_token.take());
+        }
         // Who does not say how long means some time; what can be renewed is, before anybody finds out.
         let unsaid = self.refresh_token.as_ref().map(|_| UNSAID);
         self.expires_at = tokens.lives.or(unsaid).map(|lives| world.now() + lives);
         self.scope = tokens.scope.or(self.scope.take());
+    }
+
+    /// Until when its ID token is good, if it has one that is meant for this client.
+    pub(crate) fn id_token_ends_at(&self) -> Option<Timestamp> {
+        let token = self.id_token.as_ref()?;
+        let claims = id_claims(token, &self.issuer, &self.client.identity.client_id)?;
+        Some(Timestamp::from_seconds(claims["exp"].as_i64()?))
     }
 
     /// Has its issuer take the tokens back.
@@ -157,8 +173,21 @@ impl Session {
         // No browser goes anywhere any more.
         let (nowhere, token) = (self.token_endpoint.clone(), self.token_endpoint.clone());
         let endpoints = Endpoints::named(nowhere, token, self.revocation_endpoint.clone());
-        oauth(endpoints, &self.resource, "", Vec::new(), http)
+        oauth(endpoints, self.resource.as_deref(), "", Vec::new(), http)
     }
+}
+
+/// What an ID token says that the token endpoint gave over its own connection (OpenID Connect Core section 3.1.3.7, step 6).
+/// None if it is another issuer's, or for somebody else.
+pub(crate) fn id_claims(token: &SecretString, issuer: &str, client_id: &str) -> Option<Value> {
+    let parsed = Compact::parse(token.expose_secret()).ok()?;
+    let claims: Value = serde_json::from_slice(&parsed.payload).ok()?;
+    let audience = &claims["aud"];
+    let is_for = *audience == *client_id
+        || audience
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| *one == *client_id));
+    Some(claims).filter(|claims| claims["iss"] == *issuer && is_for)
 }
 
 fn secret(kept: &Value) -> Option<SecretString> {

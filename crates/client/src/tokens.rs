@@ -74,21 +74,60 @@ fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Sessi
     Ok((known, store, session))
 }
 
-/// A token that is good for a while. The new one is kept before the old one is forgotten; of many processes one renews.
-/// `refused` is a token that the server did not take, whatever its date says.
+/// A token that is good for a while. `refused` is one that the server did not take, whatever its date says.
 pub async fn access(
     server: &Url,
     around: &Surroundings,
     refused: Option<&SecretString>,
 ) -> Result<Access, TokenError> {
+    let is_refused = |session: &Session| {
+        refused.is_some_and(|token| token.expose_secret() == session.access_token.expose_secret())
+    };
+    let lasts = |session: &Session, least: Duration| {
+        let now = around.world.now();
+        // One of which nobody knows the end is no last resort.
+        session
+            .expires_at
+            .map_or(!least.is_zero(), |end| end > now + least)
+    };
+    let good = |session: &Session, least| !is_refused(session) && lasts(session, least);
+    let session = good_session(server, around, good).await?;
+    Ok(Access {
+        token: session.access_token.clone(),
+        expires_at: session.expires_at,
+        scope: session.scope,
+    })
+}
+
+/// An ID token that is good for a while, of a sign-in at an issuer itself, and until when.
+pub async fn id_token(issuer: &Url, around: &Surroundings) -> Result<(SecretString, Timestamp), TokenError> {
+    let ends_after = |session: &Session, least| {
+        let end = session.id_token_ends_at();
+        end.filter(|end| *end > around.world.now() + least)
+    };
+    let good = |session: &Session, least| ends_after(session, least).is_some();
+    let session = good_session(issuer, around, good).await?;
+    // An issuer that gives none when it renews wants the person again.
+    let end = ends_after(&session, Duration::ZERO);
+    end.and_then(|end| Some((session.id_token?, end)))
+        .ok_or_else(|| TokenError::SignedOut(issuer.clone()))
+}
+
+/// A sign-in that is good for a while, renewed if it has to be. The new tokens are kept before the old ones are forgotten;
+/// of many processes one renews. While the issuer cannot be asked, one counts that is good for no time at all.
+async fn good_session(
+    server: &Url,
+    around: &Surroundings,
+    is_good: impl Fn(&Session, Duration) -> bool,
+) -> Result<Session, TokenError> {
     let (_, _, session) = kept(server, around)?;
-    if is_fresh(&session, around, refused) {
-        return Ok(given(&session));
+    if is_good(&session, LEAST) {
+        return Ok(session);
     }
     let _turn = renewing(&around.home, server).await?;
     let (_, store, mut session) = kept(server, around)?;
-    if is_fresh(&session, around, refused) {
-        return Ok(given(&session));
+    if is_good(&session, LEAST) {
+        return Ok(session);
     }
     let signed_out = || TokenError::SignedOut(server.clone());
     let refresh_token = session.refresh_token.clone().ok_or_else(signed_out)?;
@@ -109,9 +148,7 @@ pub async fn access(
             return Err(signed_out());
         }
         // The issuer cannot be asked now; what is still good is given out as long as it is.
-        Err(_) if refused.is_none() && session.expires_at.is_some_and(|end| end > around.world.now()) => {
-            return Ok(given(&session));
-        }
+        Err(_) if is_good(&session, Duration::ZERO) => return Ok(session),
         Err(error) => {
             return Err(TokenError::Renewing {
                 issuer: session.issuer,
@@ -121,24 +158,7 @@ pub async fn access(
     };
     session.renewed(tokens, &around.world);
     store.put(&session_name(server), &session.to_text())?;
-    Ok(given(&session))
-}
-
-fn is_fresh(session: &Session, around: &Surroundings, refused: Option<&SecretString>) -> bool {
-    let is_refused =
-        refused.is_some_and(|token| token.expose_secret() == session.access_token.expose_secret());
-    let lasts = session
-        .expires_at
-        .is_none_or(|end| end.since(around.world.now()) >= LEAST);
-    lasts && !is_refused
-}
-
-fn given(session: &Session) -> Access {
-    Access {
-        token: session.access_token.clone(),
-        expires_at: session.expires_at,
-        scope: session.scope.clone(),
-    }
+    Ok(session)
 }
 
 /// What is known of a sign-in without asking anybody.

@@ -98,7 +98,7 @@ pub(super) async fn metadata(http: &Operators, server: &Url, issuer: &str) -> Re
     let mut last = String::new();
     for place in metadata_places(&url) {
         match discovery::fetch(http, &place).await {
-            Ok(document) if document["issuer"] == issuer => return usable(document).map_err(bad),
+            Ok(document) if document["issuer"] == issuer => return Ok(document),
             Ok(document) => {
                 let said = document["issuer"].as_str().unwrap_or_default();
                 let said: String = said.chars().take(200).collect();
@@ -123,10 +123,10 @@ fn metadata_places(issuer: &Url) -> Vec<Url> {
 }
 
 /// Nobody goes on without proof keys (MA-73).
-fn usable(document: Value) -> Result<Value, String> {
+pub(super) fn usable(document: &Value) -> Result<(), String> {
     let methods = document["code_challenge_methods_supported"].as_array();
     if methods.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
-        Ok(document)
+        Ok(())
     } else {
         Err("it does not say that it knows PKCE with S256".to_owned())
     }
@@ -204,12 +204,12 @@ mod tests {
 
     #[test]
     fn ma_73_without_pkce_nobody_goes_on() {
-        assert!(usable(json!({ "code_challenge_methods_supported": ["plain", "S256"] })).is_ok());
+        assert!(usable(&json!({ "code_challenge_methods_supported": ["plain", "S256"] })).is_ok());
         for document in [
             json!({}),
             json!({ "code_challenge_methods_supported": ["plain"] }),
         ] {
-            assert!(usable(document).is_err());
+            assert!(usable(&document).is_err());
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
-use model::ExposeSecret as _;
-use protocol::jwt::Compact;
 use relying::oauth_client::{ClientError, Endpoints, Tokens};
 use serde_json::Value;
 use url::Url;
@@ -12,7 +10,7 @@ use super::{Login, LoginError, Screen, Surroundings};
 use crate::callback::{Arrival, Callback};
 use crate::discovery::Discovered;
 use crate::registration::{self, printable};
-use crate::session::{self, Client, Session};
+use crate::session::{self, Client, Session, id_claims};
 use crate::token_store::TokenStore;
 
 /// Sends the person to the authorization server and redeems what they come back with. Gives whose tokens they are too.
@@ -40,7 +38,13 @@ pub(super) async fn authorize(
     if login.as_other_user {
         parameters.push(("prompt".to_owned(), "login".to_owned()));
     }
-    let oauth = session::oauth(endpoints.clone(), &found.resource, &scope, parameters, http);
+    let oauth = session::oauth(
+        endpoints.clone(),
+        found.resource.as_deref(),
+        &scope,
+        parameters,
+        http,
+    );
     let beside = (store, &oauth, &endpoints);
     let client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;
     let identity = client.identity.clone();
@@ -83,8 +87,12 @@ pub(super) async fn authorize(
         access_token: tokens.access_token.clone(),
         expires_at: None,
         refresh_token: None,
+        id_token: None,
     };
     session.renewed(tokens, world);
+    if session.resource.is_none() && session.id_token_ends_at().is_none() {
+        return Err(LoginError::NoIdToken(found.issuer.clone()));
+    }
     Ok((session, username))
 }
 
@@ -151,22 +159,17 @@ fn code_of(
     }
 }
 
-/// What the person is called, as the token endpoint says over its own connection (OpenID Connect Core section 3.1.3.7,
-/// step 6). It is shown, and decides nothing.
+/// What the person is called. It is shown, and decides nothing.
 fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
-    let id_token = tokens.id_token.as_ref()?;
-    let parsed = Compact::parse(id_token.expose_secret()).ok()?;
-    let claims: Value = serde_json::from_slice(&parsed.payload).ok()?;
-    let client_id = &client.identity.client_id;
-    let is_ours = claims["iss"] == *found.issuer
-        && (claims["aud"] == *client_id
-            || claims["aud"]
-                .as_array()
-                .is_some_and(|all| all.iter().any(|one| *one == *client_id)));
+    let claims = id_claims(
+        tokens.id_token.as_ref()?,
+        &found.issuer,
+        &client.identity.client_id,
+    )?;
     let name = ["preferred_username", "email", "name", "sub"]
         .into_iter()
         .find_map(|claim| claims[claim].as_str());
-    name.filter(|_| is_ours).map(printable)
+    name.map(printable)
 }
 
 #[cfg(test)]
@@ -176,7 +179,7 @@ mod tests {
 
     fn found() -> Discovered {
         Discovered {
-            resource: "https://gw.test/mcp/a".to_owned(),
+            resource: Some("https://gw.test/mcp/a".to_owned()),
             issuer: "https://gw.test".to_owned(),
             scope: None,
             metadata: Value::Null,

@@ -16,13 +16,17 @@ use crate::output::Output;
 use screen::Terminal;
 
 pub mod exec;
+mod kube;
 mod screen;
+
+/// The profile of somebody who needs no other.
+const DEFAULT_PROFILE: &str = "default";
 
 /// Whose sign-ins.
 #[derive(Clone, Debug, Args)]
 pub struct Whose {
     /// Sign-ins that stand apart from others: of another person, another company
-    #[arg(long, env = "VESTIBULE_PROFILE", default_value = "default", value_parser = profile)]
+    #[arg(long, env = "VESTIBULE_PROFILE", default_value = DEFAULT_PROFILE, value_parser = profile)]
     profile: String,
     /// Where is written down what one signed in to, in place of the system's own folder for that
     #[arg(long, env = "VESTIBULE_HOME", value_name = "FOLDER", hide = true)]
@@ -75,12 +79,15 @@ pub enum PersonCommand {
     },
     /// Run a program that gets a token for one server, and nobody else
     Exec(exec::Exec),
+    /// kubectl with the company's sign-in
+    #[command(subcommand)]
+    Kube(kube::KubeCommand),
 }
 
 /// `vestibule login`.
 #[derive(Debug, Args)]
 pub struct Login {
-    /// The server's URL
+    /// The server's URL; or an OpenID provider's and, behind #, the client whose ID tokens are wanted
     url: String,
     /// Print the address and open no browser
     #[arg(long)]
@@ -144,11 +151,17 @@ impl PersonCommand {
                 Ok(())
             }
             Self::Exec(exec) => exec.run(world).await,
+            Self::Kube(command) => command.run(world, output).await,
         }
     }
 }
 
 impl Whose {
+    /// The profile, if it is not the one that is meant by itself.
+    fn named(&self) -> Option<&str> {
+        Some(self.profile.as_str()).filter(|profile| *profile != DEFAULT_PROFILE)
+    }
+
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
         let egress = Egress {
             connect_time: Duration::from_secs(10),
@@ -165,7 +178,7 @@ impl Whose {
 
 impl Login {
     async fn run(self, world: World, output: Output) -> anyhow::Result<()> {
-        let server = client::server_url(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
+        let server = client::sign_in_url(&self.url).map_err(|error| Failure::Usage(error.to_string()))?;
         let around = self.whose.around(world)?;
         let secret = match &self.client_secret_file {
             Some(file) => {
@@ -178,7 +191,7 @@ impl Login {
         let login = client::Login {
             client: Configured {
                 issuer: self.issuer,
-                client_id: self.client_id,
+                client_id: self.client_id.or_else(|| server.fragment().map(str::to_owned)),
                 client_secret: secret,
                 document: self.client_metadata.map(|url| url.to_string()),
             },
@@ -186,6 +199,7 @@ impl Login {
             store: self.store.map(Kind::from),
             as_other_user: self.as_other_user,
             patience: self.timeout.0,
+            is_unasked: false,
         };
         let screen = Terminal::new(!self.no_browser);
         let outcome = Box::pin(client::login(&login, &server, &around, &screen)).await;

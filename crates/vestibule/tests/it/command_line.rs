@@ -14,18 +14,18 @@ use crate::rig::process::PROGRAM;
 use crate::rig::{Ask, Door};
 
 /// Somebody's machine.
-struct Machine {
+pub(crate) struct Machine {
     home: TempDir,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(words)
@@ -45,7 +45,7 @@ impl Machine {
     }
 
     /// What a command prints that must succeed.
-    async fn done(&self, words: &[&str]) -> String {
+    pub(crate) async fn done(&self, words: &[&str]) -> String {
         let output = self.run(words).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{words:?}: {said}");
@@ -53,14 +53,14 @@ impl Machine {
     }
 
     /// How a command ends that must not succeed, and what it says.
-    async fn failed(&self, words: &[&str]) -> (i32, String) {
+    pub(crate) async fn failed(&self, words: &[&str]) -> (i32, String) {
         let output = self.run(words).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code().unwrap(), said)
     }
 
     /// Begins to sign in, up to the address that the browser is to open.
-    async fn begin(&self, words: &[&str]) -> (Child, String) {
+    pub(crate) async fn begin(&self, words: &[&str]) -> (Child, String) {
         let mut child = self.command(words).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -83,7 +83,7 @@ impl Machine {
     }
 
     /// The files in which tokens lie.
-    fn kept(&self) -> Vec<PathBuf> {
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let folder = self.home.path().join("profiles/default");
         let files = std::fs::read_dir(folder)
             .unwrap()
@@ -106,7 +106,7 @@ impl Machine {
 }
 
 /// What a browser does that is sent back to the command line.
-async fn come_back(address: &str) -> u16 {
+pub(crate) async fn come_back(address: &str) -> u16 {
     let url = url::Url::parse(address).unwrap();
     let listener = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
     let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());

@@ -52,6 +52,8 @@ mod gateway;
 mod github_sign_in;
 #[cfg(test)]
 mod journey;
+#[cfg(test)]
+mod kube;
 mod logout;
 #[cfg(test)]
 mod master_key_command;
