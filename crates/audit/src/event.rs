@@ -55,6 +55,12 @@ pub enum Issue {
     RefreshToken,
     /// A rotated refresh token came again and got its successor again (DEC-1).
     Redelivery,
+    /// A client acts as an account of its own.
+    ClientCredentials,
+    /// A workload, for which its platform vouches.
+    JwtBearer,
+    /// A token was exchanged for one for another server.
+    TokenExchange,
 }
 
 /// How a call ended.
@@ -173,6 +179,9 @@ pub enum What {
         token: TokenId,
         scopes: String,
         by: Issue,
+        /// Who acts for the person, the latest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        act: Vec<ClientId>,
     },
     /// A code or refresh token was refused.
     GrantRefused {

@@ -148,7 +148,7 @@ impl Proof {
     /// sign-in refuses.
     pub(crate) fn authenticated_at(&self) -> Timestamp {
         match self {
-            Self::Access(access) => access.auth_time,
+            Self::Access(access) => access.auth_time.unwrap_or(Timestamp::EPOCH),
             Self::Service(_) | Self::Legacy(_) => Timestamp::EPOCH,
             Self::Foreign(access) => access.auth_time.unwrap_or(Timestamp::EPOCH),
         }
@@ -166,7 +166,8 @@ impl Proof {
     /// Whether somebody signed in for it.
     pub(crate) fn of_a_sign_in(&self) -> bool {
         match self {
-            Self::Access(_) | Self::Foreign(_) => true,
+            Self::Access(access) => access.auth_time.is_some(),
+            Self::Foreign(_) => true,
             Self::Service(_) | Self::Legacy(_) => false,
         }
     }

@@ -38,7 +38,7 @@ impl InsufficientUserAuthentication {
             },
             max_age: demand.max_age,
             text: match &caller.proof {
-                Proof::Service(_) | Proof::Legacy(_) => {
+                proof if !proof.of_a_sign_in() => {
                     "this server wants a sign-in of a person; for this token nobody signed in"
                 }
                 proof if demand.is_too_weak(proof.assurance()) => match demand.assurance {

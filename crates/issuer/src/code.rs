@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use audit::{Issue, Person, What};
 use keys::digest::verifies;
 use keys::digest_of;
-use model::{GrantId, OpaqueToken, TokenKind};
+use model::{ClientId, GrantId, OpaqueToken, TokenKind};
 use protocol::{OAuthError, Params, pkce};
 use store::{AccountView, Client, Code, EndReason, NewGrant, NewRefreshToken, Redemption};
 
-use crate::issue::{IssueError, Standpoint, TokenResponse};
+use crate::issue::{Holder, IssueError, Standpoint, TokenResponse};
 use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
@@ -31,13 +31,13 @@ impl AuthorizationServer {
         }
         // A session that lasts must not give more than a refresh would.
         if self.readings.can_ask() {
-            self.still_upheld(client, (code.account, code.grant), person)
+            self.still_upheld(&client.id, (code.account, code.grant), person)
                 .await?;
             (_, account, _) = self.read_code(client, form, person).await?;
         }
         let permit = self
-            .permit(Standpoint::from(&code), account, client)
-            .inspect_err(|error| self.note_not_permitted(client, code.grant, error, person))?;
+            .permit(Standpoint::from(&code), account, Holder::Client(client))
+            .inspect_err(|error| self.note_not_permitted(&client.id, code.grant, error, person))?;
         let minted = self.mint(&permit, 0, &code.scopes)?;
         let refresh = client
             .metadata
@@ -82,7 +82,7 @@ impl AuthorizationServer {
                 Ok((code, account, verifier))
             }
             _ => {
-                self.note_refused_grant(client, None, "unknown, expired or foreign code", person);
+                self.note_refused_grant(&client.id, None, "unknown, expired or foreign code", person);
                 let network = person.address.map(net::address::network_of);
                 match network.map(|network| self.code_failures.take(&network)) {
                     Some(Err(wait)) => Err(IssueError::TooMany(wait)),
@@ -147,7 +147,7 @@ impl AuthorizationServer {
     /// Records that there is no permit for a grant, unless it is a fault of ours.
     pub(crate) fn note_not_permitted(
         &self,
-        client: &Client,
+        client: &ClientId,
         grant: GrantId,
         error: &IssueError,
         person: &Person,
@@ -159,13 +159,13 @@ impl AuthorizationServer {
 
     pub(crate) fn note_refused_grant(
         &self,
-        client: &Client,
+        client: &ClientId,
         grant: Option<GrantId>,
         reason: &str,
         person: &Person,
     ) {
         let what = What::GrantRefused {
-            client: client.id.clone(),
+            client: client.clone(),
             grant,
             reason: reason.to_owned(),
         };

@@ -337,7 +337,7 @@ impl AuthorizationServer {
             return refuse(ErrorCode::AccessDenied, "this person may not use this server");
         }
         // A question can stand for long, and what is demanded can become more meanwhile. The code would be refused.
-        let demand = self.settings().demand(&chosen, &signed_in.account);
+        let demand = self.settings().demand(&chosen, &signed_in.account, true);
         let assurance = Assurance::of_acr(kept.acr.as_deref());
         if !demand.is_met(assurance, kept.auth_time, self.world.now() + LEAST_ACCESS) {
             let text = "this needs a newer or a stronger sign-in by now; ask again";

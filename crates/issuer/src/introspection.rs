@@ -1,7 +1,9 @@
 //! Token introspection (RFC 7662, with `acr` and `auth_time` of RFC 9470 section 6.2): for confidential clients that are listed for a server, and only about
 //! tokens for that server. Everything else is exactly `{"active":false}` (OS-113 to OS-115).
 
+use model::Timestamp;
 use protocol::Scopes;
+use protocol::jwt::Actor;
 use serde::Serialize;
 use store::{Client, StoreError};
 
@@ -29,11 +31,15 @@ struct Details {
     aud: String,
     iss: String,
     jti: String,
-    auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acr: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     amr: Vec<String>,
+    /// Who acts for the person (RFC 8693 section 4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
 }
 
 impl AuthorizationServer {
@@ -85,9 +91,10 @@ impl AuthorizationServer {
             aud: access.audience.clone(),
             iss: self.settings().issuer.to_string(),
             jti: access.token.to_string(),
-            auth_time: access.auth_time.as_seconds(),
+            auth_time: access.auth_time.map(Timestamp::as_seconds),
             acr: access.assurance.acr(),
             amr: access.amr.clone(),
+            act: access.actor.clone(),
         }
     }
 }

@@ -13,7 +13,7 @@ use keys::{Algorithm, jws};
 use model::{
     AccountId, AccountStatus, Assurance, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenId,
 };
-use protocol::jwt::{ACCESS_TOKEN, AccessClaims, ID_TOKEN, IdClaims, PersonClaims};
+use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Actor, ID_TOKEN, IdClaims, PersonClaims};
 use protocol::{OAuthError, Scopes, scope};
 use serde::{Deserialize, Serialize};
 use store::{AccountView, Client, Code, Grant, StoreError};
@@ -91,11 +91,34 @@ pub(crate) struct Standpoint {
     pub(crate) grant: GrantId,
     pub(crate) server: Option<ServerName>,
     pub(crate) resource: String,
-    pub(crate) session: SessionId,
+    /// The browser session in which somebody allowed it.
+    pub(crate) session: Option<SessionId>,
     pub(crate) nonce: Option<String>,
-    pub(crate) auth_time: Timestamp,
+    /// When somebody signed in for it, if anybody did.
+    pub(crate) auth_time: Option<Timestamp>,
     pub(crate) assurance: Assurance,
     pub(crate) amr: Vec<String>,
+    /// Who acts for the person, and who before.
+    pub(crate) actor: Option<Actor>,
+}
+
+/// Who is given tokens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Holder<'a> {
+    /// A client.
+    Client(&'a Client),
+    /// A workload, by the id under which it is known.
+    Workload(&'a ClientId),
+}
+
+impl<'a> Holder<'a> {
+    /// Under which id rules and records know it.
+    pub(crate) fn id(self) -> &'a ClientId {
+        match self {
+            Self::Client(client) => &client.id,
+            Self::Workload(id) => id,
+        }
+    }
 }
 
 impl From<&Code> for Standpoint {
@@ -105,11 +128,12 @@ impl From<&Code> for Standpoint {
             grant: code.grant,
             server: code.server.clone(),
             resource: code.resource.clone(),
-            session: code.session,
+            session: Some(code.session),
             nonce: code.nonce.clone(),
-            auth_time: code.auth_time,
+            auth_time: Some(code.auth_time),
             assurance: code.assurance,
             amr: methods(code.amr.as_deref()),
+            actor: None,
         }
     }
 }
@@ -121,11 +145,12 @@ impl From<&Grant> for Standpoint {
             grant: grant.id,
             server: grant.server.clone(),
             resource: grant.resource.clone(),
-            session: grant.session,
+            session: Some(grant.session),
             nonce: grant.nonce.clone(),
-            auth_time: grant.auth_time,
+            auth_time: Some(grant.auth_time),
             assurance: grant.assurance,
             amr: methods(grant.amr.as_deref()),
+            actor: None,
         }
     }
 }
@@ -147,6 +172,14 @@ pub(crate) struct Permit {
     access: Duration,
 }
 
+impl Permit {
+    /// The same, for so long at most.
+    pub(crate) fn at_most(mut self, most: Duration) -> Self {
+        self.access = self.access.min(most);
+        self
+    }
+}
+
 /// Tokens that were minted but not given out yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Minted {
@@ -164,38 +197,41 @@ impl AuthorizationServer {
         &self,
         standpoint: Standpoint,
         account: AccountView,
-        client: &Client,
+        holder: Holder<'_>,
     ) -> Result<Permit, IssueError> {
         let refused = |text: &str| IssueError::Refused(OAuthError::invalid_grant(text));
         if account.status != AccountStatus::Active {
             return Err(refused("the account is disabled"));
         }
-        if client.disabled_at.is_some() || !self.is_allowed(client) {
-            return Err(refused("this client may not be used any more"));
+        let mut known = None;
+        if let Holder::Client(client) = holder {
+            if client.disabled_at.is_some() || !self.is_allowed(client) {
+                return Err(refused("this client may not be used any more"));
+            }
+            // Under this name the tokens are used.
+            self.verifier.names().note(client);
+            known = self.known_client(client).and_then(|known| known.access_token());
         }
-        // Under this name the tokens are used.
-        self.verifier.names().note(client);
         let resource = self.permitted_resource(&standpoint, &account)?;
         let target = standpoint.server.clone().map_or(Target::UserInfo, Target::Server);
-        let (demand, now) = (self.settings().demand(&target, &account), self.world.now());
-        if !demand.is_met(standpoint.assurance, standpoint.auth_time, now + LEAST_ACCESS) {
+        let is_of_a_sign_in = standpoint.auth_time.is_some();
+        let demand = self.settings().demand(&target, &account, is_of_a_sign_in);
+        let (auth_time, now) = (standpoint.auth_time.unwrap_or(Timestamp::EPOCH), self.world.now());
+        if !demand.is_met(standpoint.assurance, auth_time, now + LEAST_ACCESS) {
             // With what a program has it would be refused for ever: it has to begin anew, and this is how it is told.
             return Err(refused(UNMET));
         }
         let algorithm = resource.map_or(Algorithm::Es256, |resource| resource.algorithm);
-        let known = self.known_client(client).and_then(|known| known.access_token());
         let access = known
             .unwrap_or(self.settings().lifetimes.access)
             .min(LONGEST_ACCESS);
         // No longer than it is new enough.
-        let new_enough = demand
-            .max_age
-            .map(|most| (standpoint.auth_time + most).since(now));
+        let new_enough = demand.max_age.map(|most| (auth_time + most).since(now));
         let access = new_enough.map_or(access, |left| access.min(left));
         Ok(Permit {
             standpoint,
             account: Arc::new(account),
-            client: client.id.clone(),
+            client: holder.id().clone(),
             algorithm,
             access,
         })
@@ -244,9 +280,10 @@ impl AuthorizationServer {
             jti: self.world.new_id(),
             grant: standpoint.grant,
             generation,
-            auth_time: standpoint.auth_time.as_seconds(),
+            auth_time: standpoint.auth_time.map(Timestamp::as_seconds),
             acr: standpoint.assurance.acr().map(str::to_owned),
             amr: standpoint.amr.clone(),
+            act: standpoint.actor.clone(),
         };
         let signer = self.key_ring.signer(permit.algorithm)?;
         let access_token = jws::sign(&signer, ACCESS_TOKEN, &claims).map_err(KeyRingError::from)?;
@@ -257,12 +294,12 @@ impl AuthorizationServer {
                 aud: permit.client.clone(),
                 exp: (now + settings.lifetimes.id_token).as_seconds(),
                 iat: now.as_seconds(),
-                auth_time: standpoint.auth_time.as_seconds(),
+                auth_time: standpoint.auth_time.unwrap_or(now).as_seconds(),
                 acr: standpoint.assurance.acr().map(str::to_owned),
                 amr: standpoint.amr.clone(),
                 nonce: standpoint.nonce.clone(),
                 at_hash: Some(at_hash(&access_token)),
-                sid: Some(standpoint.session.to_string()),
+                sid: standpoint.session.map(|session| session.to_string()),
                 person: person_claims(&permit.account, scopes),
             };
             let signer = self.key_ring.signer(Algorithm::Rs256)?;
@@ -301,6 +338,13 @@ impl AuthorizationServer {
             token: minted.token,
             scopes: minted.scope.clone(),
             by,
+            act: permit
+                .standpoint
+                .actor
+                .iter()
+                .flat_map(Actor::chain)
+                .cloned()
+                .collect(),
         };
         let person = Person {
             username: Some(permit.account.username.to_string()),

@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use audit::{Issue, Person, What};
 use keys::{digest_of, succession};
-use model::{AccountId, GrantId, OpaqueToken, TokenKind};
+use model::{AccountId, ClientId, GrantId, OpaqueToken, TokenKind};
 use people::NotUpheld;
 use protocol::{OAuthError, Params, Scopes};
 use serde::{Deserialize, Serialize};
 use store::{AccountView, Client, EndReason, Grant, NewRefreshToken, RefreshToken, Rotation};
 
 use crate::code::single;
-use crate::issue::{IssueError, Minted, Permit, Standpoint, TokenResponse};
+use crate::issue::{Holder, IssueError, Minted, Permit, Standpoint, TokenResponse};
 use crate::server::AuthorizationServer;
 
 /// A chain is walked so far at most from a late token to its head.
@@ -61,7 +61,7 @@ impl AuthorizationServer {
             .map_err(|_| refused("refresh_token is malformed; it may have been cut off"))?;
         if self.readings.can_ask() {
             let (_, grant, _) = self.find(client, &token, person).await?;
-            self.still_upheld(client, (grant.account, grant.id), person)
+            self.still_upheld(&client.id, (grant.account, grant.id), person)
                 .await?;
         }
         // Twice at most: whoever loses the race to rotate finds the winner's result.
@@ -74,8 +74,8 @@ impl AuthorizationServer {
                 return Err(self.revoke_replayed(&grant, person).await?);
             };
             let permit = self
-                .permit(Standpoint::from(&grant), account, client)
-                .inspect_err(|error| self.note_not_permitted(client, grant.id, error, person))?;
+                .permit(Standpoint::from(&grant), account, Holder::Client(client))
+                .inspect_err(|error| self.note_not_permitted(&client.id, grant.id, error, person))?;
             let scopes = narrowed(single(form, "scope")?, &grant);
             match course {
                 Course::Rotate => {
@@ -102,7 +102,7 @@ impl AuthorizationServer {
     /// is read again there.
     pub(crate) async fn still_upheld(
         &self,
-        client: &Client,
+        client: &ClientId,
         (account, grant): (AccountId, GrantId),
         person: &Person,
     ) -> Result<(), IssueError> {
@@ -126,7 +126,7 @@ impl AuthorizationServer {
     ) -> Result<(RefreshToken, Grant, AccountView), IssueError> {
         let now = self.world.now();
         let Some((row, grant, account)) = self.store.refresh_token(&digest_of(token)).await? else {
-            self.note_refused_grant(client, None, "unknown refresh token", person);
+            self.note_refused_grant(&client.id, None, "unknown refresh token", person);
             return Err(refused("refresh_token is unknown or has run out; sign in again"));
         };
         let why = match &grant.ended {
@@ -141,7 +141,7 @@ impl AuthorizationServer {
         match why {
             None => Ok((row, grant, account)),
             Some(why) => {
-                self.note_refused_grant(client, Some(grant.id), why, person);
+                self.note_refused_grant(&client.id, Some(grant.id), why, person);
                 Err(refused(why))
             }
         }

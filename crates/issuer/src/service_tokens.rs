@@ -180,5 +180,8 @@ impl ServiceTokens {
 
 /// Whether a client id stands for callers who come without a client of ours, so that no client may have it.
 pub fn is_reserved(client: &str) -> bool {
-    client == CLIENT || client == "legacy" || client.starts_with("issuer:")
+    client == CLIENT
+        || client == "legacy"
+        || client.starts_with("issuer:")
+        || client.starts_with(crate::jwt_bearer::PREFIX)
 }

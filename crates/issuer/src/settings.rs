@@ -12,6 +12,8 @@ use protocol::{Issuer, Origins};
 use serde::{Deserialize, Serialize};
 use store::AccountView;
 
+use crate::machine::Machines;
+
 /// The settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -44,6 +46,8 @@ pub struct Settings {
     pub contact: Option<String>,
     /// What a sign-in of people of some groups must be, wherever it is for.
     pub require: Requirements,
+    /// Who acts without a person being there.
+    pub machines: Machines,
 }
 
 /// How long things live (DEC-3, DEC-5, client-compatibility section 6).
@@ -204,15 +208,15 @@ impl Settings {
         }
     }
 
-    /// What a target demands of this person.
-    pub(crate) fn demand(&self, target: &Target, account: &AccountView) -> Demand {
+    /// What a target demands of this person, who signs in or for whom nobody did.
+    pub(crate) fn demand(&self, target: &Target, account: &AccountView, signed_in: bool) -> Demand {
         let resource = match target {
             Target::Server(name) => self.resource(name),
             Target::UserInfo => None,
         };
         match resource {
-            Some(resource) => resource.demand(account, true),
-            None => self.require.of(&account.groups, true),
+            Some(resource) => resource.demand(account, signed_in),
+            None => self.require.of(&account.groups, signed_in),
         }
     }
 

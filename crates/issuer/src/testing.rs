@@ -129,6 +129,7 @@ pub(crate) fn settings() -> Settings {
         elsewhere: true,
         contact: Some("the platform team".to_owned()),
         require: Requirements::default(),
+        machines: Machines::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use model::id::Id as _;
 use model::{
     AccountId, AccountStatus, Assurance, ClientId, GrantId, ServiceTokenId, Timestamp, TokenId, World,
 };
-use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Compact, CompactError};
+use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Actor, Compact, CompactError};
 use protocol::{Issuer, Scopes};
 use quick_cache::sync::Cache;
 use store::{AccountView, OldTokenUses};
@@ -54,11 +54,14 @@ pub struct Access {
     /// When it runs out.
     pub expires_at: Timestamp,
     /// When the person last proved who they are.
-    pub auth_time: Timestamp,
+    /// None if nobody signed in for it.
+    pub auth_time: Option<Timestamp>,
     /// How sure that is.
     pub assurance: Assurance,
     /// By which methods.
     pub amr: Vec<String>,
+    /// Who acts for the person, and who before.
+    pub actor: Option<Actor>,
     noted: Noted,
     /// What the client was called when the token was first seen; `None` inside if nobody could say.
     name: OnceLock<Option<ClientName>>,
@@ -239,6 +242,7 @@ impl Verifier {
             client: access.client.clone(),
             audience: access.audience.clone(),
             amr: access.amr.clone(),
+            actor: access.actor.clone(),
             name: access.name.clone(),
             noted: Noted::default(),
             ..*access
@@ -288,9 +292,10 @@ impl Verifier {
             scopes: claims.scope,
             issued_at: Timestamp::from_seconds(claims.iat),
             expires_at: Timestamp::from_seconds(claims.exp),
-            auth_time: Timestamp::from_seconds(claims.auth_time),
+            auth_time: claims.auth_time.map(Timestamp::from_seconds),
             assurance: Assurance::of_acr(claims.acr.as_deref()),
             amr: claims.amr,
+            actor: claims.act,
             noted: Noted::default(),
             name: OnceLock::new(),
         })

@@ -109,6 +109,11 @@ impl Accounts {
         ))
     }
 
+    /// Makes an account for a program: nobody can sign in as it, and nobody is invited to.
+    pub async fn add_service(&self, person: NewPerson) -> Result<AccountId, AccountError> {
+        self.add(person, None, None).await
+    }
+
     /// Makes an account with a password.
     pub async fn add_with_password(
         &self,

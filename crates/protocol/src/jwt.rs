@@ -140,13 +140,35 @@ pub struct AccessClaims {
     #[serde(rename = "gen")]
     pub generation: i64,
     /// When the person last proved who they are, in seconds.
-    pub auth_time: i64,
+    /// Absent if nobody signed in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// The class of that proof (section 2.2.1); absent for one factor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// Its methods (RFC 8176).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
+    /// Who acts for the person (RFC 8693 section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+}
+
+/// Who acts for somebody, and who acted before (RFC 8693 section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The client.
+    pub sub: ClientId,
+    /// Who acted before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Actor>>,
+}
+
+impl Actor {
+    /// All of them, the latest first.
+    pub fn chain(&self) -> impl Iterator<Item = &ClientId> {
+        std::iter::successors(Some(self), |actor| actor.act.as_deref()).map(|actor| &actor.sub)
+    }
 }
 
 /// The claims of an ID token (OpenID Connect Core section 2) and, without the first six, of userinfo.

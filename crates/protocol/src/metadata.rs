@@ -30,7 +30,7 @@ pub struct AuthorizationServerMetadata {
     scopes_supported: &'static [&'static str],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
-    grant_types_supported: [&'static str; 2],
+    grant_types_supported: Vec<&'static str>,
     code_challenge_methods_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 4],
     token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
@@ -53,15 +53,31 @@ pub struct AuthorizationServerMetadata {
 
 /// What of the document depends on the deployment or on who asks.
 #[derive(Clone, Copy, Debug)]
-pub struct Offer {
+pub struct Offer<'a> {
     /// Whether anybody may register (CC-30).
     pub registration: bool,
     /// Whether the `iss` flag is shown; very old clients are not told (DEC-14, CC-79).
     pub iss_flag: bool,
+    /// Grant types beside those of people with a browser.
+    pub grants: &'a [&'static str],
 }
 
 /// Algorithms in which clients may sign assertions: asymmetric only, never `none`.
 pub const ASSERTION_ALGORITHMS: [&str; 5] = ["ES256", "ES384", "RS256", "PS256", "EdDSA"];
+
+/// Grant types (RFC 6749, and the registry that RFC 7591 began).
+pub mod grants {
+    /// OAuth 2.1 section 4.1.
+    pub const AUTHORIZATION_CODE: &str = "authorization_code";
+    /// OAuth 2.1 section 4.3.
+    pub const REFRESH_TOKEN: &str = "refresh_token";
+    /// OAuth 2.1 section 4.2.
+    pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+    /// RFC 7523 section 2.1.
+    pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    /// RFC 8693 section 2.1.
+    pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+}
 
 /// Paths of the endpoints, the shortest ones: clients that fail to find metadata guess them (CC-25).
 pub mod paths {
@@ -91,7 +107,7 @@ pub mod paths {
 
 impl AuthorizationServerMetadata {
     /// The document for this issuer.
-    pub fn new(issuer: &Issuer, offer: Offer) -> Self {
+    pub fn new(issuer: &Issuer, offer: Offer<'_>) -> Self {
         let methods = AuthMethod::ALL.map(AuthMethod::as_str);
         let confidential = ["client_secret_post", "client_secret_basic", "private_key_jwt"];
         Self {
@@ -108,7 +124,10 @@ impl AuthorizationServerMetadata {
             scopes_supported: &scope::KNOWN,
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
-            grant_types_supported: ["authorization_code", "refresh_token"],
+            grant_types_supported: [grants::AUTHORIZATION_CODE, grants::REFRESH_TOKEN]
+                .into_iter()
+                .chain(offer.grants.iter().copied())
+                .collect(),
             code_challenge_methods_supported: ["S256"],
             token_endpoint_auth_methods_supported: methods,
             token_endpoint_auth_signing_alg_values_supported: &ASSERTION_ALGORITHMS,
@@ -202,6 +221,7 @@ mod tests {
         let document = document(Offer {
             registration: false,
             iss_flag: false,
+            grants: &[],
         });
         for (name, value) in document.as_object().unwrap() {
             let sound = match value {
@@ -226,6 +246,7 @@ mod tests {
         let document = document(Offer {
             registration: true,
             iss_flag: true,
+            grants: &[grants::CLIENT_CREDENTIALS],
         });
         assert_eq!(document["token_endpoint_auth_methods_supported"][0], "none");
         assert_eq!(document["code_challenge_methods_supported"][0], "S256");

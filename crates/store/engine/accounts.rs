@@ -86,10 +86,9 @@ impl Accounts for Engine {
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let hash = account.password_hash.as_ref().map(ExposeSecret::expose_secret);
-        let status = if hash.is_some() {
-            AccountStatus::Active
-        } else {
-            AccountStatus::Invited
+        let status = match invitation {
+            Some(_) => AccountStatus::Invited,
+            None => AccountStatus::Active,
         };
         let added = sqlx::query!(
             "INSERT INTO accounts (id, username, display_name, email, email_verified, status, administrator,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gateway::Routes;
-use issuer::{IssFlag, KnownClients, Lifetimes, RefreshRules, Registration, Resource, Settings};
+use issuer::{IssFlag, KnownClients, Lifetimes, Machines, RefreshRules, Registration, Resource, Settings};
 use model::Requirements;
 use net::TrustedProxies;
 use people::Ways;
@@ -26,6 +26,7 @@ mod connectors;
 mod directories;
 mod issuers;
 mod legacy;
+mod machines;
 mod policies;
 mod providers;
 mod quotas;
@@ -203,7 +204,11 @@ pub fn compose(
             format_args!("{name} takes no tokens of this door"),
         );
     }
-    let settings = settings(config, origins.clone(), issuer.clone(), resources);
+    let machines = machines::machines(&sources, &mut problems);
+    let settings = Settings {
+        machines,
+        ..settings(config, origins.clone(), issuer.clone(), resources)
+    };
     let Some(known_clients) = known_clients.filter(|_| problems.0.is_empty()) else {
         return Err(problems);
     };
@@ -369,6 +374,7 @@ fn settings(config: &Config, origins: Origins, issuer: Issuer, resources: Vec<Ar
         elsewhere: config.copy_callback,
         contact: config.contact.clone(),
         require: Requirements::new(requirements::of_people(config)),
+        machines: Machines::default(),
     }
 }
 

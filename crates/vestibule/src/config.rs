@@ -23,6 +23,7 @@ pub mod directory;
 pub mod environment;
 pub mod file;
 pub mod legacy;
+pub mod machine;
 pub mod policy;
 pub mod quota;
 pub mod require;
@@ -35,6 +36,7 @@ pub mod values;
 pub use audit::{Audit, Durability, KeptArguments};
 pub use connector::Connector;
 pub use legacy::Legacy;
+pub use machine::Workload;
 pub use policy::Policy;
 pub use quota::{Counted, Quota};
 pub use require::{Require, RequireOf};
@@ -143,6 +145,8 @@ pub struct Config {
     pub policy: Policy,
     /// Issuers whose access tokens servers can take, by a name of your own.
     pub trusted_issuers: BTreeMap<String, TrustedIssuer>,
+    /// Programs without a person for which their platform vouches: CI jobs, pods. By a name of your own.
+    pub workloads: BTreeMap<String, Workload>,
     /// Providers at which people have accounts of their own, by a name of your choosing. What somebody links there is shown
     /// to the servers that name the connector, in that person's calls alone.
     #[schemars(with = "BTreeMap<String, Connector>")]
@@ -194,6 +198,7 @@ impl Default for Config {
             audit: Audit::default(),
             policy: Policy::default(),
             trusted_issuers: BTreeMap::new(),
+            workloads: BTreeMap::new(),
             connectors: BTreeMap::new(),
             servers: BTreeMap::new(),
         }
@@ -347,7 +352,8 @@ pub enum Iss {
 pub struct Client {
     /// What consent pages call it.
     pub name: String,
-    /// Where it may be sent back to.
+    /// Where it may be sent back to. Required, unless it acts for itself alone.
+    #[serde(default)]
     pub redirect_uris: Vec<String>,
     /// Where it may send a browser after sign-out.
     #[serde(default)]
@@ -364,6 +370,12 @@ pub struct Client {
     /// The most it may be granted, separated by spaces. Everything if not given.
     #[serde(default)]
     pub scope: Option<String>,
+    /// If set, it may have tokens for itself, as an account of its own.
+    #[serde(default)]
+    pub client_credentials: Option<machine::ClientCredentials>,
+    /// If set, it may exchange tokens that it was shown for others.
+    #[serde(default)]
+    pub token_exchange: Option<machine::TokenExchange>,
 }
 
 /// What one connection may cost.

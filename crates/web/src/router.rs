@@ -118,12 +118,14 @@ impl Web {
 fn documents(server: &AuthorizationServer) -> Documents {
     let settings = server.settings();
     let registration = settings.registration == Registration::Open;
+    let grants = settings.machines.grant_types();
     let document = |iss_flag| {
         let metadata = AuthorizationServerMetadata::new(
             &settings.issuer,
             Offer {
                 registration,
                 iss_flag,
+                grants: &grants,
             },
         );
         serde_json::to_string(&metadata).unwrap_or_default()

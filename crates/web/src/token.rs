@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 use issuer::client_authentication::{Authenticated, ClientError, Presented};
 use protocol::basic::{self, BasicCredentials};
+use protocol::metadata::grants::{CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE};
 use protocol::{ErrorCode, OAuthError, Params};
 
 use crate::oauth_json;
@@ -20,7 +21,17 @@ pub async fn token(
     headers: HeaderMap,
     Form(form): Form,
 ) -> Response {
-    let authenticated = match authenticate(&web, &headers, &form, &from).await {
+    let authenticated = match form.one("grant_type") {
+        // Who shows such a token needs no client (RFC 7523 section 3.1).
+        Ok(Some(JWT_BEARER)) => {
+            return match web.parts.server.jwt_bearer(&form, &from.0).await {
+                Ok(tokens) => oauth_json::answer(StatusCode::OK, &tokens),
+                Err(error) => oauth_json::issue_error(&web, &error),
+            };
+        }
+        _ => authenticate(&web, &headers, &form, &from).await,
+    };
+    let authenticated = match authenticated {
         Ok(authenticated) => authenticated,
         Err(error) => return oauth_json::client_error(&web, &error),
     };
@@ -36,6 +47,13 @@ pub async fn token(
         "refresh_token" => {
             let text = "this client did not register the refresh_token grant";
             return refuse(&web, &OAuthError::new(ErrorCode::UnauthorizedClient, text));
+        }
+        CLIENT_CREDENTIALS => web.parts.server.client_credentials(client, &form, &from.0).await,
+        TOKEN_EXCHANGE => {
+            return match web.parts.server.token_exchange(client, &form, &from.0).await {
+                Ok(tokens) => oauth_json::answer(StatusCode::OK, &tokens),
+                Err(error) => oauth_json::issue_error(&web, &error),
+            };
         }
         other => {
             let text = format!("grant_type {other} is not supported");

@@ -98,7 +98,7 @@ impl AuthorizationServer {
             (None, None) => default.cloned().map(Target::Server).into_iter().collect(),
         };
         let demands = targets.iter().map(|target| match (person, target) {
-            (Some(person), target) => settings.demand(target, person),
+            (Some(person), target) => settings.demand(target, person, true),
             (None, Target::Server(name)) => settings
                 .resource(name)
                 .map(|resource| resource.require.of(&[], true))

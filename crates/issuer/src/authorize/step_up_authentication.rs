@@ -38,7 +38,7 @@ impl AuthorizationServer {
         let settings = self.settings();
         let of_targets = targets
             .iter()
-            .map(|target| settings.demand(target, &signed_in.account));
+            .map(|target| settings.demand(target, &signed_in.account, true));
         let of_targets = of_targets.fold(Demand::default(), Demand::and);
         let (session, now) = (&signed_in.session, self.world.now());
         // What is older than a server takes would make no token, whatever it was made for.

@@ -21,6 +21,45 @@ fn problems(text: &str) -> String {
 }
 
 #[test]
+fn what_is_wrong_with_programs_without_a_person() {
+    insta::assert_snapshot!(problems("
+public_url: https://mcp.example.com
+listen: 127.0.0.1:8080
+trusted_issuers:
+  ci: { issuer: https://ci.example.com }
+  ourselves: { issuer: 'https://mcp.example.com' }
+clients:
+  public: { name: Public, client_credentials: { account: nightly, servers: [a] } }
+  keyed:
+    name: Keyed
+    jwks_uri: https://a.example/jwks
+    client_credentials: { account: nightly, servers: [], lifetime: 48h }
+    token_exchange: { from: [a], to: [b, abroad] }
+workloads:
+  'a b': { issuer: ci, subjects: [x], account: nightly, servers: [a] }
+  everybody: { issuer: ci, subjects: ['**'], account: nightly, servers: [a] }
+  nobody: { issuer: ci, subjects: [], account: nightly, servers: [a] }
+  own: { issuer: ourselves, subjects: [x], account: nightly, servers: [a] }
+  stranger: { issuer: other, subjects: [x], claims: { '': x }, account: nightly, servers: [a] }
+servers:
+  a: { upstream: 'http://a/mcp', allow: [] }
+  abroad: { upstream: 'http://a/mcp', allow: [], auth: issuer, issuer: ci }
+"), @"
+    clients.keyed.client_credentials.servers: must name a server
+    clients.keyed.client_credentials.lifetime: may be 24h at most
+    clients.keyed.token_exchange.to: there is no server called b
+    clients.keyed.token_exchange.to: abroad takes no tokens of this door
+    clients.public: needs secret_file, jwks_uri or jwks_file: who only says a name has proved nothing
+    workloads.a b: \"a b\" is no server name: 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit
+    workloads.everybody.subjects: a pattern of stars alone fits everybody whom the issuer vouches for; say who is meant
+    workloads.nobody.subjects: must name somebody
+    workloads.own.issuer: is this door itself
+    workloads.stranger.claims.: \"\" names no claim; write its name, or a JSON pointer like /realm_access/roles
+    workloads.stranger.issuer: there is no sound trusted issuer called other
+    ");
+}
+
+#[test]
 fn everything_that_is_wrong_is_found_at_once() {
     insta::assert_snapshot!(problems("
 public_url: http://mcp.example.com
@@ -59,6 +98,8 @@ servers:
     clients.portal.redirect_uris: javascript:alert(1): uses a scheme that is never allowed
     known_clients_file: /nonexistent/known.json: No such file or directory (os error 2)
     default_server: there is no server called nowhere
+    clients.https://a.example/.redirect_uris: is missing
+    clients.other.redirect_uris: is missing
     ");
     insta::assert_snapshot!(problems("servers: {}"), @"public_url: is missing: it is the address under which people and clients reach this door, for example https://mcp.example.com");
 }

@@ -26,7 +26,7 @@ pub enum UserCommand {
     },
     /// Make an account; prints a one-time link for its owner unless a password is given
     Add {
-        /// What the person will sign in with
+        /// What the person will sign in with, or what the program is called
         username: Username,
         /// What others read
         #[arg(long, default_value = "")]
@@ -43,6 +43,10 @@ pub enum UserCommand {
         /// Read a password from standard input instead of making a link
         #[arg(long)]
         password_stdin: bool,
+        /// An account for a program: nobody can sign in as it
+        #[arg(long, conflicts_with_all = ["password_stdin", "admin", "email"])]
+        #[serde(default)]
+        service: bool,
         /// The password that was read.
         #[arg(skip)]
         password: Option<Password>,
@@ -130,6 +134,7 @@ impl UserCommand {
                 admin,
                 groups,
                 password,
+                service,
                 ..
             } => {
                 let person = NewPerson {
@@ -139,7 +144,7 @@ impl UserCommand {
                     administrator: admin,
                     groups,
                 };
-                add(operator, person, password).await
+                add(operator, person, password, service).await
             }
             Self::Invite { username } => invite(operator, &username).await,
             Self::Disable { username } => disable(operator, &username).await,
@@ -206,6 +211,7 @@ async fn add(
     operator: &Operator<'_>,
     person: NewPerson,
     password: Option<Password>,
+    service: bool,
 ) -> Result<Answer, Failure> {
     let (username, accounts) = (person.username.clone(), &operator.foundation.accounts);
     let answer = match password {
@@ -215,6 +221,13 @@ async fn add(
                 .await?;
             Answer::done(
                 format!("{username} can sign in"),
+                json!({ "id": id.to_string(), "username": username }),
+            )
+        }
+        None if service => {
+            let id = accounts.add_service(person).await?;
+            Answer::done(
+                format!("programs can act as {username}; nobody can sign in as it"),
                 json!({ "id": id.to_string(), "username": username }),
             )
         }
