@@ -24,7 +24,7 @@ const PORT = /\b8080\b/g;
 export function documents() {
   const files = readdirSync(join(root, 'docs'), { recursive: true });
   const below = files.filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`);
-  return ['README.md', ...below.sort()].map((path) => new Document(path));
+  return ['README.md', 'skills/vestibule/SKILL.md', ...below.sort()].map((path) => new Document(path));
 }
 
 export class Document {

@@ -63,6 +63,8 @@ export class Program {
 export async function run(command, args, options = {}) {
   const { input, ...rest } = options;
   const program = new Program(command, args, rest);
+  // A program may end without reading it.
+  program.child.stdin.on('error', () => {});
   program.child.stdin.end(input ?? '');
   const code = await program.ended;
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${program.output}`);

@@ -9,11 +9,13 @@
 //! | `soak` | the long form of the crash test and the fuzzing |
 //! | `real` | builds real servers of others, and runs the tests against them |
 //! | `bench` | measures the door and the token endpoint |
+//! | `dist` | builds what a package is made of |
 //! | `docs` | writes the pages that are made from the code |
 
 mod arrows;
 mod bench;
 mod command;
+mod dist;
 mod docs;
 mod end_to_end;
 mod fuzz;
@@ -54,6 +56,8 @@ enum Task {
     /// Measure what a call and a token cost
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Build what a package is made of into target/dist: the program, manual pages, completions
+    Dist,
     /// Renew the pages of docs/ that are made from the code
     Docs(docs::Docs),
     /// Renew only docs/internals/rules.md, which tests show which rule
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Task::Soak(soak) => soak.run(),
         Task::Real => real::run_tests(),
         Task::Bench(bench) => bench.run(),
+        Task::Dist => dist::build(),
         Task::Docs(docs) => docs.run(),
         Task::Rules => rules::write(false),
     };

@@ -69,6 +69,10 @@ enum Command {
     Preset(commands::preset::PresetCommand),
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Print what a shell needs to complete commands
+    Completions(commands::shell::Completions),
+    /// Write manual pages
+    Man(commands::shell::Man),
     /// Print a page of the documentation that is made from the code
     #[command(subcommand, hide = true)]
     Reference(commands::reference::Reference),
@@ -136,6 +140,8 @@ impl Cli {
                     output.print(&format!("{:#}", crate::config::schema()));
                     Ok(())
                 }
+                Command::Completions(completions) => completions.run(&mut Self::command()),
+                Command::Man(man) => man.run(&mut Self::command(), output),
                 Command::Reference(page) => {
                     output.print(page.text(&mut Self::command()).trim_end());
                     Ok(())

@@ -364,3 +364,30 @@ async fn a_client_that_was_forgotten_there_is_made_anew() {
     assert_eq!(door.call(&token, "test_simple_text", json!({})).await.status, 200);
     assert!(door.audit("client_registered").await.len() >= 2);
 }
+
+/// What comes with the program for shells and `man` names its commands, and no hidden ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shells_and_man_know_every_command() {
+    let machine = Machine::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = machine.done(&["completions", shell]).await;
+        assert!(text.contains("login") && text.contains("kube"), "{shell}");
+    }
+    let folder = machine.home.path().join("man/man1");
+    let to = folder.to_str().unwrap();
+    let said: Value = serde_json::from_str(&machine.done(&["man", "--to", to, "--json"]).await).unwrap();
+    let pages = said["pages"].as_array().unwrap();
+    assert!(pages.contains(&json!("vestibule.1")) && pages.contains(&json!("vestibule-kube-token.1")));
+    assert!(
+        !pages
+            .iter()
+            .any(|page| page.as_str().unwrap().contains("reference"))
+    );
+    for page in pages {
+        let text = std::fs::read_to_string(folder.join(page.as_str().unwrap())).unwrap();
+        assert!(
+            text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"),
+            "{page}"
+        );
+    }
+}
