@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use issuer::client_authentication::{Authenticated, ClientError, Presented};
 use protocol::basic::{self, BasicCredentials};
-use protocol::{ErrorCode, OAuthError, Params};
+use protocol::metadata::grants;
+use protocol::{ErrorCode, OAuthError, Params, prefer};
+use store::Client;
 
 use crate::oauth_json;
 use crate::request::{Form, From};
@@ -30,10 +32,15 @@ pub async fn token(
         Err(error) => return refuse(&web, &OAuthError::invalid_request(error.to_string())),
     };
     let client = &authenticated.client;
+    if grant_type == grants::DEVICE_CODE {
+        return device_code(&web, client, &form, &from, &headers).await;
+    }
     let outcome = match grant_type {
-        "authorization_code" => web.parts.server.redeem_code(client, &form, &from.0).await,
-        "refresh_token" if client.metadata.refresh => web.parts.server.refresh(client, &form, &from.0).await,
-        "refresh_token" => {
+        grants::AUTHORIZATION_CODE => web.parts.server.redeem_code(client, &form, &from.0).await,
+        grants::REFRESH_TOKEN if client.metadata.refresh => {
+            web.parts.server.refresh(client, &form, &from.0).await
+        }
+        grants::REFRESH_TOKEN => {
             let text = "this client did not register the refresh_token grant";
             return refuse(&web, &OAuthError::new(ErrorCode::UnauthorizedClient, text));
         }
@@ -46,6 +53,30 @@ pub async fn token(
         Ok(tokens) => oauth_json::answer(StatusCode::OK, &tokens),
         Err(error) => oauth_json::issue_error(&web, &error),
     }
+}
+
+/// A program without a browser asks for its answer, and may wait for it (RFC 7240 section 4.3).
+async fn device_code(
+    web: &Web,
+    client: &Client,
+    form: &Params,
+    from: &From,
+    headers: &HeaderMap,
+) -> Response {
+    let prefer = headers.get_all("prefer").iter();
+    let wait = prefer::wait(prefer.filter_map(|value| value.to_str().ok()));
+    let server = &web.parts.server;
+    let polled = server.redeem_device_code(client, form, &from.0, wait).await;
+    let mut response = match &polled.outcome {
+        Ok(tokens) => oauth_json::answer(StatusCode::OK, tokens),
+        Err(error) => oauth_json::issue_error(web, error),
+    };
+    if let Some(wait) = polled.wait
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+    {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    response
 }
 
 fn refuse(web: &Web, error: &OAuthError) -> Response {
