@@ -16,7 +16,7 @@ pub mod tokens;
 
 pub use discovery::{Discovered, DiscoveryError, Found, server_url};
 pub use home::{Home, HomeError, Known};
-pub use login::{Login, LoginError, Outcome, Screen, Surroundings, login, open_browser};
+pub use login::{Login, LoginError, Outcome, Screen, Surroundings, Way, login, open_browser};
 pub use registration::Configured;
 pub use token_store::{Kind, TokenStore, TokenStoreError};
 pub use tokens::{Access, Ended, Standing, TokenError, access, logout, standings};

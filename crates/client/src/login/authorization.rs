@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
-use model::ExposeSecret as _;
+use model::{ExposeSecret as _, World};
 use protocol::jwt::Compact;
 use relying::oauth_client::{ClientError, Endpoints, Tokens};
 use serde_json::Value;
@@ -73,6 +73,19 @@ pub(super) async fn authorize(
     }
     let tokens = redeemed.map_err(failed)?;
     let username = username(&tokens, found, &client);
+    let session = session_of(found, client, endpoints, scope, tokens, world);
+    Ok((session, username))
+}
+
+/// What is kept of a sign-in, whichever way it went.
+pub(super) fn session_of(
+    found: &Discovered,
+    client: Client,
+    endpoints: Endpoints,
+    scope: String,
+    tokens: Tokens,
+    world: &World,
+) -> Session {
     let mut session = Session {
         resource: found.resource.clone(),
         issuer: found.issuer.clone(),
@@ -85,7 +98,7 @@ pub(super) async fn authorize(
         refresh_token: None,
     };
     session.renewed(tokens, world);
-    Ok((session, username))
+    session
 }
 
 /// What somebody pastes that answers this request; what answers nothing or another one ends nothing (MA-115).
@@ -111,7 +124,7 @@ async fn listen(before: Option<&Client>, state: &str) -> std::io::Result<Callbac
 }
 
 /// What the server wants, and what the authorization server offers beside it: to renew (MA-132), and to say who it is.
-fn wanted_scope(wanted: Option<&str>, metadata: &Value) -> String {
+pub(super) fn wanted_scope(wanted: Option<&str>, metadata: &Value) -> String {
     let mut scopes: Vec<&str> = wanted.unwrap_or_default().split_whitespace().collect();
     if let Some(offered) = metadata["scopes_supported"].as_array() {
         for name in ["offline_access", "openid", "profile"] {
@@ -153,7 +166,7 @@ fn code_of(
 
 /// What the person is called, as the token endpoint says over its own connection (OpenID Connect Core section 3.1.3.7,
 /// step 6). It is shown, and decides nothing.
-fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
+pub(super) fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
     let id_token = tokens.id_token.as_ref()?;
     let parsed = Compact::parse(id_token.expose_secret()).ok()?;
     let claims: Value = serde_json::from_slice(&parsed.payload).ok()?;
