@@ -19,7 +19,8 @@ before(async () => {
   door = await Door.open();
   browser = await launch();
   home = mkdtempSync(join(tmpdir(), 'vestibule-home-'));
-  env = { ...process.env, VESTIBULE_HOME: home, VESTIBULE_STORE: 'file' };
+  // As on a desk, so that no code is shown; a browser is opened on a terminal alone.
+  env = { ...process.env, VESTIBULE_HOME: home, VESTIBULE_STORE: 'file', DISPLAY: ':0' };
 });
 after(async () => {
   await browser?.close();
@@ -72,7 +73,7 @@ test('tokens lie in the keyring of the desktop, and nobody waits for one that ha
   const keyring = await Keyring.open();
   t.after(() => keyring.close());
   const login = async (...words) => {
-    const program = new Program(vestibule, ['login', door.endpoint, '--json', ...words], { env: keyring.env });
+    const program = new Program(vestibule, ['login', door.endpoint, '--json', '--no-browser', ...words], { env: keyring.env });
     const [address] = await program.says(/^http:\S+$/m);
     await fetch(await new Person().approve(new URL(address)));
     assert.equal(await program.ended, 0, program.output);

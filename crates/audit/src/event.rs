@@ -51,6 +51,8 @@ pub struct Person {
 pub enum Issue {
     /// A code was redeemed.
     AuthorizationCode,
+    /// A device code was redeemed (RFC 8628).
+    DeviceCode,
     /// A refresh token was rotated.
     RefreshToken,
     /// A rotated refresh token came again and got its successor again (DEC-1).
@@ -170,6 +172,8 @@ pub enum What {
     },
     /// A person refused.
     ConsentDenied { account: AccountId, client: ClientId },
+    /// Somebody typed a user code that no program shows, or too many of them.
+    UserCodeRefused { account: AccountId, reason: String },
     /// Tokens were issued.
     TokensIssued {
         account: AccountId,

@@ -88,6 +88,15 @@ impl Callback {
         })
     }
 
+    /// An address at which an answer may come another time: a port that is free now.
+    pub async fn another_time() -> std::io::Result<String> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Ok(format!(
+            "http://127.0.0.1:{}{PATH}",
+            listener.local_addr()?.port()
+        ))
+    }
+
     /// Its address.
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri

@@ -17,7 +17,7 @@ pub mod tokens;
 
 pub use discovery::{Discovered, DiscoveryError, Found, discover, issuer_url, server_url, sign_in_url};
 pub use home::{Home, HomeError, Known};
-pub use login::{Login, LoginError, Outcome, Screen, Surroundings, login, open_browser};
+pub use login::{Login, LoginError, Outcome, Screen, Surroundings, Way, login, open_browser};
 pub use registration::Configured;
 pub use token_store::{Kind, TokenStore, TokenStoreError};
 pub use tokens::{Access, Ended, Standing, TokenError, access, id_token, logout, standings};

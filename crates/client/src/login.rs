@@ -13,9 +13,9 @@ use crate::home::{Home, HomeError, Known};
 use crate::registration::{Configured, RegistrationError};
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
 use crate::tokens::{logout, renewing, session_name};
-use authorization::authorize;
 
 mod authorization;
+mod device;
 
 /// So many sign-ins that nobody asked for are begun without an answer.
 const UNANSWERED: u32 = 3;
@@ -24,6 +24,8 @@ const UNANSWERED: u32 = 3;
 pub trait Screen: Send + Sync {
     /// The address to open. Gives whether a browser was opened with it.
     fn open(&self, url: &Url) -> bool;
+    /// The code to type, where to type it, and the address that has it typed already.
+    fn shows_code(&self, code: &str, page: &Url, complete: &Url);
     /// Another command is signing in to the same server: this one waits for it.
     fn waits(&self);
     /// What was pasted is no address that a browser was sent to.
@@ -32,9 +34,23 @@ pub trait Screen: Send + Sync {
     fn pasted(&self) -> impl Future<Output = String> + Send;
 }
 
+/// Which way a person signs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// In a browser that comes back here, or whose last address is pasted.
+    #[default]
+    Browser,
+    /// With a code that they type into a browser anywhere (RFC 8628).
+    Device,
+    /// That, where the authorization server offers it: there is no browser here.
+    DeviceIfOffered,
+}
+
 /// How to sign in.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
+    /// Which way.
+    pub way: Way,
     /// What is said of the client.
     pub client: Configured,
     /// What to ask for, in place of what the server says.
@@ -87,6 +103,9 @@ pub enum LoginError {
     /// The server names another authorization server than the one that the client was made at (MA-108, MA-110).
     #[error("the server's tokens come from {0}, and not from the issuer that the client is of")]
     OtherIssuer(String),
+    /// It was asked for, and is not offered.
+    #[error("{0} has no way to sign in with a code; run this without --device")]
+    NoDevice(String),
     /// Nobody answered.
     #[error("nobody signed in within {0} s")]
     Late(u64),
@@ -168,7 +187,20 @@ pub async fn login(
     // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
     // cannot be taken back is replaced all the same.
     let _ = logout(server, around).await;
-    let (session, username) = authorize(login, &found, &store, around, screen).await?;
+    let by_device = match login.way {
+        Way::Browser => false,
+        Way::Device => true,
+        // Who is to sign in as somebody else needs the page that asks for it.
+        Way::DeviceIfOffered => !login.as_other_user && device::is_offered(&found),
+    };
+    let (session, username) = if by_device {
+        device::authorize(login, &found, &store, around, screen).await?
+    } else {
+        authorization::authorize(login, &found, &store, around, screen).await?
+    };
+    if session.resource.is_none() && session.id_token_ends_at().is_none() {
+        return Err(LoginError::NoIdToken(session.issuer));
+    }
     // Whoever renews or ends what is there does it before or after, not meanwhile.
     let _renewing = renewing(home, server).await?;
     store.put(&session_name(server), &session.to_text())?;

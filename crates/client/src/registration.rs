@@ -82,6 +82,8 @@ pub(crate) async fn client(
             authentication,
         },
         redirect_uri: None,
+        // Whoever made it said what it may do.
+        device: true,
     };
     if let Some(id) = &configured.client_id {
         let methods = &endpoints.methods;
@@ -114,6 +116,8 @@ pub(crate) async fn client(
         name: NAME.to_owned(),
         uri: None,
         redirect_uri: redirect_uri.to_owned(),
+        // One client for both ways in.
+        device: endpoints.device_authorization.is_some(),
     };
     let registered = oauth.register(&face, endpoints, world).await;
     let registered = registered.map_err(|error| RegistrationError::Refused {
@@ -123,6 +127,7 @@ pub(crate) async fn client(
     let client = Client {
         identity: registered.identity,
         redirect_uri: Some(redirect_uri.to_owned()),
+        device: face.device,
     };
     store.put(&name(&endpoints.issuer), &client.to_json().to_string().into())?;
     Ok(client)

@@ -23,6 +23,8 @@ pub struct Client {
     pub identity: Identity,
     /// Where its answers come, where the issuer knows one address and no other.
     pub redirect_uri: Option<String>,
+    /// Whether it may ask without a browser (RFC 8628).
+    pub device: bool,
 }
 
 /// A sign-in.
@@ -62,6 +64,7 @@ impl Client {
             "method": authentication.method(),
             "secret": authentication.secret().map(ExposeSecret::expose_secret),
             "redirect_uri": self.redirect_uri,
+            "device": self.device,
         })
     }
 
@@ -73,6 +76,7 @@ impl Client {
                 authentication: Authentication::of(kept["method"].as_str()?, secret(&kept["secret"]))?,
             },
             redirect_uri: kept["redirect_uri"].as_str().map(str::to_owned),
+            device: kept["device"].as_bool().unwrap_or_default(),
         })
     }
 }

@@ -24,9 +24,11 @@ use crate::consent::Question;
 use crate::server::AuthorizationServer;
 use crate::settings::{IssFlag, Target};
 
+pub mod device;
 pub mod request;
 pub mod step_up_authentication;
 
+pub use device::{Requester, Typed};
 use request::AuthorizationRequest;
 pub use step_up_authentication::StepUp;
 
@@ -70,6 +72,8 @@ pub struct Return {
     pub at_once: bool,
     /// Who is there.
     pub face: ClientFace,
+    /// Whether it is a program without a browser: the way back ends on a page of ours.
+    pub to_device: bool,
 }
 
 /// The person may not use what the client asked for.
@@ -97,6 +101,8 @@ pub enum Refused {
         /// The program that it seems to be, by its redirect or its document.
         redirect_uri: Option<String>,
     },
+    /// No program without a browser waits for this answer, or not any more.
+    NoDevice,
     /// Disabled by an operator.
     DisabledClient(String),
     /// A URL that cannot be a client id.
@@ -130,6 +136,8 @@ pub(crate) struct Validated {
     pub(crate) face: ClientFace,
     pub(crate) redirect_uri: RedirectUri,
     pub(crate) state: Option<String>,
+    /// Of a program without a browser: what it is. Its redirect URI is a page of ours then.
+    pub(crate) device: Option<Requester>,
 }
 
 impl AuthorizationServer {
@@ -142,6 +150,9 @@ impl AuthorizationServer {
         browser: Option<&SignedIn>,
         person: &Person,
     ) -> Result<Outcome, StoreError> {
+        if let Ok(Some(ticket)) = params.one(device::PARAMETER) {
+            return self.authorize_device_of(ticket, query, browser, person).await;
+        }
         let validated = match self.validate_client(params, browser).await? {
             Ok(validated) => validated,
             Err(early) => {
@@ -151,24 +162,34 @@ impl AuthorizationServer {
                 return Ok(early);
             }
         };
-        let outcome = self.judge(&validated, params, query, browser, person).await?;
-        match outcome {
-            Ok(outcome) => Ok(outcome),
-            Err(error) => {
-                self.note_refusal(
-                    Some(&validated.client),
-                    browser,
-                    error.code.as_str(),
-                    &error.description,
-                    person,
-                );
-                Ok(Outcome::Return(self.error_return(
-                    &validated,
-                    &error,
-                    browser.is_some(),
-                )))
+        let judged = match self.check_request(&validated, params) {
+            Ok(request) => {
+                self.judge_request(&validated, request, sha256(query.as_bytes()), browser, person)
+                    .await?
             }
-        }
+            Err(error) => Err(error),
+        };
+        Ok(self.or_back(&validated, judged, browser, person))
+    }
+
+    /// The outcome, or the way back with the error.
+    fn or_back(
+        &self,
+        validated: &Validated,
+        judged: Result<Outcome, OAuthError>,
+        browser: Option<&SignedIn>,
+        person: &Person,
+    ) -> Outcome {
+        judged.unwrap_or_else(|error| {
+            self.note_refusal(
+                Some(&validated.client),
+                browser,
+                error.code.as_str(),
+                &error.description,
+                person,
+            );
+            Outcome::Return(self.error_return(validated, &error, browser.is_some()))
+        })
     }
 
     /// Client and redirect URI, with page errors.
@@ -239,6 +260,7 @@ impl AuthorizationServer {
                     face,
                     redirect_uri,
                     state: state.map(str::to_owned),
+                    device: None,
                 }))
             }
             Err(problem) => refused(Refused::Redirect {
@@ -249,19 +271,14 @@ impl AuthorizationServer {
     }
 
     /// Everything else; errors go back to the client.
-    async fn judge(
+    async fn judge_request(
         &self,
         validated: &Validated,
-        params: &Params,
-        query: &str,
+        request: AuthorizationRequest,
+        query_digest: [u8; 32],
         browser: Option<&SignedIn>,
         person: &Person,
     ) -> Result<Result<Outcome, OAuthError>, StoreError> {
-        let request = match self.check_request(validated, params) {
-            Ok(request) => request,
-            Err(error) => return Ok(Err(error)),
-        };
-        let query_digest = sha256(query.as_bytes());
         let signed_in = match self.need_sign_in(&request, &query_digest, browser) {
             Ok(signed_in) => signed_in,
             Err(again) if request.prompt.none => {
@@ -382,6 +399,18 @@ impl AuthorizationServer {
     /// The way back with these parameters.
     pub(crate) fn way_back(&self, validated: &Validated, params: &[(&str, &str)]) -> Return {
         let settings = self.settings();
+        if validated.device.is_some() {
+            // A page of ours says how it ended; the program hears it for itself.
+            let error = params.iter().find(|(name, _)| *name == "error");
+            let outcome = error.map_or("allowed", |(_, code)| code);
+            return Return {
+                redirect_uri: validated.redirect_uri.clone(),
+                url: validated.redirect_uri.with_params([("outcome", outcome)]),
+                at_once: true,
+                face: validated.face.clone(),
+                to_device: true,
+            };
+        }
         let mut all = params.to_vec();
         if let Some(state) = &validated.state {
             all.push(("state", state));
@@ -394,6 +423,7 @@ impl AuthorizationServer {
             url: validated.redirect_uri.with_params(all),
             at_once: true,
             face: validated.face.clone(),
+            to_device: false,
         }
     }
 

@@ -96,11 +96,11 @@ impl AuthorizationServer {
             ClientSource::Configuration | ClientSource::Command => true,
             ClientSource::Document => DocumentUrl::parse(client.id.as_str())
                 .is_ok_and(|url| hosts.iter().any(|host| host == url.host())),
-            ClientSource::Registration => client
-                .metadata
-                .redirect_uris
-                .iter()
-                .all(|uri| redirect_is_allowed(uri, hosts)),
+            // Without a redirect it is of no host at all.
+            ClientSource::Registration => {
+                let uris = &client.metadata.redirect_uris;
+                !uris.is_empty() && uris.iter().all(|uri| redirect_is_allowed(uri, hosts))
+            }
         }
     }
 
@@ -114,17 +114,28 @@ impl AuthorizationServer {
         let publisher = publisher
             .and_then(|url| known_clients.by_document(url))
             .map(|(known, _)| known.publisher.clone());
-        let loopback_only = client
-            .metadata
-            .redirect_uris
-            .iter()
-            .all(|uri| uri.kind() == Kind::Loopback);
+        let uris = &client.metadata.redirect_uris;
+        let loopback_only = !uris.is_empty() && uris.iter().all(|uri| uri.kind() == Kind::Loopback);
         ClientFace {
             name: client.metadata.client_name.clone(),
             vouching: vouching(client),
             publisher,
             id: client.id.clone(),
             loopback_only,
+        }
+    }
+
+    /// How a client is shown that asks without a browser (OS-98). No redirect leads to whoever it says it is, and its id is no
+    /// secret: nobody vouches for what everybody can say.
+    pub(crate) fn face_of_device(&self, client: &Client) -> ClientFace {
+        let face = self.face(client);
+        if is_confidential(client) || face.vouching == Vouching::Operator {
+            return face;
+        }
+        ClientFace {
+            vouching: Vouching::Nobody,
+            publisher: None,
+            ..face
         }
     }
 

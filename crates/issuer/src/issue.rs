@@ -16,7 +16,7 @@ use model::{
 use protocol::jwt::{ACCESS_TOKEN, AccessClaims, Actor, ID_TOKEN, IdClaims, PersonClaims};
 use protocol::{OAuthError, Scopes, scope};
 use serde::{Deserialize, Serialize};
-use store::{AccountView, Client, Code, Grant, StoreError};
+use store::{AccountView, Allowed, Client, Code, Grant, StoreError};
 use thiserror::Error;
 
 use crate::key_ring::KeyRingError;
@@ -58,8 +58,8 @@ pub enum IssueError {
     /// An OAuth error for the client: 400.
     #[error("{0}")]
     Refused(OAuthError),
-    /// Too many codes from one network that were none: 429 (OS-141).
-    #[error("too many failed redemptions")]
+    /// Too many codes from one network that were none, or too many requests: 429 (OS-141).
+    #[error("too many requests")]
     TooMany(Duration),
     /// A fault of ours that will pass: 503, and clients keep what they have (CC-61).
     #[error("temporarily unavailable: {0}")]
@@ -133,6 +133,23 @@ impl From<&Code> for Standpoint {
             auth_time: Some(code.auth_time),
             assurance: code.assurance,
             amr: methods(code.amr.as_deref()),
+            actor: None,
+        }
+    }
+}
+
+impl From<&Allowed> for Standpoint {
+    fn from(allowed: &Allowed) -> Self {
+        Self {
+            account: allowed.account,
+            grant: allowed.grant,
+            server: allowed.server.clone(),
+            resource: allowed.resource.clone(),
+            session: Some(allowed.session),
+            nonce: None,
+            auth_time: Some(allowed.auth_time),
+            assurance: allowed.assurance,
+            amr: methods(allowed.amr.as_deref()),
             actor: None,
         }
     }

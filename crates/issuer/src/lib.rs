@@ -4,6 +4,9 @@
 //! ```text
 //! authorize request ─▶ client ─▶ person ─▶ consent ─▶ code ─▶ tokens ─▶ chain of refreshes
 //!   authorize.rs      clients.rs  people     consent.rs  code.rs  issue.rs   refresh.rs
+//!
+//! device request ─▶ user code ─▶ person ─▶ consent ─▶ device code ─▶ tokens
+//!   device_authorization.rs   authorize/device.rs       device_code.rs
 //! ```
 //!
 //! Every grant type ends in [`issue`], so "is this account still active, is it still allowed, does the
@@ -18,6 +21,8 @@ pub mod client_names;
 pub mod clients;
 pub mod code;
 pub mod consent;
+pub mod device_authorization;
+pub mod device_code;
 pub mod documents;
 pub mod end_session;
 pub mod introspection;

@@ -14,7 +14,7 @@ use keys::{digest_of, sha256};
 use model::{ClientId, OpaqueToken, TokenKind};
 use net::address::site_of;
 use protocol::client_metadata::{ClientKeys, ClientMetadata, MetadataError, Parsed};
-use protocol::metadata::paths;
+use protocol::metadata::{grants, paths};
 use protocol::{AuthMethod, ErrorCode, OAuthError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,9 +38,11 @@ pub struct Registered {
     client_secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     redirect_uris: Vec<String>,
     grant_types: Vec<&'static str>,
-    response_types: [&'static str; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    response_types: Vec<&'static str>,
     token_endpoint_auth_method: &'static str,
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +128,10 @@ impl AuthorizationServer {
             mut metadata,
             mut dropped,
         } = ClientMetadata::from_registration(body, known)?;
+        metadata.device &= self.settings().device;
+        if !metadata.device && metadata.redirect_uris.is_empty() {
+            return Err(MetadataError::GrantTypes.into());
+        }
         if let Some(hosts) = &self.settings().allowed_hosts {
             metadata.redirect_uris.retain(|uri| {
                 let allowed = redirect_is_allowed(uri, hosts);
@@ -334,7 +340,7 @@ fn content_id(metadata: &ClientMetadata) -> String {
     uris.sort_unstable();
     uris.dedup();
     // In the order of the names, whatever order the library would keep.
-    let content = BTreeMap::from([
+    let mut content = BTreeMap::from([
         ("redirect_uris", json!(uris)),
         ("client_name", json!(metadata.client_name)),
         ("refresh", json!(metadata.refresh)),
@@ -345,6 +351,10 @@ fn content_id(metadata: &ClientMetadata) -> String {
             json!(metadata.post_logout_redirect_uris),
         ),
     ]);
+    // Not said where it is not so: the ids of before stay what they were.
+    if metadata.device {
+        content.insert("device", json!(true));
+    }
     let content = json!(content).to_string();
     format!(
         "pub-{}",
@@ -360,18 +370,21 @@ fn answer(id: &ClientId, issued_at: i64, metadata: &ClientMetadata) -> Registere
         Some(ClientKeys::Uri(uri)) => (None, Some(uri.clone())),
         None => (None, None),
     };
-    let mut grant_types = vec!["authorization_code"];
-    if metadata.refresh {
-        grant_types.push("refresh_token");
-    }
+    let by_redirect = !metadata.redirect_uris.is_empty();
+    let kinds = [
+        (grants::AUTHORIZATION_CODE, by_redirect),
+        (grants::REFRESH_TOKEN, metadata.refresh),
+        (grants::DEVICE_CODE, metadata.device),
+    ];
+    let grant_types = kinds.into_iter().filter(|(_, has)| *has).map(|(name, _)| name);
     Registered {
         client_id: id.to_string(),
         client_id_issued_at: issued_at,
         client_secret: None,
         client_secret_expires_at: None,
         redirect_uris: metadata.redirect_uris.iter().map(ToString::to_string).collect(),
-        grant_types,
-        response_types: ["code"],
+        grant_types: grant_types.collect(),
+        response_types: by_redirect.then_some("code").into_iter().collect(),
         token_endpoint_auth_method: metadata.auth_method.as_str(),
         scope: metadata.scope.as_ref().map_or(everything, ToString::to_string),
         client_name: metadata.client_name.clone(),

@@ -12,6 +12,7 @@ use people::limits::Limit;
 use people::{Directory, Readings};
 use store::Store;
 
+use crate::device_code::waiting::{Polls, Waiting};
 use crate::documents::{Documents, Fetch};
 use crate::key_ring::KeyRing;
 use crate::known_clients::KnownClients;
@@ -64,6 +65,10 @@ pub struct AuthorizationServer {
     pub(crate) registrations: Limit<IpNet>,
     pub(crate) client_failures: Limit<IpNet>,
     pub(crate) code_failures: Limit<IpNet>,
+    pub(crate) device_failures: Limit<IpNet>,
+    pub(crate) device_requests: Limit<IpNet>,
+    pub(crate) polls: Polls,
+    pub(crate) waiting: Arc<Waiting>,
     pub(crate) authorizations: Limit<AccountId>,
     pub(crate) challenges: Limit<[u8; 32]>,
     settings: ArcSwap<Settings>,
@@ -86,7 +91,12 @@ impl AuthorizationServer {
             fetch,
         } = parts;
         let (count, span) = PER_NETWORK;
+        let waiting = Waiting::follow(&store);
         Arc::new(Self {
+            device_failures: Limit::new(world.clone(), 100, Duration::from_mins(10)),
+            device_requests: Limit::new(world.clone(), 120, Duration::from_mins(10)),
+            polls: Polls::new(world.clone()),
+            waiting,
             documents: Documents::new(world.clone(), fetch),
             registrations: Limit::new(world.clone(), count, span),
             client_failures: Limit::new(world.clone(), 100, Duration::from_mins(10)),
@@ -122,6 +132,16 @@ impl AuthorizationServer {
     /// The signing keys.
     pub fn key_ring(&self) -> &Arc<KeyRing> {
         &self.key_ring
+    }
+
+    /// Answers everybody who waits for a person's decision: the server stops.
+    pub fn stop_waiting(&self) {
+        self.waiting.stop();
+    }
+
+    /// How many programs without a browser wait at this moment for a person's decision.
+    pub fn devices_waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Checks our own tokens.

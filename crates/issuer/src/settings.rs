@@ -31,6 +31,8 @@ pub struct Settings {
     pub refresh: RefreshRules,
     /// Who may register.
     pub registration: Registration,
+    /// Whether programs without a browser may ask (RFC 8628).
+    pub device: bool,
     /// Networks whose new registrations are not counted: those of vendors, who share an address (CC-36).
     pub unlimited_registration: Vec<IpNet>,
     /// If set, only clients whose documents or redirects are on these hosts; `loopback` and
@@ -59,6 +61,8 @@ pub struct Lifetimes {
     pub id_token: Duration,
     /// An authorization code.
     pub code: Duration,
+    /// A device code and its user code (RFC 8628).
+    pub device_code: Duration,
     /// An authorization request that waits for consent.
     pub transaction: Duration,
     /// A refresh token that is not used.
@@ -76,6 +80,7 @@ impl Default for Lifetimes {
             access: Duration::from_hours(1),
             id_token: Duration::from_hours(1),
             code: Duration::from_mins(5),
+            device_code: Duration::from_mins(15),
             transaction: Duration::from_mins(30),
             refresh_idle: Duration::from_hours(30 * 24),
             refresh_absolute: Duration::from_hours(180 * 24),

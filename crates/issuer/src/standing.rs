@@ -134,6 +134,7 @@ impl Standing {
             }
             Change::AccountChanged { .. } | Change::IdentityChanged { .. } => {}
             Change::SessionEnded { .. }
+            | Change::DeviceDecided { .. }
             | Change::KeysChanged
             | Change::CatalogueChanged { .. }
             | Change::ConnectionChanged { .. } => return,

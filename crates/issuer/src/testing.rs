@@ -17,6 +17,7 @@ use people::{
     Company, Directory, Identities, ProviderGrants, Readings, SessionPolicy, Sessions, SignedIn, Ways, WaysIn,
 };
 use policy::{AllowRule, Policies, ServerRules, Tools};
+use protocol::metadata::grants;
 use protocol::{Issuer, Origins, Params};
 use serde_json::{Value, json};
 use store::{NewAccount, NewSession, Store};
@@ -24,7 +25,10 @@ use testkit::{Database, TestClock};
 use url::Url;
 use uuid::Uuid;
 
+use crate::authorize::Typed;
 use crate::consent::{Answer, Decided};
+use crate::device_authorization::DeviceAuthorizationResponse;
+use crate::device_code::Polled;
 use crate::documents::Fetch;
 use crate::*;
 
@@ -122,6 +126,7 @@ pub(crate) fn settings() -> Settings {
         lifetimes: Lifetimes::default(),
         refresh: RefreshRules::default(),
         registration: Registration::Open,
+        device: true,
         unlimited_registration: vec![],
         allowed_hosts: None,
         strict_loopback: false,
@@ -308,6 +313,71 @@ impl House {
         }
     }
 
+    /// A program without a browser registers.
+    pub(crate) async fn device_client(&self) -> String {
+        self.register(json!({"client_name": "Tool", "grant_types": [grants::DEVICE_CODE, "refresh_token"]}))
+            .await
+    }
+
+    /// It asks.
+    pub(crate) async fn ask_device(
+        &self,
+        client: &str,
+        extra: &str,
+    ) -> Result<DeviceAuthorizationResponse, issue::IssueError> {
+        let form = Params::parse(extra.as_bytes()).unwrap();
+        let client = self.client(client).await;
+        self.server.authorize_device(&client, &form, &machine()).await
+    }
+
+    /// Somebody types its code and goes on to the question.
+    pub(crate) async fn device_outcome(&self, user_code: &str, browser: &SignedIn) -> Outcome {
+        let address = "203.0.113.5".parse().unwrap();
+        let typed = self
+            .server
+            .type_user_code(user_code, browser, address, &Person::default())
+            .await
+            .unwrap();
+        let Typed::Found(ticket) = typed else {
+            panic!("{typed:?}")
+        };
+        self.authorize(&format!("device={ticket}"), Some(browser)).await
+    }
+
+    /// Somebody types its code and answers.
+    pub(crate) async fn answer_device(&self, user_code: &str, browser: &SignedIn, yes: bool) -> Decided {
+        let Outcome::Ask(question) = self.device_outcome(user_code, browser).await else {
+            panic!("not asked")
+        };
+        let server = question.choices[0].server.clone();
+        let answer = if yes {
+            Answer::Approve { server }
+        } else {
+            Answer::Deny
+        };
+        self.server
+            .decide(question.transaction, answer, browser, &Person::default())
+            .await
+            .unwrap()
+    }
+
+    /// It asks for the answer.
+    pub(crate) async fn poll(
+        &self,
+        client: &str,
+        device_code: &str,
+    ) -> Result<TokenResponse, issue::IssueError> {
+        self.poll_for(client, device_code, None).await.outcome
+    }
+
+    pub(crate) async fn poll_for(&self, client: &str, device_code: &str, wait: Option<Duration>) -> Polled {
+        let form = Params::parse(format!("device_code={device_code}").as_bytes()).unwrap();
+        let client = self.client(client).await;
+        self.server
+            .redeem_device_code(&client, &form, &machine(), wait)
+            .await
+    }
+
     pub(crate) async fn client(&self, id: &str) -> store::Client {
         self.store.client(&id.parse().unwrap()).await.unwrap().unwrap()
     }
@@ -363,6 +433,15 @@ impl House {
 
     pub(crate) fn counts(&self, access_token: &str) -> bool {
         self.server.verifier().verify(access_token).is_ok()
+    }
+}
+
+/// Where programs without a browser run.
+pub(crate) fn machine() -> Person {
+    Person {
+        address: Some("198.51.100.7".parse().unwrap()),
+        user_agent: Some("tool/1.0 \u{202e}(build-7)".to_owned()),
+        ..Person::default()
     }
 }
 

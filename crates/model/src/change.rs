@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, GrantId, ServiceTokenId, SessionId, TokenId};
+use crate::id::{AccountId, DeviceId, GrantId, ServiceTokenId, SessionId, TokenId};
 use crate::name::{ClientId, ServerName};
 use crate::time::Timestamp;
 
@@ -74,6 +74,11 @@ pub enum Change {
         account: AccountId,
         /// Which provider.
         connector: ServerName,
+    },
+    /// A person answered a program without a browser (RFC 8628): whoever waits for the answer asks for it now.
+    DeviceDecided {
+        /// Which request.
+        device: DeviceId,
     },
     /// Signing keys were added, retired or removed.
     KeysChanged,

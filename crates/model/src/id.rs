@@ -64,6 +64,8 @@ ids! {
     SessionId;
     /// One authorization request on its way through sign-in and consent.
     TransactionId;
+    /// One request of a program without a browser (RFC 8628), named so in pages and changes; its codes are secrets.
+    DeviceId;
     /// One access token, its `jti` (RFC 7519 section 4.1.7).
     TokenId;
     /// One service token, named so in lists and records; the token itself is a secret.

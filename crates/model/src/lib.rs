@@ -19,7 +19,9 @@ pub use account::AccountStatus;
 pub use assurance::Assurance;
 pub use change::Change;
 pub use demand::{Demand, Requirement, Requirements};
-pub use id::{AccountId, EventId, GrantId, PasskeyId, ServiceTokenId, SessionId, TokenId, TransactionId};
+pub use id::{
+    AccountId, DeviceId, EventId, GrantId, PasskeyId, ServiceTokenId, SessionId, TokenId, TransactionId,
+};
 pub use name::{ClientId, GroupName, ServerName, Username};
 pub use secrecy::{ExposeSecret, SecretSlice, SecretString};
 pub use time::Timestamp;

@@ -27,14 +27,29 @@ pub struct Rule {
     free: u32,
     /// One failure is forgotten so often; none before a quiet day if not given.
     fades: Option<Duration>,
+    /// The first wait; each further failure doubles it.
+    wait: Duration,
 }
 
 /// For one account, or one browser.
-pub const ONE: Rule = Rule { free: 5, fades: None };
+pub const ONE: Rule = Rule {
+    free: 5,
+    fades: None,
+    wait: Duration::from_secs(1),
+};
 /// For a network: an office, a company's exit.
 pub const NETWORK: Rule = Rule {
     free: 50,
     fades: Some(Duration::from_mins(2)),
+    wait: Duration::from_secs(1),
+};
+/// For the user codes that one person types (OS-94): these are short, so that the wait is as long as one of them lives.
+/// Five guesses at one of 20⁸ codes succeed once in 2³² times. Whoever has a program of their own can type a code that is
+/// right: no success forgets more than its own attempt.
+pub const USER_CODES: Rule = Rule {
+    free: 5,
+    fades: Some(LONGEST),
+    wait: LONGEST,
 };
 
 /// The longest wait between two attempts.
@@ -61,7 +76,7 @@ impl Guesses {
     /// Counts one attempt at `now`, or says how long to wait before one is looked at.
     pub fn attempt(self, rule: Rule, now: Timestamp) -> Result<Self, Duration> {
         let failures = self.left(rule, now);
-        let open_at = self.last + wait_after(failures, rule.free);
+        let open_at = self.last + wait_after(failures, rule);
         if failures > 0 && now < open_at {
             return Err(open_at.since(now));
         }
@@ -85,10 +100,10 @@ impl Guesses {
     }
 }
 
-fn wait_after(failures: u32, free: u32) -> Duration {
-    match failures.checked_sub(free) {
+fn wait_after(failures: u32, rule: Rule) -> Duration {
+    match failures.checked_sub(rule.free) {
         None => Duration::ZERO,
-        Some(beyond) => Duration::from_secs(1_u64 << beyond.min(10)).min(LONGEST),
+        Some(beyond) => rule.wait.saturating_mul(1 << beyond.min(10)).min(LONGEST),
     }
 }
 
@@ -122,6 +137,18 @@ mod tests {
             }
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]);
+    }
+
+    #[test]
+    fn os_94_after_five_user_codes_comes_a_wait_as_long_as_one_of_them_lives() {
+        let mut guesses = Guesses::NONE;
+        for _ in 0..5 {
+            guesses = guesses.attempt(USER_CODES, START).unwrap();
+        }
+        assert_eq!(guesses.attempt(USER_CODES, START), Err(LONGEST));
+        let later = START + LONGEST;
+        let guesses = guesses.attempt(USER_CODES, later).unwrap();
+        assert_eq!(guesses.attempt(USER_CODES, later), Err(LONGEST));
     }
 
     #[test]

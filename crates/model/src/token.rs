@@ -28,6 +28,8 @@ const CHECKSUM: usize = 7;
 pub enum TokenKind {
     /// Authorization code (RFC 6749 section 4.1.2).
     Code,
+    /// Device code (RFC 8628 section 3.2).
+    Device,
     /// Refresh token (RFC 6749 section 1.5).
     Refresh,
     /// A browser's session cookie.
@@ -46,8 +48,9 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Code,
+        Self::Device,
         Self::Refresh,
         Self::Session,
         Self::Browser,
@@ -61,6 +64,7 @@ impl TokenKind {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Code => "vst_ac_",
+            Self::Device => "vst_dc_",
             Self::Refresh => "vst_rt_",
             Self::Session => "vst_se_",
             Self::Browser => "vst_br_",

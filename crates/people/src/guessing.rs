@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keys::{digest_of, sha256};
-use model::slowdown::{NETWORK, ONE, Rule};
+use model::slowdown::{NETWORK, ONE, Rule, USER_CODES};
 use model::{AccountId, OpaqueToken, TokenDigest, TokenKind, Username, World};
 use net::address::network_of;
 use store::{Store, StoreError};
@@ -13,7 +13,8 @@ use store::{Store, StoreError};
 use crate::factors::At;
 
 /// A counter, named by a digest of what it counts.
-pub(crate) struct Counter {
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
     name: [u8; 32],
     rule: Rule,
 }
@@ -74,6 +75,21 @@ fn known(browser: &TokenDigest, account: AccountId) -> Vec<Counter> {
     vec![Counter::one(&name)]
 }
 
+/// The counters of a user code that somebody types who is signed in (OS-94): nobody else can make them wait, but for
+/// those in their network.
+pub fn of_user_code(account: AccountId, address: IpAddr) -> Vec<Counter> {
+    vec![
+        Counter {
+            name: sha256(format!("user code\0{account}").as_bytes()),
+            rule: USER_CODES,
+        },
+        Counter {
+            name: sha256(format!("user code network\0{}", network_of(address)).as_bytes()),
+            rule: NETWORK,
+        },
+    ]
+}
+
 /// How long a network has to wait before anything is asked for it; counted is nothing.
 pub(crate) async fn network_waits(
     store: &dyn Store,
@@ -86,7 +102,7 @@ pub(crate) async fn network_waits(
 }
 
 /// Counts an attempt on every counter before anything is checked, or says how long to wait.
-pub(crate) async fn count(
+pub async fn count(
     store: &dyn Store,
     world: &World,
     counters: &[Counter],
@@ -128,8 +144,8 @@ pub(crate) async fn forgive(store: &dyn Store, counters: &[Counter]) -> Result<(
     Ok(())
 }
 
-/// After an attempt that nobody could check: each counter gets it back.
-pub(crate) async fn take_back(store: &dyn Store, counters: &[Counter]) -> Result<(), StoreError> {
+/// After an attempt that nobody could check, or that must not wipe out others: each counter gets it back.
+pub async fn take_back(store: &dyn Store, counters: &[Counter]) -> Result<(), StoreError> {
     for counter in counters {
         store.uncount_guess(&counter.name).await?;
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::metadata::grants;
 use crate::redirect::{RedirectError, RedirectUri};
 use crate::scope::Scopes;
 use crate::text::display_name;
@@ -72,7 +73,7 @@ pub struct ClientMetadata {
     /// Self-asserted name, safe to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
-    /// Usable redirect URIs, as they were written.
+    /// Usable redirect URIs, as they were written; none of a client that asks in no browser.
     pub redirect_uris: Vec<RedirectUri>,
     /// The method it must use; `None` with `keys` set means that an assertion is checked when it comes.
     pub auth_method: AuthMethod,
@@ -81,6 +82,9 @@ pub struct ClientMetadata {
     pub keys: Option<ClientKeys>,
     /// Whether it may refresh.
     pub refresh: bool,
+    /// Whether it may ask without a browser (RFC 8628); only if it says so itself (OS-97).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub device: bool,
     /// The most it may be granted; `None` means everything that is granted to anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scopes>,
@@ -108,7 +112,7 @@ pub enum MetadataError {
     #[error("private_key_jwt needs exactly one of jwks and jwks_uri, an object with keys or an https URL")]
     Keys,
     /// None of the grants can be used by such a client.
-    #[error("grant_types holds none of authorization_code and refresh_token")]
+    #[error("grant_types holds none that such a client can use here")]
     GrantTypes,
     /// A shared secret in a public document (MA-85).
     #[error("a client id metadata document must not hold or use a client secret")]
@@ -170,28 +174,30 @@ fn read(
     keys: Option<ClientKeys>,
     known_scheme: impl Fn(&str) -> bool,
 ) -> Result<Parsed, MetadataError> {
-    let (redirect_uris, dropped) = uris(members, "redirect_uris", &known_scheme);
-    if redirect_uris.is_empty() {
+    let grants = strings(members, "grant_types");
+    let names = |grant: &str| grants.iter().flatten().any(|name| name == grant);
+    let has = |grant: &str| grants.is_none() || names(grant);
+    let device = names(grants::DEVICE_CODE);
+    let by_redirect = has(grants::AUTHORIZATION_CODE) || (has(grants::REFRESH_TOKEN) && !device);
+    if !by_redirect && !device {
+        return Err(MetadataError::GrantTypes);
+    }
+    let (mut redirect_uris, dropped) = uris(members, "redirect_uris", &known_scheme);
+    if !by_redirect {
+        redirect_uris.clear();
+    } else if redirect_uris.is_empty() {
         return Err(MetadataError::NoRedirectUri(dropped.into_iter().next()));
     }
     if redirect_uris.len() > MOST_URIS {
         return Err(MetadataError::TooManyRedirectUris);
-    }
-    let grants = strings(members, "grant_types");
-    let has = |grant: &str| {
-        grants
-            .as_ref()
-            .is_none_or(|listed| listed.iter().any(|name| name == grant))
-    };
-    if !has("authorization_code") && !has("refresh_token") {
-        return Err(MetadataError::GrantTypes);
     }
     let metadata = ClientMetadata {
         client_name: text(members, "client_name").and_then(|name| display_name(name, LONGEST_NAME)),
         redirect_uris,
         auth_method,
         keys,
-        refresh: has("refresh_token"),
+        refresh: has(grants::REFRESH_TOKEN),
+        device,
         scope: text(members, "scope")
             .map(Scopes::parse)
             .filter(|scopes| !scopes.is_empty()),
@@ -313,6 +319,26 @@ mod tests {
             with(json!(["client_credentials"])).unwrap_err(),
             MetadataError::GrantTypes
         );
+    }
+
+    /// OS-97, OS-101.
+    #[test]
+    fn os_103_the_device_grant_is_for_who_names_it_and_needs_no_redirect() {
+        let with = |body: Value| register(&body).map(|parsed| parsed.metadata);
+        let loopback = json!(["http://localhost/cb"]);
+        let usual = with(json!({"redirect_uris": loopback})).unwrap();
+        assert!(!usual.device);
+        let both = [grants::AUTHORIZATION_CODE, grants::DEVICE_CODE];
+        let both = with(json!({"redirect_uris": loopback, "grant_types": both})).unwrap();
+        assert!(both.device && !both.refresh && both.redirect_uris.len() == 1);
+        let only = [grants::DEVICE_CODE, grants::REFRESH_TOKEN];
+        for redirect_uris in [Value::Null, json!([]), loopback] {
+            let only = with(json!({"redirect_uris": redirect_uris, "grant_types": only})).unwrap();
+            assert!(only.device && only.refresh && only.redirect_uris.is_empty());
+        }
+        let none = [grants::AUTHORIZATION_CODE, grants::DEVICE_CODE];
+        let none = with(json!({ "grant_types": none })).unwrap_err();
+        assert!(none.is_about_redirects());
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //! headers on discovery too.
 
 /// Request headers that are always allowed.
-const ALLOWED: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, DPoP";
+const ALLOWED: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, DPoP, Prefer";
 /// Methods that are asked for across origins.
 pub const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS, HEAD";
 /// Response headers that a page may read.
-pub const EXPOSED: &str =
-    "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, X-Reference, DPoP-Nonce";
+pub const EXPOSED: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, X-Reference, DPoP-Nonce, Preference-Applied";
 /// Names of parameters that are repeated from a request, at most.
 const MOST_PARAMS: usize = 50;
 
@@ -43,7 +42,7 @@ mod tests {
             "authorization, Mcp-Param-Region, x-evil, mcp-param-a b, mcp-param-",
         ));
         assert!(
-            allowed.ends_with("DPoP, Mcp-Param-Region, mcp-param-"),
+            allowed.ends_with("Prefer, Mcp-Param-Region, mcp-param-"),
             "{allowed}"
         );
         assert_eq!(allowed_headers(None), ALLOWED);

@@ -43,6 +43,12 @@ codes! {
     TemporarilyUnavailable = "temporarily_unavailable",
     /// RFC 8707: not a resource of this server.
     InvalidTarget = "invalid_target",
+    /// RFC 8628 section 3.5: the person has not answered yet.
+    AuthorizationPending = "authorization_pending",
+    /// RFC 8628 section 3.5: the person has not answered yet, and the program asks too often.
+    SlowDown = "slow_down",
+    /// RFC 8628 section 3.5: nobody answered in time.
+    ExpiredToken = "expired_token",
     /// OpenID Connect Core 3.1.2.6: `prompt=none` but nobody is signed in.
     LoginRequired = "login_required",
     /// OpenID Connect Core 3.1.2.6: `prompt=none` but consent is needed.

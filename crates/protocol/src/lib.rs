@@ -15,11 +15,13 @@ pub mod metadata;
 pub mod origin;
 pub mod params;
 pub mod pkce;
+pub mod prefer;
 pub mod redirect;
 pub mod resource;
 pub mod scope;
 pub mod text;
 pub mod trace_parent;
+pub mod user_code;
 
 pub use client_metadata::{AuthMethod, ClientKeys, ClientMetadata};
 pub use error::{ErrorCode, OAuthError};
@@ -29,3 +31,4 @@ pub use params::Params;
 pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
 pub use trace_parent::TraceParent;
+pub use user_code::UserCode;

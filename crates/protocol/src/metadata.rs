@@ -20,6 +20,8 @@ pub struct AuthorizationServerMetadata {
     authorization_endpoint: String,
     token_endpoint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    device_authorization_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
     revocation_endpoint: String,
     introspection_endpoint: String,
@@ -56,6 +58,8 @@ pub struct AuthorizationServerMetadata {
 pub struct Offer<'a> {
     /// Whether anybody may register (CC-30).
     pub registration: bool,
+    /// Whether programs without a browser may ask (RFC 8628 section 4).
+    pub device: bool,
     /// Whether the `iss` flag is shown; very old clients are not told (DEC-14, CC-79).
     pub iss_flag: bool,
     /// Grant types beside those of people with a browser.
@@ -73,6 +77,8 @@ pub mod grants {
     pub const REFRESH_TOKEN: &str = "refresh_token";
     /// OAuth 2.1 section 4.2.
     pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+    /// RFC 8628 section 3.4.
+    pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
     /// RFC 7523 section 2.1.
     pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
     /// RFC 8693 section 2.1.
@@ -85,6 +91,12 @@ pub mod paths {
     pub const AUTHORIZE: &str = "/authorize";
     /// RFC 6749 section 3.2.
     pub const TOKEN: &str = "/token";
+    /// RFC 8628 section 3.1.
+    pub const DEVICE_AUTHORIZATION: &str = "/device_authorization";
+    /// Where people type user codes (RFC 8628 section 3.3): it is read off one screen and typed into another.
+    pub const DEVICE: &str = "/device";
+    /// Where a browser ends that answered a program without one.
+    pub const DEVICE_DONE: &str = "/device/done";
     /// RFC 7591.
     pub const REGISTER: &str = "/register";
     /// RFC 7009.
@@ -109,11 +121,15 @@ impl AuthorizationServerMetadata {
     /// The document for this issuer.
     pub fn new(issuer: &Issuer, offer: Offer<'_>) -> Self {
         let methods = AuthMethod::ALL.map(AuthMethod::as_str);
+        let mut grant_types = vec![grants::AUTHORIZATION_CODE, grants::REFRESH_TOKEN];
+        grant_types.extend(offer.device.then_some(grants::DEVICE_CODE));
+        grant_types.extend(offer.grants);
         let confidential = ["client_secret_post", "client_secret_basic", "private_key_jwt"];
         Self {
             issuer: issuer.to_string(),
             authorization_endpoint: issuer.endpoint(paths::AUTHORIZE),
             token_endpoint: issuer.endpoint(paths::TOKEN),
+            device_authorization_endpoint: offer.device.then(|| issuer.endpoint(paths::DEVICE_AUTHORIZATION)),
             registration_endpoint: offer.registration.then(|| issuer.endpoint(paths::REGISTER)),
             revocation_endpoint: issuer.endpoint(paths::REVOKE),
             introspection_endpoint: issuer.endpoint(paths::INTROSPECT),
@@ -124,10 +140,7 @@ impl AuthorizationServerMetadata {
             scopes_supported: &scope::KNOWN,
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
-            grant_types_supported: [grants::AUTHORIZATION_CODE, grants::REFRESH_TOKEN]
-                .into_iter()
-                .chain(offer.grants.iter().copied())
-                .collect(),
+            grant_types_supported: grant_types,
             code_challenge_methods_supported: ["S256"],
             token_endpoint_auth_methods_supported: methods,
             token_endpoint_auth_signing_alg_values_supported: &ASSERTION_ALGORITHMS,
@@ -220,6 +233,7 @@ mod tests {
     fn cc_22_nothing_is_null_empty_or_relative() {
         let document = document(Offer {
             registration: false,
+            device: false,
             iss_flag: false,
             grants: &[],
         });
@@ -233,6 +247,8 @@ mod tests {
             assert!(sound, "{name}: {value}");
         }
         assert!(document.get("registration_endpoint").is_none());
+        assert!(document.get("device_authorization_endpoint").is_none());
+        assert_eq!(document["grant_types_supported"].as_array().unwrap().len(), 2);
         assert!(
             document
                 .get("authorization_response_iss_parameter_supported")
@@ -245,6 +261,7 @@ mod tests {
     fn cc_21_ma_69_ma_70_ma_71_required_members() {
         let document = document(Offer {
             registration: true,
+            device: true,
             iss_flag: true,
             grants: &[grants::CLIENT_CREDENTIALS],
         });
@@ -253,6 +270,11 @@ mod tests {
         assert_eq!(document["client_id_metadata_document_supported"], true);
         assert_eq!(document["authorization_response_iss_parameter_supported"], true);
         assert_eq!(document["registration_endpoint"], "https://gw.test/register");
+        assert_eq!(
+            document["device_authorization_endpoint"],
+            "https://gw.test/device_authorization"
+        );
+        assert_eq!(document["grant_types_supported"][2], grants::DEVICE_CODE);
         assert_eq!(
             document["scopes_supported"].as_array().unwrap().last().unwrap(),
             "offline_access"

@@ -27,6 +27,8 @@ pub struct ClientFace {
     pub uri: Option<String>,
     /// Where browsers are sent back to.
     pub redirect_uri: String,
+    /// Whether we ask without a browser too (RFC 8628).
+    pub device: bool,
 }
 
 impl ClientFace {
@@ -41,6 +43,11 @@ impl ClientFace {
             // In the clear is this machine alone, which is what OpenID Connect calls native.
             "application_type": if self.redirect_uri.starts_with("http:") { "native" } else { "web" },
         });
+        if self.device
+            && let Some(grants) = metadata["grant_types"].as_array_mut()
+        {
+            grants.push("urn:ietf:params:oauth:grant-type:device_code".into());
+        }
         if let Some(uri) = &self.uri {
             metadata["client_uri"] = uri.as_str().into();
         }

@@ -9,6 +9,7 @@ pub mod claims;
 mod client_authentication;
 pub mod client_key;
 pub mod client_registration;
+pub mod device_authorization;
 pub mod discovery;
 pub mod github;
 pub mod id_token;

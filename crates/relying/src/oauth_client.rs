@@ -52,6 +52,8 @@ pub struct Endpoints {
     pub token: Url,
     /// Where tokens are revoked, if anywhere (RFC 7009).
     pub revocation: Option<Url>,
+    /// Where programs without a browser ask, if they can (RFC 8628 section 4).
+    pub device_authorization: Option<Url>,
     /// Who answers, if every answer has to say so (RFC 9207).
     pub names_issuer: bool,
     /// Where clients register, if they can (RFC 7591).
@@ -70,6 +72,7 @@ impl Endpoints {
             authorization,
             token,
             revocation,
+            device_authorization: None,
             names_issuer: false,
             registration: None,
             client_documents: false,
@@ -87,6 +90,7 @@ impl Endpoints {
                 .ok_or_else(|| missing("authorization_endpoint"))?,
             token: endpoint("token_endpoint").ok_or_else(|| missing("token_endpoint"))?,
             revocation: endpoint("revocation_endpoint"),
+            device_authorization: endpoint("device_authorization_endpoint"),
             names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
             registration: endpoint("registration_endpoint"),
             client_documents: document["client_id_metadata_document_supported"] == Value::Bool(true),
@@ -311,7 +315,7 @@ impl OAuthClient {
     }
 
     /// With the proof that it is us who ask.
-    fn request<'a>(
+    pub(crate) fn request<'a>(
         &'a self,
         identity: &'a Identity,
         url: &Url,
@@ -347,7 +351,7 @@ fn texts(list: &Value) -> Vec<String> {
 }
 
 /// Makes sense of an answer. Errors hold the provider's word for it and nothing else.
-fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, ClientError> {
+pub(crate) fn read(status: StatusCode, answer: &Value, tokens_at: &str) -> Result<Tokens, ClientError> {
     let error = answer["error"].as_str().filter(|error| !error.is_empty());
     if let Some(error) = error {
         let word: String = error.chars().take(80).collect();

@@ -154,7 +154,16 @@ pub(crate) async fn userinfo(
 /// Sends it; an answer that is not JSON is `null`.
 pub(crate) async fn ask(
     client: &Operators,
+    request: Request<Body>,
+) -> Result<(StatusCode, Value), TokenError> {
+    ask_within(client, request, PATIENCE).await
+}
+
+/// The same of an answer that may take longer.
+pub(crate) async fn ask_within(
+    client: &Operators,
     mut request: Request<Body>,
+    patience: Duration,
 ) -> Result<(StatusCode, Value), TokenError> {
     request
         .headers_mut()
@@ -167,7 +176,7 @@ pub(crate) async fn ask(
             .map_err(|_| TokenError::Answer(status))?;
         Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
     };
-    tokio::time::timeout(PATIENCE, answered)
+    tokio::time::timeout(patience, answered)
         .await
         .unwrap_or(Err(TokenError::Slow))
 }

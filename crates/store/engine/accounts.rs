@@ -310,6 +310,13 @@ async fn end_everything(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> 
     .execute(tx.conn())
     .await
     .map_err(failed)?;
+    sqlx::query!(
+        "DELETE FROM device_authorizations WHERE account_id = $1 AND redeemed_at IS NULL",
+        account.uuid()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
     sqlx::query!("DELETE FROM transactions WHERE account_id = $1", account.uuid())
         .execute(tx.conn())
         .await

@@ -87,6 +87,12 @@ impl CleanUp for Engine {
             "DELETE FROM codes WHERE expires_at <= $1",
             now - Duration::from_hours(24)
         );
+        // A program that asks too late is told so for a while.
+        delete!(
+            "device_authorizations",
+            "DELETE FROM device_authorizations WHERE expires_at <= $1",
+            now - Duration::from_hours(1)
+        );
         delete!(
             "clients",
             "DELETE FROM clients WHERE source IN ('registration', 'document') AND completed_at IS NULL

@@ -365,6 +365,13 @@ async fn end_grants(tx: &mut Tx<'_>, id: &ClientId, now: Timestamp) -> Result<()
     .execute(tx.conn())
     .await
     .map_err(failed)?;
+    sqlx::query!(
+        "DELETE FROM device_authorizations WHERE client_id = $1 AND redeemed_at IS NULL",
+        id.as_str()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(failed)?;
     tx.change(
         Change::ClientEnded {
             client: id.clone(),

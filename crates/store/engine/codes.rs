@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use model::id::Id;
-use model::{Assurance, ServerName, Timestamp, TokenDigest};
+use model::{AccountId, Assurance, ClientId, GrantId, ServerName, SessionId, Timestamp, TokenDigest};
 use protocol::pkce::CodeChallenge;
 use protocol::{RedirectUri, Scopes};
 use std::time::Duration;
-use store::{AccountView, Client, Code, Codes, NewGrant, Redemption, Result, StoreError};
+use store::{AccountView, Allowed, Client, Code, Codes, NewGrant, Redemption, Result, StoreError};
 use uuid::Uuid;
 
 use crate::accounts::ViewRow;
@@ -139,21 +139,83 @@ impl Codes for Engine {
                 Redemption::Refused
             });
         }
-        let noted_before = now - NOTE_USE_EVERY;
-        if client.completed_at.is_none() || client.last_used_at < noted_before {
-            note_use(&mut tx, code, noted_before, now).await?;
-        }
-        add_grant(&mut tx, code, grant, now).await?;
+        self::redeemed(&mut tx, &Given::from(code), client, grant, now).await?;
         tx.commit().await?;
         Ok(Redemption::Redeemed)
     }
 }
 
-async fn note_use(tx: &mut Tx<'_>, code: &Code, noted_before: Timestamp, now: Timestamp) -> Result<()> {
+/// What a person gave, whatever the program shows for it.
+pub(crate) struct Given<'a> {
+    pub(crate) grant: GrantId,
+    pub(crate) account: AccountId,
+    client: &'a ClientId,
+    session: SessionId,
+    server: Option<&'a ServerName>,
+    resource: &'a str,
+    scopes: &'a Scopes,
+    nonce: Option<&'a str>,
+    auth_time: Timestamp,
+    assurance: Assurance,
+    amr: Option<&'a str>,
+}
+
+impl<'a> From<&'a Code> for Given<'a> {
+    fn from(code: &'a Code) -> Self {
+        Self {
+            grant: code.grant,
+            account: code.account,
+            client: &code.client,
+            session: code.session,
+            server: code.server.as_ref(),
+            resource: &code.resource,
+            scopes: &code.scopes,
+            nonce: code.nonce.as_deref(),
+            auth_time: code.auth_time,
+            assurance: code.assurance,
+            amr: code.amr.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<(&'a Allowed, &'a Client)> for Given<'a> {
+    fn from((allowed, client): (&'a Allowed, &'a Client)) -> Self {
+        Self {
+            grant: allowed.grant,
+            account: allowed.account,
+            client: &client.id,
+            session: allowed.session,
+            server: allowed.server.as_ref(),
+            resource: &allowed.resource,
+            scopes: &allowed.scopes,
+            nonce: None,
+            auth_time: allowed.auth_time,
+            assurance: allowed.assurance,
+            amr: allowed.amr.as_deref(),
+        }
+    }
+}
+
+/// What comes with a redemption: its client counts as used, and the grant is made.
+pub(crate) async fn redeemed(
+    tx: &mut Tx<'_>,
+    given: &Given<'_>,
+    client: &Client,
+    grant: &NewGrant,
+    now: Timestamp,
+) -> Result<()> {
+    let noted_before = now - NOTE_USE_EVERY;
+    if client.completed_at.is_none() || client.last_used_at < noted_before {
+        note_use(tx, given, noted_before, now).await?;
+    }
+    add_grant(tx, given, grant, now).await
+}
+
+async fn note_use(tx: &mut Tx<'_>, given: &Given<'_>, noted_before: Timestamp, now: Timestamp) -> Result<()> {
     sqlx::query!(
         "UPDATE clients SET completed_at = COALESCE(completed_at, $2), last_used_at = $2
          WHERE id = $1 AND (completed_at IS NULL OR last_used_at < $3)",
-        code.client.as_str(),
+        given.client.as_str(),
         now.as_millis(),
         noted_before.as_millis()
     )
@@ -163,14 +225,14 @@ async fn note_use(tx: &mut Tx<'_>, code: &Code, noted_before: Timestamp, now: Ti
     Ok(())
 }
 
-async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestamp) -> Result<()> {
+async fn add_grant(tx: &mut Tx<'_>, given: &Given<'_>, grant: &NewGrant, now: Timestamp) -> Result<()> {
     sqlx::query!(
         "UPDATE grants SET replaced_at = $5
          WHERE account_id = $1 AND client_id = $2 AND resource = $3 AND redirect_host = $4
                AND replaced_at IS NULL AND ended_at IS NULL",
-        code.account.uuid(),
-        code.client.as_str(),
-        code.resource,
+        given.account.uuid(),
+        given.client.as_str(),
+        given.resource,
         grant.redirect_host,
         now.as_millis()
     )
@@ -181,26 +243,26 @@ async fn add_grant(tx: &mut Tx<'_>, code: &Code, grant: &NewGrant, now: Timestam
         "INSERT INTO grants (id, account_id, client_id, session_id, server, resource, scopes, redirect_host, nonce,
              auth_time, created_at, last_used_at, expires_at, repeats, acr, amr)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0, $13, $14)",
-        code.grant.uuid(),
-        code.account.uuid(),
-        code.client.as_str(),
-        code.session.uuid(),
-        code.server.as_ref().map(ServerName::as_str),
-        code.resource,
-        code.scopes.to_string(),
+        given.grant.uuid(),
+        given.account.uuid(),
+        given.client.as_str(),
+        given.session.uuid(),
+        given.server.map(ServerName::as_str),
+        given.resource,
+        given.scopes.to_string(),
         grant.redirect_host,
-        code.nonce,
-        code.auth_time.as_millis(),
+        given.nonce,
+        given.auth_time.as_millis(),
         now.as_millis(),
         grant.expires_at.as_millis(),
-        code.assurance.acr(),
-        code.amr
+        given.assurance.acr(),
+        given.amr
     )
     .execute(tx.conn())
     .await
     .map_err(failed)?;
     if let Some(token) = &grant.refresh_token {
-        crate::refresh_tokens::add(tx, code.grant, token, now).await?;
+        crate::refresh_tokens::add(tx, given.grant, token, now).await?;
     }
     Ok(())
 }

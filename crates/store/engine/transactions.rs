@@ -121,6 +121,12 @@ impl Transactions for Engine {
             tx.give_up().await?;
             return Ok(false);
         }
+        if let Some(device) = &decision.device
+            && !crate::device_authorizations::decide(&mut tx, device, now).await?
+        {
+            tx.give_up().await?;
+            return Ok(false);
+        }
         if let Some(code) = &decision.code {
             crate::codes::add(&mut tx, code, now).await?;
         }

@@ -23,6 +23,7 @@ pub mod codes;
 pub mod connecting;
 pub mod connections;
 pub mod consents;
+pub mod device_authorizations;
 pub mod error;
 pub mod factors;
 pub mod grants;
@@ -61,6 +62,9 @@ pub use connections::{
     Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection, Renewed,
 };
 pub use consents::{Consent, Consents};
+pub use device_authorizations::{
+    Added, Allowed, DeviceAuthorization, DeviceAuthorizations, MostWaiting, NewDeviceAuthorization, Verdict,
+};
 pub use error::{Result, StoreError};
 pub use factors::{AllFactors, Factors};
 pub use grants::{EndReason, Grant, Grants, RevokedTokens, Widening};
@@ -80,7 +84,7 @@ pub use sign_ins::{NewSignIn, SignIns, UnderWay};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use tasks::{Task, Tasks};
 pub use totp_secrets::{TotpSecret, TotpSecrets};
-pub use transactions::{Decision, NewTransaction, Transaction, Transactions};
+pub use transactions::{Decision, DeviceDecision, NewTransaction, Transaction, Transactions};
 pub use upstream_clients::{UpstreamClient, UpstreamClients, UpstreamPlace};
 
 /// Everything a database does for us.
@@ -99,6 +103,7 @@ pub trait Store:
     + Connecting
     + Connections
     + Consents
+    + DeviceAuthorizations
     + Grants
     + Groups
     + GuessCounters

@@ -1,10 +1,11 @@
 //! Authorization requests on their way through consent, bound to one browser session (OS-35).
 
 use async_trait::async_trait;
-use model::{AccountId, ClientId, SessionId, Timestamp, TransactionId};
+use model::{AccountId, ClientId, DeviceId, SessionId, Timestamp, TransactionId};
 
 use crate::codes::Code;
 use crate::consents::Consent;
+use crate::device_authorizations::Allowed;
 use crate::error::Result;
 
 /// A request that waits for, or has had, its decision.
@@ -56,6 +57,17 @@ pub struct Decision {
     pub code: Option<Code>,
     /// What to remember of the approval.
     pub consent: Option<Consent>,
+    /// The request of a program without a browser that is answered with it.
+    pub device: Option<DeviceDecision>,
+}
+
+/// The answer to a program without a browser (RFC 8628).
+#[derive(Clone, Debug)]
+pub struct DeviceDecision {
+    /// Which request.
+    pub device: DeviceId,
+    /// What was allowed, if anything was.
+    pub allowed: Option<Box<Allowed>>,
 }
 
 /// The `transactions` table.
@@ -71,7 +83,8 @@ pub trait Transactions {
     ) -> Result<Transaction>;
     /// By id, of this session.
     async fn transaction(&self, id: TransactionId, session: SessionId) -> Result<Option<Transaction>>;
-    /// Decides a transaction once. `false` if it is decided already or has run out.
+    /// Decides a transaction once. `false` if it is decided already or has run out, or the request of the program without a
+    /// browser is or has.
     async fn decide(&self, id: TransactionId, decision: &Decision, now: Timestamp) -> Result<bool>;
     /// Keeps a code that needs no decision: consent is remembered.
     async fn add_code(&self, code: &Code, now: Timestamp) -> Result<()>;

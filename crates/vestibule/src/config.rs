@@ -105,6 +105,9 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Whether programs may register themselves (RFC 7591): `open` or `closed`. Most MCP clients need `open`.
     pub registration: RegistrationMode,
+    /// Whether programs without a browser may ask (RFC 8628): they show a code, and the person answers from a browser of
+    /// their own.
+    pub device_authorization: bool,
     /// Networks that may register more than 120 new clients in ten minutes: a vendor's, or a gateway that many
     /// people share.
     #[schemars(with = "Vec<String>")]
@@ -182,6 +185,7 @@ impl Default for Config {
             sessions: Sessions::default(),
             sign_in: SignIn::default(),
             registration: RegistrationMode::Open,
+            device_authorization: true,
             unlimited_registration: Vec::new(),
             clients: BTreeMap::new(),
             known_clients_file: None,
@@ -247,6 +251,8 @@ pub struct Lifetimes {
     pub id_token: Span,
     /// An authorization code.
     pub code: Span,
+    /// A device code, and the code that people type for it.
+    pub device_code: Span,
     /// A sign-in that waits for its consent.
     pub consent: Span,
     /// A refresh token that is not used.
@@ -262,6 +268,7 @@ impl Default for Lifetimes {
             access_token: Span(usual.access),
             id_token: Span(usual.id_token),
             code: Span(usual.code),
+            device_code: Span(usual.device_code),
             consent: Span(usual.transaction),
             refresh_idle: Span(usual.refresh_idle),
             refresh_absolute: Span(usual.refresh_absolute),
@@ -352,9 +359,12 @@ pub enum Iss {
 pub struct Client {
     /// What consent pages call it.
     pub name: String,
-    /// Where it may be sent back to. Required, unless it acts for itself alone.
+    /// Where it may be sent back to. May be left out of one that asks without a browser, or acts for itself alone.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    /// Whether it may ask without a browser (RFC 8628).
+    #[serde(default)]
+    pub device: bool,
     /// Where it may send a browser after sign-out.
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<String>,

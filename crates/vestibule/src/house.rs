@@ -324,6 +324,11 @@ impl House {
             },
             snapshot.settings,
         );
+        let (waiting, stop) = (Arc::clone(&server), tasks.shutting_down());
+        tasks.spawn("device codes", async move {
+            stop.await;
+            waiting.stop_waiting();
+        });
         let spans = Spans::open(&current.loaded).map_err(|error| OpenError::Otlp(format!("{error:#}")))?;
         let (connections, connection_uses) = Connections::new(
             world.clone(),

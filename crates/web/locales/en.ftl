@@ -168,6 +168,32 @@ consent-approve = Allow
 consent-deny = Do not allow
 consent-elsewhere = Allow; the program runs on another machine
 
+device-title = Sign in a program on another machine
+device-text = Type the code that the program shows. It is a program without a browser: on a server, in a container, in a terminal.
+device-carried = Is this the code that your program shows? Go on only if you have just started it yourself.
+device-code = Code
+device-continue = Continue
+device-wrong = No program shows this code, or it has run out. Look at it again; if it is right, start the program anew.
+device-slowed = { $minutes ->
+    [one] There were too many wrong codes. Wait one minute and try again.
+   *[other] There were too many wrong codes. Wait { $minutes } minutes and try again.
+}
+device-compare = It shows this code. If yours shows another one, do not allow it.
+device-from = It asks from
+device-program = It calls itself
+device-asked-at = It asked at
+device-again = Type a code
+device-leave = Leave it; nothing is allowed
+device-allowed-title = Allowed
+device-allowed-text = Your program goes on by itself. You can close this page.
+device-denied-title = Not allowed
+device-denied-text = Your program is told so. You can close this page.
+device-nothing-title = Nothing was allowed
+device-nothing-text = Start again from your program if you want to. You can close this page.
+kind-device = a program without a browser
+warn-device = Whoever sent you this code or link gets access in your name. Allow it only if you have just started the program yourself.
+refused-no-device = No program waits for this answer: it was given, it took too long, or it was begun with another account. Start again from your program.
+
 back-title = Back to { $client }
 back-text = You can go back to { $client } now. If it does not open by itself, use the button.
 back-unverified = The request had a mistake in it, and nobody vouches for this program. The button leads to { $host }.

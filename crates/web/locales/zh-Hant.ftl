@@ -166,6 +166,31 @@ consent-approve = 允許
 consent-deny = 不允許
 consent-elsewhere = 允許；程式在另一台機器上執行
 
+device-title = 讓另一台機器上的程式登入
+device-text = 請輸入程式顯示的代碼。這是沒有瀏覽器的程式：在伺服器、容器或終端機裡。
+device-carried = 這是您的程式所顯示的代碼嗎？只有在您剛剛親自啟動它時才繼續。
+device-code = 代碼
+device-continue = 繼續
+device-wrong = 沒有程式顯示這個代碼，或代碼已過期。請再看一次；若輸入無誤，請重新啟動程式。
+device-slowed = { $minutes ->
+   *[other] 錯誤的代碼太多了。請等候 { $minutes } 分鐘後再試。
+}
+device-compare = 它顯示這個代碼。若您的程式顯示的是另一個，請不要允許。
+device-from = 要求來自
+device-program = 它自稱
+device-asked-at = 要求時間
+device-again = 輸入代碼
+device-leave = 離開；不允許任何事
+device-allowed-title = 已允許
+device-allowed-text = 您的程式會自行繼續。您可以關閉這個頁面。
+device-denied-title = 未允許
+device-denied-text = 您的程式會得知結果。您可以關閉這個頁面。
+device-nothing-title = 沒有允許任何事
+device-nothing-text = 如有需要，請從您的程式重新開始。您可以關閉這個頁面。
+kind-device = 沒有瀏覽器的程式
+warn-device = 給您這個代碼或連結的人，將能以您的名義存取。只有在您剛剛親自啟動程式時才允許。
+refused-no-device = 沒有程式在等這個答覆：它已經回答過、等候太久，或是以另一個帳號開始的。請從您的程式重新開始。
+
 back-title = 返回 { $client }
 back-text = 您現在可以返回 { $client }。若沒有自動開啟，請使用下方按鈕。
 back-unverified = 這個要求有誤，而且沒有人為這個程式擔保。按鈕會前往 { $host }。

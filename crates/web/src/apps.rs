@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use issuer::device_code::DEVICE_HOST;
 use model::GrantId;
 use people::SignedIn;
 use store::{EndReason, Grant, StoreError};
@@ -88,7 +89,10 @@ async fn apps(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<App
             client,
             vouching,
             server,
-            target: grant.redirect_host.clone(),
+            target: match grant.redirect_host.as_str() {
+                DEVICE_HOST => locale.t("kind-device"),
+                host => host.to_owned(),
+            },
             since: moment(grant.created_at),
             last_used: moment(grant.last_used_at),
             replaced: grant.replaced_at.is_some(),

@@ -138,7 +138,8 @@ fn not_allowed_page(web: &Web, locale: Locale, what: &NotAllowed, signed_in: Opt
         title: locale.t("not-allowed-title"),
         text: format!("{text} {ask}"),
         facts,
-        link: Some((what.back.url.clone(), label)),
+        // A program without a browser waits for somebody who may.
+        link: (!what.back.to_device).then(|| (what.back.url.clone(), label)),
         ..Message::default()
     };
     page::problem(web, locale, StatusCode::FORBIDDEN, "not_allowed", message)
@@ -158,7 +159,7 @@ pub(crate) fn refused(web: &Web, from: &From, locale: Locale, why: &Refused) -> 
         text,
         steps,
         facts,
-        link: None,
+        link: matches!(why, Refused::NoDevice).then(|| (paths::DEVICE.to_owned(), locale.t("device-again"))),
     };
     let mut response = page::problem(web, locale, status, slug, message);
     if later {
@@ -203,6 +204,7 @@ fn explain(web: &Web, from: &From, locale: Locale, why: &Refused) -> Explanation
             facts.extend(redirect_uri.iter().map(|uri| fact("redirect-uri", uri)));
             ("unknown_client", locale.t("refused-unknown-client"), steps, facts)
         }
+        Refused::NoDevice => ("no_device", locale.t("refused-no-device"), vec![], vec![]),
         Refused::DisabledClient(id) => (
             "disabled_client",
             locale.t("refused-disabled"),

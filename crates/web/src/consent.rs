@@ -7,6 +7,7 @@ use audit::Person;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use issuer::authorize::Requester;
 use issuer::consent::Answer;
 use issuer::{Approved, Decided, Question};
 use model::ServerName;
@@ -18,7 +19,7 @@ use crate::authorize::{client_name, person, vouching};
 use crate::connect_first;
 use crate::form_token;
 use crate::locale::Locale;
-use crate::page::{self, Message, Page, render};
+use crate::page::{self, Message, Page, moment, render};
 use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::{elsewhere, go};
 use crate::router::Web;
@@ -45,6 +46,9 @@ struct ConsentPage {
     transaction: String,
     token: String,
     elsewhere: bool,
+    /// The machine that asks, if it has no browser, and when it did.
+    requester: Option<Requester>,
+    asked_at: String,
 }
 
 struct Choice {
@@ -76,12 +80,14 @@ pub(crate) async fn page(
     let face = &question.face;
     let (vouching, vouched) = vouching(locale, face);
     let mut warnings = Vec::new();
-    if face.loopback_only {
+    if question.requester.is_some() {
+        warnings.push(locale.t("warn-device"));
+    } else if face.loopback_only {
         warnings.push(locale.t("warn-loopback"));
     } else if question.redirect_uri.kind() == Kind::PrivateScheme {
         warnings.push(locale.t("warn-scheme"));
     }
-    if !vouched && question.redirect_uri.kind() == Kind::Https {
+    if question.requester.is_none() && !vouched && question.redirect_uri.kind() == Kind::Https {
         warnings.push(locale.t1("warn-unverified-site", "host", question.redirect_uri.target()));
     }
     let target = match question.redirect_uri.kind() {
@@ -124,6 +130,11 @@ pub(crate) async fn page(
         transaction: question.transaction.to_string(),
         token: form_token::for_cookie(signed_in.cookie.expose()),
         elsewhere: question.elsewhere,
+        asked_at: question
+            .requester
+            .as_ref()
+            .map_or_else(String::new, |requester| moment(requester.asked_at)),
+        requester: question.requester.clone(),
     };
     Ok(render(StatusCode::OK, &template))
 }

@@ -21,6 +21,8 @@ pub mod connections;
 pub mod consent;
 pub mod cookies;
 pub mod cors;
+pub mod device;
+pub mod device_authorization;
 pub mod fallback;
 pub mod form_token;
 mod fresh;

@@ -99,6 +99,13 @@ pub fn client_error(web: &Web, error: &ClientError) -> Response {
 /// Tokens that were not issued.
 pub fn issue_error(web: &Web, error: &IssueError) -> Response {
     match error {
+        // Said again and again, and nothing is wrong.
+        IssueError::Refused(
+            pending @ OAuthError {
+                code: ErrorCode::AuthorizationPending | ErrorCode::SlowDown,
+                ..
+            },
+        ) => self::error(pending),
         IssueError::Refused(error) => logged(web, StatusCode::BAD_REQUEST, error),
         IssueError::TooMany(wait) => too_many(*wait),
         IssueError::Unavailable(why) => unavailable(web, why),

@@ -32,11 +32,13 @@ pub enum Onward {
     Apps,
     /// Where they are signed in.
     Sessions,
+    /// The code of a program without a browser.
+    Device,
 }
 
 impl Onward {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Authorization,
         Self::Scopes,
         Self::Account,
@@ -44,6 +46,7 @@ impl Onward {
         Self::Connections,
         Self::Apps,
         Self::Sessions,
+        Self::Device,
     ];
 
     /// Where its sign-in form is, and goes.
@@ -56,6 +59,7 @@ impl Onward {
             Self::Connections => "/sign-in/connections",
             Self::Apps => "/sign-in/apps",
             Self::Sessions => "/sign-in/sessions",
+            Self::Device => "/sign-in/device",
         }
     }
 
@@ -71,6 +75,7 @@ impl Onward {
             Self::Connections => "/connections".to_owned(),
             Self::Apps => "/apps".to_owned(),
             Self::Sessions => "/sessions".to_owned(),
+            Self::Device => with_query(paths::DEVICE, query),
             _ if query.is_empty() => "/".to_owned(),
             Self::Authorization => with_query(paths::AUTHORIZE, query),
             Self::Scopes => with_query(step_up::PAGE, query),
@@ -88,6 +93,7 @@ impl Onward {
             Self::Connections => "connections",
             Self::Apps => "apps",
             Self::Sessions => "sessions",
+            Self::Device => "device",
         }
     }
 
@@ -182,6 +188,7 @@ mod tests {
                         "/connections",
                         "/apps",
                         "/sessions",
+                        paths::DEVICE,
                         paths::AUTHORIZE,
                         step_up::PAGE,
                         connecting::PAGE

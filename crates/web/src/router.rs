@@ -23,9 +23,10 @@ use vault::connector::{CALLBACK, CLIENT_DOCUMENT};
 use crate::onward::Onward;
 use crate::{
     account, apps, assets, authorize, client_document, company_links, company_logout, company_sign_in,
-    connect_first, connecting, connecting_away, connections, consent, cors, fallback, home, introspection,
-    invitation, logout, metadata, page, passkey_sign_in, recovery_codes, registration, revocation,
-    second_factor, security, sessions, sign_in, step_up, step_up_authentication, token, totp, userinfo,
+    connect_first, connecting, connecting_away, connections, consent, cors, device, device_authorization,
+    fallback, home, introspection, invitation, logout, metadata, page, passkey_sign_in, recovery_codes,
+    registration, revocation, second_factor, security, sessions, sign_in, step_up, step_up_authentication,
+    token, totp, userinfo,
 };
 
 /// Most bytes of a form or a registration.
@@ -124,6 +125,7 @@ fn documents(server: &AuthorizationServer) -> Documents {
             &settings.issuer,
             Offer {
                 registration,
+                device: settings.device,
                 iss_flag,
                 grants: &grants,
             },
@@ -179,6 +181,10 @@ fn machines() -> Router<Arc<Web>> {
         )
         .route(paths::TOKEN, open(post(token::token)))
         .route("/oauth/token", open(post(token::token)))
+        .route(
+            paths::DEVICE_AUTHORIZATION,
+            open(post(device_authorization::authorize)),
+        )
         .route(paths::REGISTER, open(post(registration::register)))
         .route(
             &format!("{}/{{id}}", paths::REGISTER),
@@ -215,6 +221,11 @@ fn people(web: &Arc<Web>) -> Router<Arc<Web>> {
             get(authorize::authorize).post(authorize::authorize_by_post),
         )
         .merge(forms(&csrf))
+        .route(
+            paths::DEVICE,
+            get(device::show).post(device::submit.layer(csrf.clone())),
+        )
+        .route(paths::DEVICE_DONE, get(device::done))
         .route(
             second_factor::PATH,
             post(second_factor::submit.layer(csrf.clone())),

@@ -101,7 +101,11 @@ pub(crate) async fn ask(
             } => {
                 let may = is_fresh(web, signed_in);
                 let cookie = browser.form_cookie(web);
-                let back = locale.t1("back-to", "client", client_name(locale, &step_up.back.face));
+                let back = if step_up.back.to_device {
+                    locale.t("device-leave")
+                } else {
+                    locale.t1("back-to", "client", client_name(locale, &step_up.back.face))
+                };
                 let template = StepUpPage {
                     page: Page::new(web, locale, locale.t("second-title")),
                     why: why(locale, step_up),

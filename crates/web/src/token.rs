@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use issuer::client_authentication::{Authenticated, ClientError, Presented};
 use protocol::basic::{self, BasicCredentials};
-use protocol::metadata::grants::{CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE};
-use protocol::{ErrorCode, OAuthError, Params};
+use protocol::metadata::grants;
+use protocol::{ErrorCode, OAuthError, Params, prefer};
+use store::Client;
 
 use crate::oauth_json;
 use crate::request::{Form, From};
@@ -23,7 +24,7 @@ pub async fn token(
 ) -> Response {
     let authenticated = match form.one("grant_type") {
         // Who shows such a token needs no client (RFC 7523 section 3.1).
-        Ok(Some(JWT_BEARER)) => {
+        Ok(Some(grants::JWT_BEARER)) => {
             return match web.parts.server.jwt_bearer(&form, &from.0).await {
                 Ok(tokens) => oauth_json::answer(StatusCode::OK, &tokens),
                 Err(error) => oauth_json::issue_error(&web, &error),
@@ -41,15 +42,20 @@ pub async fn token(
         Err(error) => return refuse(&web, &OAuthError::invalid_request(error.to_string())),
     };
     let client = &authenticated.client;
+    if grant_type == grants::DEVICE_CODE {
+        return device_code(&web, client, &form, &from, &headers).await;
+    }
     let outcome = match grant_type {
-        "authorization_code" => web.parts.server.redeem_code(client, &form, &from.0).await,
-        "refresh_token" if client.metadata.refresh => web.parts.server.refresh(client, &form, &from.0).await,
-        "refresh_token" => {
+        grants::AUTHORIZATION_CODE => web.parts.server.redeem_code(client, &form, &from.0).await,
+        grants::REFRESH_TOKEN if client.metadata.refresh => {
+            web.parts.server.refresh(client, &form, &from.0).await
+        }
+        grants::REFRESH_TOKEN => {
             let text = "this client did not register the refresh_token grant";
             return refuse(&web, &OAuthError::new(ErrorCode::UnauthorizedClient, text));
         }
-        CLIENT_CREDENTIALS => web.parts.server.client_credentials(client, &form, &from.0).await,
-        TOKEN_EXCHANGE => {
+        grants::CLIENT_CREDENTIALS => web.parts.server.client_credentials(client, &form, &from.0).await,
+        grants::TOKEN_EXCHANGE => {
             return match web.parts.server.token_exchange(client, &form, &from.0).await {
                 Ok(tokens) => oauth_json::answer(StatusCode::OK, &tokens),
                 Err(error) => oauth_json::issue_error(&web, &error),
@@ -64,6 +70,30 @@ pub async fn token(
         Ok(tokens) => oauth_json::answer(StatusCode::OK, &tokens),
         Err(error) => oauth_json::issue_error(&web, &error),
     }
+}
+
+/// A program without a browser asks for its answer, and may wait for it (RFC 7240 section 4.3).
+async fn device_code(
+    web: &Web,
+    client: &Client,
+    form: &Params,
+    from: &From,
+    headers: &HeaderMap,
+) -> Response {
+    let prefer = headers.get_all("prefer").iter();
+    let wait = prefer::wait(prefer.filter_map(|value| value.to_str().ok()));
+    let server = &web.parts.server;
+    let polled = server.redeem_device_code(client, form, &from.0, wait).await;
+    let mut response = match &polled.outcome {
+        Ok(tokens) => oauth_json::answer(StatusCode::OK, tokens),
+        Err(error) => oauth_json::issue_error(web, error),
+    };
+    if let Some(wait) = polled.wait
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+    {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    response
 }
 
 fn refuse(web: &Web, error: &OAuthError) -> Response {

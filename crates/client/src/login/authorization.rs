@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
+use model::World;
 use relying::oauth_client::{ClientError, Endpoints, Tokens};
 use serde_json::Value;
 use url::Url;
@@ -77,6 +78,19 @@ pub(super) async fn authorize(
     }
     let tokens = redeemed.map_err(failed)?;
     let username = username(&tokens, found, &client);
+    let session = session_of(found, client, endpoints, scope, tokens, world);
+    Ok((session, username))
+}
+
+/// What is kept of a sign-in, whichever way it went.
+pub(super) fn session_of(
+    found: &Discovered,
+    client: Client,
+    endpoints: Endpoints,
+    scope: String,
+    tokens: Tokens,
+    world: &World,
+) -> Session {
     let mut session = Session {
         resource: found.resource.clone(),
         issuer: found.issuer.clone(),
@@ -90,10 +104,7 @@ pub(super) async fn authorize(
         id_token: None,
     };
     session.renewed(tokens, world);
-    if session.resource.is_none() && session.id_token_ends_at().is_none() {
-        return Err(LoginError::NoIdToken(found.issuer.clone()));
-    }
-    Ok((session, username))
+    session
 }
 
 /// What somebody pastes that answers this request; what answers nothing or another one ends nothing (MA-115).
@@ -119,7 +130,7 @@ async fn listen(before: Option<&Client>, state: &str) -> std::io::Result<Callbac
 }
 
 /// What the server wants, and what the authorization server offers beside it: to renew (MA-132), and to say who it is.
-fn wanted_scope(wanted: Option<&str>, metadata: &Value) -> String {
+pub(super) fn wanted_scope(wanted: Option<&str>, metadata: &Value) -> String {
     let mut scopes: Vec<&str> = wanted.unwrap_or_default().split_whitespace().collect();
     if let Some(offered) = metadata["scopes_supported"].as_array() {
         for name in ["offline_access", "openid", "profile"] {
@@ -160,7 +171,7 @@ fn code_of(
 }
 
 /// What the person is called. It is shown, and decides nothing.
-fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
+pub(super) fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
     let claims = id_claims(
         tokens.id_token.as_ref()?,
         &found.issuer,

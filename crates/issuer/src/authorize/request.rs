@@ -7,10 +7,10 @@ use model::{Assurance, Demand};
 use protocol::params::ParamsError;
 use protocol::pkce::CodeChallenge;
 use protocol::{ErrorCode, OAuthError, Params, Scopes, resource, scope};
-use store::AccountView;
+use store::{AccountView, Client};
 
 use super::Validated;
-use crate::clients::Vouching;
+use crate::clients::{ClientFace, Vouching};
 use crate::server::AuthorizationServer;
 use crate::settings::{Settings, Target};
 use crate::step_up::client_may_have;
@@ -18,7 +18,8 @@ use crate::step_up::client_may_have;
 /// A request whose parameters are all in order.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorizationRequest {
-    pub(crate) challenge: CodeChallenge,
+    /// None where no code comes of it.
+    pub(crate) challenge: Option<CodeChallenge>,
     /// What it is for; none if it does not say.
     pub(crate) target: Option<Target>,
     pub(crate) scopes: Scopes,
@@ -54,11 +55,9 @@ impl AuthorizationServer {
         response_mode(one("response_mode")?)?;
         let challenge = CodeChallenge::parse(one("code_challenge")?, one("code_challenge_method")?)
             .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
-        let asked = Scopes::parse(one("scope")?.unwrap_or_default());
-        let target = self.target(params, &asked)?;
-        let (target, scopes) = within_ceiling(&self.settings(), validated, target, &asked)?;
+        let (target, scopes) = self.check_scope((&validated.client, &validated.face), params)?;
         Ok(AuthorizationRequest {
-            challenge,
+            challenge: Some(challenge),
             scopes,
             target,
             nonce: one("nonce")?
@@ -75,10 +74,28 @@ impl AuthorizationServer {
         })
     }
 
+    /// What is asked for and can be granted, whatever the grant type.
+    pub(crate) fn check_scope(
+        &self,
+        client: (&Client, &ClientFace),
+        params: &Params,
+    ) -> Result<(Option<Target>, Scopes), OAuthError> {
+        let asked = params
+            .one("scope")
+            .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
+        let asked = Scopes::parse(asked.unwrap_or_default());
+        let target = self.target(params, &asked)?;
+        within_ceiling(&self.settings(), client, target, &asked)
+    }
+
     /// What will be demanded of the proof, for asking a provider at once for what is needed: the class that the program asks
     /// for, and what the servers demand that it can be for. Of somebody who is not known yet that is what is demanded of
     /// everybody; what their groups add is asked for once they are.
     pub fn wanted(&self, params: &Params, person: Option<&AccountView>) -> Demand {
+        if params.has(super::device::PARAMETER) {
+            // What it is for is not in the address; whoever is signed in already is asked for the rest.
+            return Demand::default();
+        }
         let one = |name: &str| params.one(name).ok().flatten();
         let of_program = Demand {
             assurance: least_class(one("acr_values")),
@@ -225,12 +242,12 @@ fn least_class(values: Option<&str>) -> Assurance {
 /// signs people in and reaches no server. What a program says of itself is no more than a wish.
 fn within_ceiling(
     settings: &Settings,
-    validated: &Validated,
+    (client, face): (&Client, &ClientFace),
     target: Option<Target>,
     asked: &Scopes,
 ) -> Result<(Option<Target>, Scopes), OAuthError> {
-    let ceiling = validated.client.metadata.scope.as_ref();
-    let by_operator = validated.face.vouching == Vouching::Operator;
+    let ceiling = client.metadata.scope.as_ref();
+    let by_operator = face.vouching == Vouching::Operator;
     let target = match (target, ceiling) {
         (target, Some(ceiling)) if by_operator && !ceiling.contains(scope::MCP) => match target {
             Some(Target::Server(_)) => {
@@ -242,8 +259,7 @@ fn within_ceiling(
         (target, _) => target,
     };
     let of_server = |scope: &str| {
-        settings.is_server_scope(scope, target.as_ref())
-            && client_may_have(&validated.face, &validated.client, scope)
+        settings.is_server_scope(scope, target.as_ref()) && client_may_have(face, client, scope)
     };
     let scopes = granted_scopes(asked, target.as_ref(), ceiling, of_server);
     if target == Some(Target::UserInfo) && !scopes.contains(scope::OPENID) {

@@ -1,6 +1,6 @@
 //! The tables of a backup, parents before children, so that they can be put back in this order.
 //!
-//! Left out: what is worth nothing after a while (codes, transactions, sign-ins and ceremonies under way, guesses, used assertions,
+//! Left out: what is worth nothing after a while (codes, device authorizations, transactions, sign-ins and ceremonies under way, guesses, used assertions,
 //! changes, leases), and what providers gave to be asked again with: they replace it at each use, and take an old one for
 //! stolen. A restored server asks people to finish what they were in the middle of.
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use client::{Configured, Home, Kind, Outcome, Standing, Surroundings, TokenError};
+use client::{Configured, Home, Kind, Outcome, Standing, Surroundings, TokenError, Way};
 use model::{ExposeSecret as _, World};
 use net::{Egress, Operators};
 use serde_json::{Value, json};
@@ -92,6 +92,10 @@ pub struct Login {
     /// Print the address and open no browser
     #[arg(long)]
     no_browser: bool,
+    /// Sign in with a code that you type into a browser anywhere; done by itself where there is no browser, if the server
+    /// offers it
+    #[arg(long, conflicts_with = "no_browser")]
+    device: bool,
     /// As somebody else than the browser is signed in as
     #[arg(long)]
     as_other_user: bool,
@@ -188,7 +192,13 @@ impl Login {
             }
             None => None,
         };
+        let screen = Terminal::new(!self.no_browser);
         let login = client::Login {
+            way: match (self.device, self.no_browser || screen.has_browser()) {
+                (true, _) => Way::Device,
+                (false, true) => Way::Browser,
+                (false, false) => Way::DeviceIfOffered,
+            },
             client: Configured {
                 issuer: self.issuer,
                 client_id: self.client_id.or_else(|| server.fragment().map(str::to_owned)),
@@ -201,7 +211,6 @@ impl Login {
             patience: self.timeout.0,
             is_unasked: false,
         };
-        let screen = Terminal::new(!self.no_browser);
         let outcome = Box::pin(client::login(&login, &server, &around, &screen)).await;
         let known = match outcome? {
             Outcome::Open => {

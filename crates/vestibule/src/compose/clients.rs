@@ -42,6 +42,14 @@ fn record(
         );
         return None;
     }
+    let for_itself = client.client_credentials.is_some() || client.token_exchange.is_some();
+    if client.redirect_uris.is_empty() && !client.device && !for_itself {
+        problems.add(
+            key("redirect_uris"),
+            "is missing; only a client with `device: true` can do without",
+        );
+        return None;
+    }
     let redirect_uris = uris(&client.redirect_uris, &key("redirect_uris"), problems)?;
     let post_logout = uris(
         &client.post_logout_redirect_uris,
@@ -84,6 +92,7 @@ fn record(
             auth_method,
             keys,
             refresh: true,
+            device: client.device,
             scope: client.scope.as_deref().map(Scopes::parse),
             post_logout_redirect_uris: post_logout,
         },

@@ -24,9 +24,6 @@ pub(super) fn machines(sources: &Sources<'_>, problems: &mut Problems) -> Machin
                 "needs secret_file, jwks_uri or jwks_file: who only says a name has proved nothing",
             );
         }
-        if client.redirect_uris.is_empty() && !for_itself {
-            problems.add(format!("{key}.redirect_uris"), "is missing");
-        }
         if let Some(wanted) = &client.client_credentials {
             let ClientCredentials {
                 account,

@@ -29,8 +29,12 @@ pub enum ClientCommand {
         #[arg(long)]
         name: String,
         /// Where it may be sent back to; may be given several times
-        #[arg(long = "redirect-uri", value_name = "URI", required = true)]
+        #[arg(long = "redirect-uri", value_name = "URI", required_unless_present = "device")]
         redirect_uris: Vec<String>,
+        /// It may ask without a browser (RFC 8628)
+        #[arg(long)]
+        #[serde(default)]
+        device: bool,
         /// Where it may send a browser after sign-out; may be given several times
         #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
         post_logout_redirect_uris: Vec<String>,
@@ -80,6 +84,7 @@ impl ClientCommand {
             Self::Add {
                 name,
                 redirect_uris,
+                device,
                 post_logout_redirect_uris,
                 scope,
                 confidential,
@@ -95,6 +100,7 @@ impl ClientCommand {
                     },
                     keys: None,
                     refresh: true,
+                    device,
                     scope: scope.as_deref().map(Scopes::parse),
                     post_logout_redirect_uris: uris(&post_logout_redirect_uris)?,
                 };
@@ -122,6 +128,7 @@ fn facts(client: &Client) -> Value {
         "name": client.metadata.client_name,
         "source": client.source.as_str(),
         "authentication": client.metadata.auth_method.as_str(),
+        "device": client.metadata.device,
         "redirect_uris": client.metadata.redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
         "created_at": client.created_at.to_string(),
         "completed_at": client.completed_at.map(|at| at.to_string()),

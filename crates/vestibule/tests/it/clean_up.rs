@@ -149,6 +149,24 @@ async fn every_table_that_grows_is_swept() {
             expires_at: now + DAY,
         };
         store.begin_ceremony(&ceremony).await.unwrap();
+        let device = store::NewDeviceAuthorization {
+            id: door.world.new_id(),
+            digest: model::TokenDigest([5; 32]),
+            user_digest: [6; 32],
+            client: app.id.parse().unwrap(),
+            request: String::new(),
+            address: String::new(),
+            user_agent: String::new(),
+            network: String::new(),
+            expires_at: now + DAY,
+            poll_every: Duration::from_secs(5),
+        };
+        let most = store::MostWaiting {
+            of_network: 1,
+            of_client: 1,
+        };
+        let added = store.add_device_authorization(&device, most, now).await.unwrap();
+        assert_eq!(added, store::Added::Kept);
         foundation.recorder.flush().await.unwrap();
 
         let retention = door.running().house.current.load().retention;
@@ -169,6 +187,7 @@ async fn every_table_that_grows_is_swept() {
             "clients",
             "codes",
             "consents",
+            "device_authorizations",
             "grants",
             "grants (ended)",
             "guesses",

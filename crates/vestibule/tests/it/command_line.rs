@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 use crate::rig::process::PROGRAM;
 use crate::rig::{Ask, Door};
 
+mod device;
+
 /// Somebody's machine.
 pub(crate) struct Machine {
     home: TempDir,
@@ -32,6 +34,10 @@ impl Machine {
             .env("VESTIBULE_HOME", self.home.path())
             .env("VESTIBULE_STORE", "file")
             .env_remove("VESTIBULE_CONFIG")
+            // As on a desk; it is opened on a terminal alone.
+            .env("DISPLAY", ":0")
+            .env_remove("SSH_CONNECTION")
+            .env_remove("SSH_TTY")
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

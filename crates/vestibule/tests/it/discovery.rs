@@ -114,6 +114,7 @@ async fn every_advertised_endpoint_answers() {
     let expected = [
         ("authorization_endpoint", "GET", 400),
         ("token_endpoint", "POST", 401),
+        ("device_authorization_endpoint", "POST", 401),
         ("registration_endpoint", "POST", 400),
         ("revocation_endpoint", "POST", 400),
         ("introspection_endpoint", "POST", 401),

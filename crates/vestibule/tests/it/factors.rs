@@ -3,7 +3,7 @@
 mod assurance;
 mod codes;
 mod passkeys;
-mod step_up;
+pub(crate) mod step_up;
 mod step_up_providers;
 
 use crate::rig::{Browser, Door, PASSWORD, Plan, Reply};

@@ -37,6 +37,8 @@ mod connections;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod device;
+#[cfg(test)]
 mod directory_refresh;
 #[cfg(test)]
 mod directory_sign_in;

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use clap::{Args, Subcommand};
 use client::kube::{self, ExecCredential};
-use client::{Configured, Kind, Surroundings, TokenError};
+use client::{Configured, Kind, Surroundings, TokenError, Way};
 use model::World;
 use url::Url;
 
@@ -106,6 +106,12 @@ impl KubeToken {
     }
 
     async fn sign_in(&self, issuer: &Url, around: &Surroundings) -> anyhow::Result<()> {
+        let screen = Terminal::new(!self.no_browser);
+        let way = if self.no_browser || screen.has_browser() {
+            Way::Browser
+        } else {
+            Way::DeviceIfOffered
+        };
         let login = client::Login {
             client: Configured {
                 client_id: Some(self.cluster.client_id.clone()),
@@ -116,8 +122,8 @@ impl KubeToken {
             as_other_user: false,
             patience: self.timeout.0,
             is_unasked: true,
+            way,
         };
-        let screen = Terminal::new(!self.no_browser);
         Box::pin(client::login(&login, issuer, around, &screen)).await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use url::Url;
 #[derive(Debug)]
 pub(super) struct Terminal {
     opens: bool,
+    has_browser: bool,
 }
 
 impl Terminal {
@@ -25,9 +26,16 @@ impl Terminal {
             || is_there("DISPLAY")
             || is_there("WAYLAND_DISPLAY")
             || is_there("BROWSER");
+        let has_browser = is_near && has_screen;
         Self {
-            opens: may_open && is_near && has_screen && io::stderr().is_terminal(),
+            opens: may_open && has_browser && io::stderr().is_terminal(),
+            has_browser,
         }
+    }
+
+    /// Whether there is a browser on this machine that the person would see.
+    pub(super) fn has_browser(&self) -> bool {
+        self.has_browser
     }
 }
 
@@ -55,6 +63,16 @@ impl Screen for Terminal {
             say("If that browser is on another machine, paste here the address that it ends at.");
         }
         opened
+    }
+
+    fn shows_code(&self, code: &str, page: &Url, complete: &Url) {
+        say("Open this address in a browser, on whichever machine you like:");
+        say(page.as_str());
+        say(&format!("and type this code: {code}"));
+        if complete != page {
+            say("Or open this one, and check that it shows the same code:");
+            say(complete.as_str());
+        }
     }
 
     fn waits(&self) {

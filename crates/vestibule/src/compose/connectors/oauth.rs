@@ -166,6 +166,7 @@ fn registering(sources: &Sources<'_>, name: &ServerName) -> Registering {
             name: config.title.clone(),
             redirect_uri: format!("{uri}{CALLBACK}/{name}"),
             uri: Some(uri),
+            device: false,
         },
     }
 }

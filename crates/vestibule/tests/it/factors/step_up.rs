@@ -27,7 +27,7 @@ pub(super) fn challenge(reply: &Reply) -> &str {
 }
 
 /// Sets up an app on the page that asks for a second factor; gives its secret.
-pub(super) async fn enrol_totp(browser: &mut Browser<'_>, door: &Door) -> String {
+pub(crate) async fn enrol_totp(browser: &mut Browser<'_>, door: &Door) -> String {
     let form = browser.form("/enrol/totp");
     browser.submit(&form).await;
     let secret = browser.page.split("<code>").nth(1).unwrap();

@@ -353,6 +353,15 @@ servers:
         self.clock.advance(span);
     }
 
+    /// Returns once so many programs without a browser wait for a decision.
+    pub(crate) async fn until_waiting(&self, many: usize) {
+        super::eventually(async || match self.running().house.server.devices_waiting() {
+            waiting if waiting == many => Ok(()),
+            waiting => Err(waiting.to_string()),
+        })
+        .await;
+    }
+
     pub(crate) async fn ask(&self, ask: Ask) -> Reply {
         ask.to(self.address).await
     }

@@ -134,7 +134,7 @@ impl Setup {
                 format!("kube-apiserver-arg:\n- \"authentication-config={AUTHENTICATION_FILE}\"\n")
             }
             Piece::Client => format!(
-                "clients:\n  {client_id}:\n    name: Kubernetes\n    redirect_uris: [\"http://127.0.0.1/callback\"]\n    \
+                "clients:\n  {client_id}:\n    name: Kubernetes\n    redirect_uris: [\"http://127.0.0.1/callback\"]\n    device: true\n    \
                  scope: openid profile email groups offline_access\n",
             ),
             Piece::Role => format!(
