@@ -113,6 +113,7 @@ fn has_failed(what: &What) -> bool {
         | What::ClientDocumentFailed { .. }
         | What::AuthorizationRefused { .. }
         | What::GrantRefused { .. }
+        | What::UserCodeRefused { .. }
         | What::ConnectionRefused { .. }
         | What::RecordCut { .. }
         | What::EventsLost { .. } => true,

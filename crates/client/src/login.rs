@@ -106,6 +106,14 @@ pub enum LoginError {
     /// It was asked for, and is not offered.
     #[error("{0} has no way to sign in with a code; run this without --device")]
     NoDevice(String),
+    /// It is offered, and no code was given.
+    #[error("{issuer} gives no code to sign in with: {error}")]
+    NoCode {
+        /// Who.
+        issuer: String,
+        /// Why.
+        error: ClientError,
+    },
     /// Nobody answered.
     #[error("nobody signed in within {0} s")]
     Late(u64),
@@ -193,10 +201,18 @@ pub async fn login(
         // Who is to sign in as somebody else needs the page that asks for it.
         Way::DeviceIfOffered => !login.as_other_user && device::is_offered(&found),
     };
-    let (session, username) = if by_device {
-        device::authorize(login, &found, &store, around, screen).await?
+    let signed_in = if by_device {
+        match device::authorize(login, &found, &store, around, screen).await {
+            // Nothing was shown yet, and nobody asked for a code.
+            Err(LoginError::NoCode { .. }) if login.way == Way::DeviceIfOffered => None,
+            outcome => Some(outcome?),
+        }
     } else {
-        authorization::authorize(login, &found, &store, around, screen).await?
+        None
+    };
+    let (session, username) = match signed_in {
+        Some(signed_in) => signed_in,
+        None => authorization::authorize(login, &found, &store, around, screen).await?,
     };
     if session.resource.is_none() && session.id_token_ends_at().is_none() {
         return Err(LoginError::NoIdToken(session.issuer));

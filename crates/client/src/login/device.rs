@@ -70,13 +70,19 @@ async fn asked(
         None => Callback::another_time().await.map_err(LoginError::Listen)?,
     };
     let beside = (store, &oauth, &endpoints);
-    let client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;
-    let begun = oauth.authorize_device(&client.identity, &machine(), world).await;
-    if matches!(&begun, Err(ClientError::Client(_))) {
+    let was_known = before.is_some();
+    let mut client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;
+    let mut begun = oauth.authorize_device(&client.identity, &machine(), world).await;
+    if was_known && matches!(&begun, Err(ClientError::Client(_))) {
         // It was registered here before, and is not known there any more.
         registration::forget(store, &found.issuer)?;
+        client = registration::client(&login.client, None, &redirect_uri, beside, world).await?;
+        begun = oauth.authorize_device(&client.identity, &machine(), world).await;
     }
-    let codes = begun.map_err(failed)?;
+    let codes = begun.map_err(|error| LoginError::NoCode {
+        issuer: found.issuer.clone(),
+        error,
+    })?;
     let page = codes.complete.as_ref().unwrap_or(&codes.verification_uri);
     screen.shows_code(&codes.user_code, &codes.verification_uri, page);
     let tokens = answer(&oauth, &client.identity, &codes, world, found).await?;

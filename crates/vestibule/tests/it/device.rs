@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::metadata::grants::DEVICE_CODE;
 use serde_json::{Value, json};
 
+use crate::rig::accounts::Accounts;
 use crate::rig::app::claims;
 use crate::rig::{App, Ask, Browser, Door, PASSWORD, Plan, Reply, Tokens};
 
@@ -430,5 +431,52 @@ async fn os_97_the_grant_is_for_who_was_given_it() {
             json!({ "redirect_uris": [App::CALLBACK], "grant_types": ["authorization_code", DEVICE_CODE] });
         let registered = door.ask(Ask::json("/register", &both)).await.json();
         assert_eq!(registered["grant_types"], json!(["authorization_code"]));
+    }
+}
+
+/// CC-106: an account that the server needs is connected on the way, and the program has its answer after that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_has_the_person_connect_first() {
+    let accounts = Accounts::start().await;
+    let plan = accounts.oauth_plan();
+    let lines = plan.config.lines();
+    let kept: Vec<_> = lines.filter(|line| !line.contains("personal_token")).collect();
+    let plan = Plan {
+        config: kept.join("\n"),
+        ..plan
+    };
+    for door in Door::each(plan).await {
+        let engine = door.engine();
+        let own = format!("{}/mcp/own", door.url);
+        let tool = Tool::register(&door).await;
+        let codes = Codes::of(&door.ask(tool.asking(&[("resource", &own)])).await);
+        let mut browser = door.browser();
+        browser.sign_in("ana").await;
+        browser.get("/device").await;
+        type_in(&mut browser, &codes.user).await;
+        assert!(
+            browser.page.contains("You connect your account at Forge"),
+            "{engine}: {}",
+            browser.page
+        );
+        let away = browser.answer("approve").await.location().to_owned();
+        assert_eq!(
+            tool.poll(&door, &codes).await.error(),
+            "authorization_pending",
+            "{engine}"
+        );
+        let back = accounts.approve(&away, &door.url, "ana");
+        let end = browser.get(&back).await.location().to_owned();
+        assert!(end.ends_with("/device/done?outcome=allowed"), "{engine}: {end}");
+        door.advance(Duration::from_secs(5));
+        let tokens = Tokens::of(&tool.poll(&door, &codes).await);
+        let call = crate::rig::door::call("own", "echo_headers", json!({})).bearer(&tokens.access);
+        let called = door.ask(call).await;
+        assert_eq!(called.status, 200, "{engine}");
+        assert_ne!(
+            called.json()["result"]["isError"],
+            json!(true),
+            "{engine}: {called:?}"
+        );
     }
 }

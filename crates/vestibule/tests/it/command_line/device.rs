@@ -1,6 +1,7 @@
 //! Signing in where there is no browser: a code is shown, and somebody types it into a browser elsewhere (CC-99, CC-104).
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -138,6 +139,29 @@ async fn whoever_gives_up_can_begin_again() {
     browser.sign_in("ana").await;
     answer(&mut browser, &addresses[1], &code, "approve").await;
     assert!(child.wait_with_output().await.unwrap().status.success());
+}
+
+/// A server that has forgotten this program is told of it anew, and the person notices nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_was_forgotten_there_is_made_anew() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    for round in 0..2 {
+        door.advance(Duration::from_secs(1));
+        let (child, code, addresses) = begin(machine.command(&["login", &door.endpoint(), "--device"])).await;
+        let mut browser = door.browser();
+        browser.sign_in("ana").await;
+        answer(&mut browser, &addresses[1], &code, "approve").await;
+        assert!(
+            child.wait_with_output().await.unwrap().status.success(),
+            "{round}"
+        );
+        let issued = door.audit("tokens_issued").await;
+        let client = issued[0]["client"].as_str().unwrap();
+        door.operate(&["client", "remove", client, "--yes"])
+            .await
+            .unwrap();
+    }
 }
 
 /// Where it is not offered, the address is shown as before; who asks for a code is told.
