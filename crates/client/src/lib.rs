@@ -4,6 +4,7 @@
 //! Nothing here knows the server's side of this program: every MCP server and every authorization server that follows
 //! the standards is the same to it.
 
+pub mod bridge;
 pub mod callback;
 pub mod challenge;
 pub mod discovery;
@@ -14,6 +15,7 @@ pub mod session;
 pub mod token_store;
 pub mod tokens;
 
+pub use bridge::Bridge;
 pub use discovery::{Discovered, DiscoveryError, Found, server_url};
 pub use home::{Home, HomeError, Known};
 pub use login::{Login, LoginError, Outcome, Screen, Surroundings, login, open_browser};

@@ -25,6 +25,8 @@ pub trait Screen: Send + Sync {
     fn waits(&self);
     /// What was pasted is no address that a browser was sent to.
     fn is_no_answer(&self);
+    /// Something that is worth knowing, and nothing secret.
+    fn note(&self, text: &str);
     /// An address that somebody pasted because the browser could not come back here; never, if nobody can.
     fn pasted(&self) -> impl Future<Output = String> + Send;
 }
@@ -40,6 +42,12 @@ pub struct Login {
     pub store: Option<Kind>,
     /// As somebody else than the browser is signed in as (`prompt=login`).
     pub as_other_user: bool,
+    /// In which way to sign in at least (RFC 9470 section 4).
+    pub acr_values: Option<String>,
+    /// How many seconds ago the last sign-in may have been (RFC 9470 section 4).
+    pub max_age: Option<u64>,
+    /// What is there stays until there is something better.
+    pub keeps_session: bool,
     /// How long to wait for the person.
     pub patience: Duration,
 }
@@ -149,7 +157,9 @@ pub async fn login(
     let store = TokenStore::choose(login.store, home, world)?;
     // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
     // cannot be taken back is replaced all the same.
-    let _ = logout(server, around).await;
+    if !login.keeps_session {
+        let _ = logout(server, around).await;
+    }
     let (session, username) = authorize(login, &found, &store, around, screen).await?;
     // Whoever renews or ends what is there does it before or after, not meanwhile.
     let _renewing = renewing(home, server).await?;

@@ -9,12 +9,12 @@ use url::Url;
 
 use crate::home::{Home, HomeError, Known, Turn, name_of};
 use crate::login::Surroundings;
-use crate::registration;
-use crate::session::Session;
+use crate::registration::{self, Configured};
+use crate::session::{Client, Session};
 use crate::token_store::{TokenStore, TokenStoreError};
 
 /// A token that ends sooner is renewed before it is given out.
-const LEAST: Duration = Duration::from_mins(1);
+pub(crate) const LEAST: Duration = Duration::from_mins(1);
 /// How long somebody else may take to renew.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -72,6 +72,21 @@ fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Sessi
         .and_then(Session::from_text)
         .ok_or_else(signed_out)?;
     Ok((known, store, session))
+}
+
+/// The client that somebody named for a server, so that it is named again; none if this program registered by itself.
+pub(crate) fn configured(server: &Url, around: &Surroundings) -> Option<Configured> {
+    let (_, _, session) = kept(server, around).ok()?;
+    let Client {
+        identity,
+        redirect_uri,
+    } = session.client;
+    redirect_uri.is_none().then(|| Configured {
+        issuer: Some(session.issuer),
+        client_secret: identity.authentication.secret().cloned(),
+        client_id: Some(identity.client_id),
+        document: None,
+    })
 }
 
 /// A token that is good for a while. The new one is kept before the old one is forgotten; of many processes one renews.

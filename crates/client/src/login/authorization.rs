@@ -40,6 +40,12 @@ pub(super) async fn authorize(
     if login.as_other_user {
         parameters.push(("prompt".to_owned(), "login".to_owned()));
     }
+    if let Some(values) = &login.acr_values {
+        parameters.push(("acr_values".to_owned(), values.clone()));
+    }
+    if let Some(seconds) = login.max_age {
+        parameters.push(("max_age".to_owned(), seconds.to_string()));
+    }
     let oauth = session::oauth(endpoints.clone(), &found.resource, &scope, parameters, http);
     let beside = (store, &oauth, &endpoints);
     let client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;

@@ -15,6 +15,7 @@ use crate::operator::{Answer, Failure};
 use crate::output::Output;
 use screen::Terminal;
 
+pub mod bridge;
 pub mod exec;
 mod screen;
 
@@ -75,6 +76,8 @@ pub enum PersonCommand {
     },
     /// Run a program that gets a token for one server, and nobody else
     Exec(exec::Exec),
+    /// Connect a program that speaks MCP over standard input and output to a server behind sign-in
+    Bridge(bridge::BridgeCommand),
 }
 
 /// `vestibule login`.
@@ -144,22 +147,27 @@ impl PersonCommand {
                 Ok(())
             }
             Self::Exec(exec) => exec.run(world).await,
+            Self::Bridge(bridge) => Box::pin(bridge.run(world)).await,
         }
     }
 }
 
 impl Whose {
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
-        let egress = Egress {
-            connect_time: Duration::from_secs(10),
-            idle_connections: 4,
-            ..Egress::default()
-        };
         Ok(Surroundings {
             home: Home::open(self.home.clone(), &self.profile)?,
             world,
-            http: Operators::new(&egress)?,
+            http: Operators::new(&egress())?,
         })
+    }
+}
+
+/// How servers are reached.
+fn egress() -> Egress {
+    Egress {
+        connect_time: Duration::from_secs(10),
+        idle_connections: 4,
+        ..Egress::default()
     }
 }
 
@@ -186,6 +194,7 @@ impl Login {
             store: self.store.map(Kind::from),
             as_other_user: self.as_other_user,
             patience: self.timeout.0,
+            ..client::Login::default()
         };
         let screen = Terminal::new(!self.no_browser);
         let outcome = Box::pin(client::login(&login, &server, &around, &screen)).await;

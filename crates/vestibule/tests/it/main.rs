@@ -27,6 +27,8 @@ mod audit_names;
 #[cfg(test)]
 mod benchmark;
 #[cfg(test)]
+mod bridge;
+#[cfg(test)]
 mod clean_up;
 #[cfg(test)]
 mod command_line;
