@@ -19,16 +19,19 @@ use url::Url;
 use crate::login::{Login, Screen, Surroundings};
 use failure::Failure;
 use gate::Gate;
+use mirrored::Mirrored;
 use outgoing::{Outgoing, same};
 use session::Sessions;
 use wire::Wire;
 
+mod beginning;
 mod exchange;
 mod failure;
 mod gate;
 mod incoming;
 mod lines;
 mod listening;
+mod mirrored;
 mod outgoing;
 mod reading;
 mod session;
@@ -79,6 +82,7 @@ pub(crate) struct Pipe {
     wire: Wire,
     gate: Gate,
     sessions: Sessions,
+    mirrored: Mirrored,
     out: mpsc::Sender<String>,
     notes: Notes,
     tasks: Tasks,
@@ -134,6 +138,7 @@ impl Bridge {
             ),
             gate: Gate::new(server, around, (patience, login), tasks.clone(), screen),
             sessions: Sessions::new(),
+            mirrored: Mirrored::default(),
             out,
             notes: told,
             tasks,

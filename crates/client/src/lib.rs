@@ -7,6 +7,7 @@
 pub mod bridge;
 pub mod callback;
 pub mod challenge;
+pub mod conversation;
 pub mod discovery;
 pub mod home;
 pub mod login;

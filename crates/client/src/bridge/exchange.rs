@@ -26,19 +26,35 @@ const LINGER: Duration = Duration::from_millis(200);
 
 /// What was shown to the server.
 #[derive(Clone, Debug)]
-struct Shown {
-    session: Session,
-    token: Option<SecretString>,
-    endpoint: Url,
+pub(super) struct Shown {
+    pub(super) session: Session,
+    pub(super) token: Option<SecretString>,
+    pub(super) endpoint: Url,
+}
+
+/// What makes a refused message worth sending again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mend {
+    More,
+    Session,
+    Slash,
+    Head,
 }
 
 /// What was tried already for a message.
 #[derive(Debug, Default)]
 struct Tried {
     tokens: u32,
-    more: bool,
-    session: bool,
-    slash: bool,
+    mended: Vec<Mend>,
+}
+
+impl Tried {
+    /// Whether this is the first time.
+    fn first(&mut self, mend: Mend) -> bool {
+        let is_first = !self.mended.contains(&mend);
+        self.mended.push(mend);
+        is_first
+    }
 }
 
 /// The requests that nobody has answered yet, as JSON text.
@@ -92,7 +108,10 @@ impl Pipe {
                 return self.read(message, &shown, response, unanswered).await;
             }
             if !self.mends(message, &shown, &response, &mut tried).await? {
-                let Some(refusal) = self.refusal(&shown, response, &mut tried, unanswered).await? else {
+                let Some(refusal) = self
+                    .refusal(message, &shown, response, (&mut tried, unanswered))
+                    .await?
+                else {
                     continue;
                 };
                 self.say(refusal).await;
@@ -101,10 +120,12 @@ impl Pipe {
         }
     }
 
-    async fn post(&self, message: &Outgoing, shown: &Shown) -> Result<Response<Body>, Failure> {
+    pub(super) async fn post(&self, message: &Outgoing, shown: &Shown) -> Result<Response<Body>, Failure> {
         let token = shown.token.as_ref();
         let headers = if message.is_stateless() {
-            wire::of_message(message, token)
+            let mut headers = wire::of_message(message, token);
+            headers.extend(self.mirrored.headers(message));
+            headers
         } else if message.is("initialize") {
             wire::of_session(&Session::default(), token)
         } else {
@@ -127,9 +148,8 @@ impl Pipe {
         if let Some(token) = shown
             .token
             .as_ref()
-            .filter(|_| wants_more(status, &demand) && !tried.more)
+            .filter(|_| wants_more(status, &demand) && tried.first(Mend::More))
         {
-            tried.more = true;
             self.gate.more(token, &demand).await?;
             return Ok(true);
         }
@@ -140,15 +160,13 @@ impl Pipe {
                 Ok(true)
             }
             StatusCode::UNAUTHORIZED => Err(Closed::Refused(self.server.clone()).into()),
-            StatusCode::NOT_FOUND if is_of_session(message, shown) && !tried.session => {
-                tried.session = true;
+            StatusCode::NOT_FOUND if is_of_session(message, shown) && tried.first(Mend::Session) => {
                 self.begin_again(shown.session.number).await?;
                 Ok(true)
             }
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-                if !tried.slash && adds_a_slash(&shown.endpoint, response.headers()) =>
+                if adds_a_slash(&shown.endpoint, response.headers()) && tried.first(Mend::Slash) =>
             {
-                tried.slash = true;
                 let mut endpoint = shown.endpoint.clone();
                 endpoint.set_path(&format!("{}/", endpoint.path()));
                 self.wire.moved_to(endpoint);
@@ -161,10 +179,10 @@ impl Pipe {
     /// What a refusal says, as the answer to the request; none if it is worth sending again after all.
     async fn refusal(
         &self,
+        message: &Outgoing,
         shown: &Shown,
         response: Response<Body>,
-        tried: &mut Tried,
-        unanswered: &mut Unanswered,
+        (tried, unanswered): (&mut Tried, &mut Unanswered),
     ) -> Result<Option<String>, Failure> {
         let status = response.status();
         let body = body::read(response.into_body(), MOST_BYTES, REFUSAL)
@@ -173,12 +191,16 @@ impl Pipe {
         let text = String::from_utf8_lossy(&body);
         // Some say 400 where 404 is meant (TP-40).
         let is_gone = status == StatusCode::BAD_REQUEST
-            && shown.session.id.is_some()
-            && !tried.session
+            && is_of_session(message, shown)
             && text.to_ascii_lowercase().contains("session");
-        if is_gone {
-            tried.session = true;
+        if is_gone && tried.first(Mend::Session) {
             self.begin_again(shown.session.number).await?;
+            return Ok(None);
+        }
+        let is_mismatch =
+            message.is_stateless() && message.is("tools/call") && code_of(&text) == answer::HEADER_MISMATCH;
+        if is_mismatch && tried.first(Mend::Head) {
+            self.learn_tools(message, shown).await?;
             return Ok(None);
         }
         if let Some(message) = Incoming::read(&text).filter(|message| !message.answers.is_empty()) {
@@ -250,6 +272,9 @@ impl Pipe {
     /// What an answer means for what comes after it.
     fn learn(&self, message: &Outgoing, found: &Incoming, id: Option<&header::HeaderValue>) {
         let is_answer = message.requests.len() == 1 && !found.answers.is_empty();
+        if is_answer && message.is_stateless() && message.is("tools/list") {
+            self.mirrored.learn(&found.text);
+        }
         if !is_answer || message.is_stateless() {
             return;
         }
@@ -302,59 +327,7 @@ impl Pipe {
         let _ = tokio::time::timeout(LINGER, rest).await;
     }
 
-    /// Begins a session in the place of one that the server has forgotten, unless somebody else has done so meanwhile
-    /// (TP-40).
-    pub(crate) async fn begin_again(&self, number: u64) -> Result<(), Failure> {
-        let _turn = self.sessions.renewing.lock().await;
-        if self.sessions.current().number != number {
-            return Ok(());
-        }
-        let (initialize, initialized, wishes) = self.sessions.to_begin().ok_or(Failure::SessionEnded)?;
-        let token = self.gate.token().await?;
-        let shown = Shown {
-            session: Session::default(),
-            token,
-            endpoint: self.wire.endpoint(),
-        };
-        let response = self.post(&initialize, &shown).await?;
-        if !response.status().is_success() {
-            return Err(Failure::SessionEnded);
-        }
-        let id = response.headers().get(wire::SESSION).cloned();
-        let mut reading = Reading::new(response, false);
-        let version = loop {
-            let piece = reading.next().await?.ok_or(Failure::SessionEnded)?;
-            // The client has had its answer to this long ago.
-            match Incoming::read(&piece.text) {
-                Some(found) if !found.answers.is_empty() => {
-                    let result: Value = serde_json::from_str(&found.text).unwrap_or_default();
-                    let version = result["result"]["protocolVersion"].as_str();
-                    break version.ok_or(Failure::SessionEnded)?.to_owned();
-                }
-                _ => {}
-            }
-        };
-        let session = Session {
-            id: id.clone(),
-            version: Some(version.clone()),
-            ..Session::default()
-        };
-        let headers = wire::of_session(&session, shown.token.as_ref());
-        let said = initialized.iter().chain(wishes.iter().map(|wish| &wish.text));
-        for text in said {
-            let sent = self.wire.post(&shown.endpoint, &headers, text, true).await;
-            let response = sent.map_err(|why| self.unreachable(why))?;
-            body::pass_over(response.into_body()).await;
-        }
-        self.sessions.begun(&initialize, id, Some(version));
-        if let Some(text) = initialized {
-            self.sessions.is_ready(text);
-        }
-        self.note("the server had forgotten the session; a new one was begun");
-        Ok(())
-    }
-
-    fn unreachable(&self, why: net::operators::CallError) -> Failure {
+    pub(super) fn unreachable(&self, why: net::operators::CallError) -> Failure {
         Failure::Unreachable {
             server: self.server.clone(),
             why,
@@ -369,6 +342,12 @@ pub(super) fn wants_more(status: StatusCode, demand: &Challenge) -> bool {
         Some("insufficient_scope") => status == StatusCode::FORBIDDEN,
         _ => false,
     }
+}
+
+/// The code of an error; 0 if there is none.
+fn code_of(text: &str) -> i64 {
+    let answer: Value = serde_json::from_str(text).unwrap_or_default();
+    answer["error"]["code"].as_i64().unwrap_or_default()
 }
 
 /// Whether a message was sent within a session.

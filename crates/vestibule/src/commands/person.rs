@@ -17,7 +17,9 @@ use screen::Terminal;
 
 pub mod bridge;
 pub mod exec;
+pub mod reach;
 mod screen;
+pub mod tools;
 
 /// Whose sign-ins.
 #[derive(Clone, Debug, Args)]
@@ -78,6 +80,10 @@ pub enum PersonCommand {
     Exec(exec::Exec),
     /// Connect a program that speaks MCP over standard input and output to a server behind sign-in
     Bridge(bridge::BridgeCommand),
+    /// What a server offers: its tools, what they do and what they want to know
+    Tools(tools::Tools),
+    /// Call a tool of a server
+    Call(tools::Call),
 }
 
 /// `vestibule login`.
@@ -147,6 +153,8 @@ impl PersonCommand {
                 Ok(())
             }
             Self::Exec(exec) => exec.run(world).await,
+            Self::Tools(tools) => tools.run(world, output).await,
+            Self::Call(call) => call.run(world, output).await,
             Self::Bridge(bridge) => Box::pin(bridge.run(world)).await,
         }
     }

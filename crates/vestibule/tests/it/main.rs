@@ -73,3 +73,5 @@ mod telemetry;
 mod tokens;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod trying;

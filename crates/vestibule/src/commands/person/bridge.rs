@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use client::Bridge;
 use client::bridge::{Line, Lines, MOST_BYTES, Settings};
-use client::{Bridge, Kind};
 use model::World;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use super::egress;
+use super::reach::Reach;
 use super::screen::{Terminal, say};
-use super::{Store, Whose, egress, meant};
 use crate::config::values::Span;
-use crate::operator::Failure;
 
 /// Requests that are under way when the program closes its end have so long to be answered.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -26,22 +26,11 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// `vestibule bridge URL`.
 #[derive(Debug, Args)]
 pub struct BridgeCommand {
-    /// The server's URL; of one that you are signed in to, the last word of it is enough
-    server: String,
-    /// Open no browser: the address to sign in at is written to standard error
-    #[arg(long)]
-    no_browser: bool,
-    /// Where the tokens are to lie; where they lay before, or the first that works but never plain files, if not given
-    #[arg(long, value_enum, env = "VESTIBULE_STORE")]
-    store: Option<Store>,
+    #[command(flatten)]
+    reach: Reach,
     /// How long a call waits for you to sign in, before it is told to try again
     #[arg(long, value_name = "SPAN", default_value = "50s")]
     wait: Span,
-    /// How long the sign-in itself waits for you
-    #[arg(long, value_name = "SPAN", default_value = "5m")]
-    timeout: Span,
-    #[command(flatten)]
-    whose: Whose,
 }
 
 impl BridgeCommand {
@@ -50,23 +39,14 @@ impl BridgeCommand {
     /// # Errors
     /// What kept it from beginning.
     pub(super) async fn run(self, world: World) -> anyhow::Result<()> {
-        let around = self.whose.around(world)?;
-        let server = if self.server.contains("://") {
-            client::server_url(&self.server).map_err(|error| Failure::Usage(error.to_string()))?
-        } else {
-            meant(&self.server, &around)?
-        };
+        let (server, around, login) = self.reach.found(world)?;
         let settings = Settings {
-            login: client::Login {
-                store: self.store.map(Kind::from),
-                patience: self.timeout.0,
-                ..client::Login::default()
-            },
+            login,
             waiting: self.wait.0,
             connecting: Duration::from_secs(15),
             egress: egress(),
         };
-        let screen = Arc::new(Terminal::beside_a_pipe(!self.no_browser));
+        let screen = Arc::new(Terminal::beside_a_pipe(!self.reach.no_browser));
         let (mut bridge, answers) = Bridge::open(server, around, settings, screen);
         let mut lines = read_lines();
         let mut written = write_lines(answers);

@@ -111,6 +111,14 @@ async fn the_stateless_era() {
     }
     assert_eq!(seen["mcp-session-id"], Value::Null);
 
+    // What has to be said in the head is learned when it is missing there (TP-73).
+    let arguments = json!({ "region": "Zürich", "priority": 7, "query": "x" });
+    program
+        .says(&stateless(3, "test_mirrored_params", arguments.clone()))
+        .await;
+    let echoed: Value = serde_json::from_str(&text_of(&program.answer(3).await)).unwrap();
+    assert_eq!(echoed, arguments);
+
     program.says(&stateless(2, "hold", json!({}))).await;
     let held = door.upstream.until(|seen| seen.holds == 1);
     tokio::time::timeout(PATIENCE, held).await.unwrap();
