@@ -10,6 +10,7 @@ pub mod challenge;
 pub mod conversation;
 pub mod discovery;
 pub mod home;
+pub mod known_clients;
 pub mod login;
 pub mod registration;
 pub mod session;

@@ -160,14 +160,14 @@ pub async fn login(
     if !login.keeps_session {
         let _ = logout(server, around).await;
     }
-    let (session, username) = authorize(login, &found, &store, around, screen).await?;
+    let session = authorize(login, &found, &store, around, screen).await?;
     // Whoever renews or ends what is there does it before or after, not meanwhile.
     let _renewing = renewing(home, server).await?;
     store.put(&session_name(server), &session.to_text())?;
     let known = Known {
         url: server.clone(),
         issuer: found.issuer.clone(),
-        username,
+        username: session.username(),
         store: store.kind(),
         signed_in_at: world.now(),
     };

@@ -4,16 +4,28 @@ use std::time::Duration;
 
 use model::{ExposeSecret, SecretString, Timestamp, World};
 use net::Operators;
+use protocol::jwt::Compact;
 use relying::OAuthClient;
 use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration, Tokens};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::login::Surroundings;
+use crate::registration::printable;
 use crate::tokens::Ended;
 
 /// How long a token counts as good of which nobody says how long it is.
 const UNSAID: Duration = Duration::from_hours(1);
+/// The claims of an ID token that are kept.
+const SHOWN: [&str; 7] = [
+    "sub",
+    "preferred_username",
+    "name",
+    "email",
+    "auth_time",
+    "acr",
+    "amr",
+];
 
 /// How this program is known at one issuer (MA-107).
 #[derive(Clone, Debug)]
@@ -45,6 +57,8 @@ pub struct Session {
     pub expires_at: Option<Timestamp>,
     /// For another one, if there is one.
     pub refresh_token: Option<SecretString>,
+    /// Who signed in, and how, as the issuer said it: claims of the ID token. It is shown, and decides nothing.
+    pub person: Value,
 }
 
 impl Client {
@@ -105,6 +119,7 @@ impl Session {
             "access_token": self.access_token.expose_secret(),
             "expires_at": self.expires_at,
             "refresh_token": self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
+            "person": self.person,
         });
         text.to_string().into()
     }
@@ -124,17 +139,41 @@ impl Session {
             access_token: secret(&kept["access_token"])?,
             expires_at: kept["expires_at"].as_i64().map(Timestamp::from_millis),
             refresh_token: secret(&kept["refresh_token"]),
+            person: kept["person"].clone(),
         })
     }
 
     /// Takes over what the token endpoint gave. A provider that gives no new refresh token means the one that is there.
     pub(crate) fn renewed(&mut self, tokens: Tokens, world: &World) {
+        if let Some(person) = self.person_of(&tokens) {
+            self.person = person;
+        }
         self.access_token = tokens.access_token;
         self.refresh_token = tokens.refresh_token.or(self.refresh_token.take());
         // Who does not say how long means some time; what can be renewed is, before anybody finds out.
         let unsaid = self.refresh_token.as_ref().map(|_| UNSAID);
         self.expires_at = tokens.lives.or(unsaid).map(|lives| world.now() + lives);
         self.scope = tokens.scope.or(self.scope.take());
+    }
+
+    /// What the token endpoint says of the person over its own connection (OpenID Connect Core section 3.1.3.7, step 6).
+    fn person_of(&self, tokens: &Tokens) -> Option<Value> {
+        let id_token = tokens.id_token.as_ref()?;
+        let parsed = Compact::parse(id_token.expose_secret()).ok()?;
+        let mut claims: Value = serde_json::from_slice(&parsed.payload).ok()?;
+        let client_id = self.client.identity.client_id.as_str();
+        let audiences = claims["aud"].as_array().into_iter().flatten();
+        let is_ours = claims["iss"] == self.issuer
+            && (claims["aud"] == client_id || audiences.into_iter().any(|one| *one == client_id));
+        let kept = SHOWN.map(|name| (name.to_owned(), claims[name].take()));
+        let kept = kept.into_iter().filter(|(_, value)| !value.is_null());
+        is_ours.then(|| kept.collect())
+    }
+
+    /// What the person is called.
+    pub(crate) fn username(&self) -> Option<String> {
+        let mut names = ["preferred_username", "email", "name", "sub"].into_iter();
+        names.find_map(|claim| self.person[claim].as_str()).map(printable)
     }
 
     /// Has its issuer take the tokens back.

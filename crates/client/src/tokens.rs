@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::{ExposeSecret as _, SecretString, Timestamp};
 use relying::oauth_client::ClientError;
+use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
@@ -169,6 +170,8 @@ pub struct Standing {
     pub expires_at: Option<Timestamp>,
     /// What it is good for.
     pub scope: Option<String>,
+    /// Who signed in, and how: claims of the ID token, if the issuer gave one.
+    pub person: Value,
 }
 
 /// Everything that somebody signed in to.
@@ -181,6 +184,7 @@ pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
             is_renewable: session.refresh_token.is_some(),
             expires_at: session.expires_at,
             scope: session.scope,
+            person: session.person,
         }),
         Err(TokenError::SignedOut(_)) => Ok(Standing {
             known,
@@ -188,6 +192,7 @@ pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
             is_renewable: false,
             expires_at: None,
             scope: None,
+            person: Value::Null,
         }),
         Err(error) => Err(error),
     };

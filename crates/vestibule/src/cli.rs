@@ -153,7 +153,7 @@ impl Command {
     /// Whether standard output is for messages alone, so that not even an error may stand there.
     fn owns_output(&self) -> bool {
         use commands::person::PersonCommand;
-        matches!(self, Self::Person(PersonCommand::Bridge(_)))
+        matches!(self, Self::Person(PersonCommand::Bridge { installing: None, .. }))
     }
 
     fn worker_threads(&self) -> Option<NonZeroUsize> {

@@ -2,9 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
-use model::ExposeSecret as _;
-use protocol::jwt::Compact;
-use relying::oauth_client::{ClientError, Endpoints, Tokens};
+use relying::oauth_client::{ClientError, Endpoints};
 use serde_json::Value;
 use url::Url;
 
@@ -15,14 +13,14 @@ use crate::registration::{self, printable};
 use crate::session::{self, Client, Session};
 use crate::token_store::TokenStore;
 
-/// Sends the person to the authorization server and redeems what they come back with. Gives whose tokens they are too.
+/// Sends the person to the authorization server and redeems what they come back with.
 pub(super) async fn authorize(
     login: &Login,
     found: &Discovered,
     store: &TokenStore,
     Surroundings { world, http, .. }: &Surroundings,
     screen: &impl Screen,
-) -> Result<(Session, Option<String>), LoginError> {
+) -> Result<Session, LoginError> {
     let failed = |error| LoginError::Tokens {
         issuer: found.issuer.clone(),
         error,
@@ -78,7 +76,6 @@ pub(super) async fn authorize(
         registration::forget(store, &found.issuer)?;
     }
     let tokens = redeemed.map_err(failed)?;
-    let username = username(&tokens, found, &client);
     let mut session = Session {
         resource: found.resource.clone(),
         issuer: found.issuer.clone(),
@@ -89,9 +86,10 @@ pub(super) async fn authorize(
         access_token: tokens.access_token.clone(),
         expires_at: None,
         refresh_token: None,
+        person: Value::Null,
     };
     session.renewed(tokens, world);
-    Ok((session, username))
+    Ok(session)
 }
 
 /// What somebody pastes that answers this request; what answers nothing or another one ends nothing (MA-115).
@@ -155,24 +153,6 @@ fn code_of(
         (Some(code), None) => Ok(code),
         (None, None) => Err(LoginError::NotAnswer),
     }
-}
-
-/// What the person is called, as the token endpoint says over its own connection (OpenID Connect Core section 3.1.3.7,
-/// step 6). It is shown, and decides nothing.
-fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
-    let id_token = tokens.id_token.as_ref()?;
-    let parsed = Compact::parse(id_token.expose_secret()).ok()?;
-    let claims: Value = serde_json::from_slice(&parsed.payload).ok()?;
-    let client_id = &client.identity.client_id;
-    let is_ours = claims["iss"] == *found.issuer
-        && (claims["aud"] == *client_id
-            || claims["aud"]
-                .as_array()
-                .is_some_and(|all| all.iter().any(|one| *one == *client_id)));
-    let name = ["preferred_username", "email", "name", "sub"]
-        .into_iter()
-        .find_map(|claim| claims[claim].as_str());
-    name.filter(|_| is_ours).map(printable)
 }
 
 #[cfg(test)]

@@ -17,9 +17,11 @@ use screen::Terminal;
 
 pub mod bridge;
 pub mod exec;
+pub mod install;
 pub mod reach;
 mod screen;
 pub mod tools;
+pub mod whoami;
 
 /// Whose sign-ins.
 #[derive(Clone, Debug, Args)]
@@ -76,10 +78,21 @@ pub enum PersonCommand {
         #[command(flatten)]
         whose: Whose,
     },
+    /// As whom you are signed in, by which issuer, and how
+    #[command(name = "whoami")]
+    WhoAmI(whoami::WhoAmI),
     /// Run a program that gets a token for one server, and nobody else
     Exec(exec::Exec),
     /// Connect a program that speaks MCP over standard input and output to a server behind sign-in
-    Bridge(bridge::BridgeCommand),
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Bridge {
+        /// Its entries in the files of clients
+        #[command(subcommand)]
+        installing: Option<install::Installing>,
+        /// The bridge itself
+        #[command(flatten)]
+        bridge: bridge::BridgeCommand,
+    },
     /// What a server offers: its tools, what they do and what they want to know
     Tools(tools::Tools),
     /// Call a tool of a server
@@ -155,7 +168,15 @@ impl PersonCommand {
             Self::Exec(exec) => exec.run(world).await,
             Self::Tools(tools) => tools.run(world, output).await,
             Self::Call(call) => call.run(world, output).await,
-            Self::Bridge(bridge) => Box::pin(bridge.run(world)).await,
+            Self::Bridge {
+                installing: Some(installing),
+                bridge: _,
+            } => installing.run(output),
+            Self::Bridge {
+                installing: None,
+                bridge,
+            } => Box::pin(bridge.run(world)).await,
+            Self::WhoAmI(whoami) => whoami.run(world, output).await,
         }
     }
 }

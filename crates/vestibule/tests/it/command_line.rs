@@ -259,3 +259,48 @@ async fn a_client_that_was_forgotten_there_is_made_anew() {
     assert_eq!(door.call(&token, "test_simple_text", json!({})).await.status, 200);
     assert!(door.audit("client_registered").await.len() >= 2);
 }
+
+/// As whom, by whom, and how; only while the sign-in counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_one_is() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    assert_eq!(machine.done(&["whoami", "--json"]).await, "[]");
+    machine.login(&door, "ana").await;
+    let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
+    let said = read(machine.done(&["whoami", "fixture", "--json"]).await);
+    assert_eq!(
+        (
+            &said["username"],
+            &said["issuer"],
+            &said["server"],
+            &said["renewable"]
+        ),
+        (
+            &json!("ana"),
+            &json!(door.url),
+            &json!(door.endpoint()),
+            &json!(true)
+        )
+    );
+    assert_eq!(said["signed_in_with"], json!(["pwd"]), "{said}");
+    assert!(said["subject"].is_string() && said["name"].is_string(), "{said}");
+    // What is known stays known when a token is renewed.
+    machine.let_expire();
+    let renewed = read(machine.done(&["whoami", "fixture", "--json"]).await);
+    assert_eq!(renewed["subject"], said["subject"]);
+    assert_eq!(
+        read(machine.done(&["whoami", "--json"]).await)[0]["username"],
+        "ana"
+    );
+    let text = machine.done(&["whoami", "fixture"]).await;
+    assert!(text.contains("signed in with") && !text.contains("eyJ"), "{text}");
+
+    let issued = door.audit("tokens_issued").await;
+    let client = issued[0]["client"].as_str().unwrap();
+    door.operate(&["client", "remove", client, "--yes"])
+        .await
+        .unwrap();
+    machine.let_expire();
+    assert_eq!(machine.failed(&["whoami", "fixture"]).await.0, 3);
+}

@@ -53,6 +53,8 @@ mod gateway;
 #[cfg(test)]
 mod github_sign_in;
 #[cfg(test)]
+mod installing;
+#[cfg(test)]
 mod journey;
 mod logout;
 #[cfg(test)]

@@ -19,7 +19,9 @@ use crate::operator::Failure;
 #[derive(Debug, Args)]
 pub struct Reach {
     /// The server's URL; of one that you are signed in to, the last word of it is enough
-    server: String,
+    // It is there, unless a subcommand stands in its place.
+    #[arg(required = true)]
+    server: Option<String>,
     /// Open no browser: the address to sign in at is written to standard error
     #[arg(long)]
     pub(super) no_browser: bool,
@@ -37,10 +39,12 @@ impl Reach {
     /// The server, what is around, and how to sign in.
     pub(super) fn found(&self, world: World) -> anyhow::Result<(Url, Surroundings, Login)> {
         let around = self.whose.around(world)?;
-        let server = if self.server.contains("://") {
-            client::server_url(&self.server).map_err(|error| Failure::Usage(error.to_string()))?
+        let none = || Failure::Usage("say which server".to_owned());
+        let text = self.server.as_deref().ok_or_else(none)?;
+        let server = if text.contains("://") {
+            client::server_url(text).map_err(|error| Failure::Usage(error.to_string()))?
         } else {
-            meant(&self.server, &around)?
+            meant(text, &around)?
         };
         let login = Login {
             store: self.store.map(Kind::from),

@@ -1,6 +1,6 @@
 //! The command line on somebody's machine: a folder of its own, tokens in plain files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
@@ -21,6 +21,11 @@ impl Machine {
         Self {
             home: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// Its folder.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
