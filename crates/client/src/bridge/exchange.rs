@@ -14,7 +14,7 @@ use super::gate::Closed;
 use super::incoming::{Incoming, error_of};
 use super::outgoing::{Outgoing, same};
 use super::reading::{Place, Reading, is_events};
-use super::session::Session;
+use super::session::{Session, Sessions};
 use super::{MOST_BYTES, Pipe, wire};
 use crate::challenge::{Challenge, challenge};
 use crate::discovery::adds_a_slash;
@@ -272,10 +272,17 @@ impl Pipe {
     /// What an answer means for what comes after it.
     fn learn(&self, message: &Outgoing, found: &Incoming, id: Option<&header::HeaderValue>) {
         let is_answer = message.requests.len() == 1 && !found.answers.is_empty();
-        if is_answer && message.is_stateless() && message.is("tools/list") {
-            self.mirrored.learn(&found.text);
+        if !is_answer {
+            return;
         }
-        if !is_answer || message.is_stateless() {
+        if message.is_stateless() {
+            if message.is("tools/list") {
+                self.mirrored.learn(&found.text);
+            }
+            return;
+        }
+        // Nothing else is worth reading: answers may be long.
+        if !message.is("initialize") && !Sessions::keeps(message) {
             return;
         }
         let result: Value = serde_json::from_str(&found.text).unwrap_or_default();

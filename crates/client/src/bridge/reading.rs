@@ -173,7 +173,9 @@ impl Place {
     /// How long to wait before the next try, as the server says and longer each time nothing came of it; none after too
     /// many.
     pub(crate) fn pause(&mut self) -> Option<Duration> {
-        let pause = self.retry.unwrap_or(PAUSE) * 2_u32.saturating_pow(self.fruitless.min(10));
+        let pause = self.retry.unwrap_or(PAUSE);
+        // A server may name any time.
+        let pause = pause.saturating_mul(2_u32.saturating_pow(self.fruitless.min(10)));
         self.fruitless += 1;
         (self.fruitless <= MOST_FRUITLESS).then(|| pause.min(LONGEST_PAUSE))
     }
@@ -203,6 +205,11 @@ mod tests {
         assert_eq!(place.id.as_deref(), Some("7"));
         while place.pause().is_some() {}
         assert_eq!(place.patient_pause(), LONGEST_PAUSE);
+        place.note(&of_event(sse::read(b"retry: 18446744073709551615\n\n")));
+        assert_eq!(
+            (place.pause(), place.pause()),
+            (Some(LONGEST_PAUSE), Some(LONGEST_PAUSE))
+        );
         place.note(&of_event(sse::read(b"id:\n\n")));
         assert_eq!(place.id, None);
     }

@@ -82,19 +82,24 @@ impl Sessions {
         self.current.send_modify(|session| session.is_ready = true);
     }
 
-    /// A request succeeded: if it asks to be told something, that is to hold in a new session too.
+    /// Whether a request asks for something that is to hold in a new session too.
+    pub(crate) fn keeps(message: &Outgoing) -> bool {
+        ["logging/setLevel", "resources/subscribe", "resources/unsubscribe"]
+            .into_iter()
+            .any(|method| message.is(method))
+    }
+
+    /// A request succeeded: what it asks for is asked for again in a new session.
     pub(crate) fn granted(&self, message: &Outgoing) {
-        let Some(method) = message.method.as_deref() else {
+        if !Self::keeps(message) {
             return;
-        };
-        let about = match method {
-            "logging/setLevel" => String::new(),
-            "resources/subscribe" | "resources/unsubscribe" => message.target.clone().unwrap_or_default(),
-            _ => return,
-        };
+        }
+        // There is one level, and each resource by itself.
+        let about = message.target.clone().unwrap_or_default();
+        let is_over = message.is("resources/unsubscribe");
         let mut kept = self.lock();
         kept.wishes.retain(|(other, _)| *other != about);
-        if method != "resources/unsubscribe" && kept.wishes.len() < MOST_KEPT {
+        if !is_over && kept.wishes.len() < MOST_KEPT {
             kept.wishes.push((about, message.clone()));
         }
     }
