@@ -13,6 +13,10 @@ pub struct Challenge {
     pub scope: Option<String>,
     /// Why the token that came is not good.
     pub error: Option<String>,
+    /// Classes of proof, any of which is enough (RFC 9470 section 3).
+    pub acr_values: Option<String>,
+    /// How old the proof may be, in seconds (RFC 9470 section 3).
+    pub max_age: Option<u64>,
 }
 
 /// Reads it, whatever other challenges stand beside it, in one header or in several (MA-38). Nothing if there is none.
@@ -27,10 +31,15 @@ pub fn challenge(headers: &HeaderMap) -> Challenge {
             .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
         for bearer in bearers {
             for (name, value) in &bearer.params {
+                if name.eq_ignore_ascii_case("max_age") {
+                    found.max_age = found.max_age.or_else(|| value.to_unescaped().parse().ok());
+                    continue;
+                }
                 let place = match name.to_ascii_lowercase().as_str() {
                     "resource_metadata" => &mut found.resource_metadata,
                     "scope" => &mut found.scope,
                     "error" => &mut found.error,
+                    "acr_values" => &mut found.acr_values,
                     _ => continue,
                 };
                 place.get_or_insert_with(|| value.to_unescaped());
@@ -59,7 +68,7 @@ mod tests {
         let wanted = Challenge {
             resource_metadata: Some("https://a/.well-known/x".to_owned()),
             scope: Some("mcp read".to_owned()),
-            error: None,
+            ..Challenge::default()
         };
         let one = r#"Bearer resource_metadata="https://a/.well-known/x", scope="mcp read""#;
         assert_eq!(of(&[one]), wanted);
@@ -72,6 +81,18 @@ mod tests {
         assert_eq!(of(&[r#"Basic realm="a, b""#, one]), wanted);
         assert_eq!(of(&["Negotiate", "Bearer"]), Challenge::default());
         assert_eq!(of(&[r#"Bearer scope="a\"b""#]).scope.as_deref(), Some(r#"a"b"#));
+    }
+
+    #[test]
+    fn a_better_sign_in_is_described() {
+        let text = r#"Bearer error="insufficient_user_authentication", acr_values="phr mfa", max_age="300""#;
+        let wanted = Challenge {
+            error: Some("insufficient_user_authentication".to_owned()),
+            acr_values: Some("phr mfa".to_owned()),
+            max_age: Some(300),
+            ..Challenge::default()
+        };
+        assert_eq!(of(&[text]), wanted);
     }
 
     proptest! {

@@ -207,7 +207,7 @@ enum Knock {
 }
 
 /// Whether an answer sends to the same place with a slash at its end, and nowhere else.
-fn adds_a_slash(server: &Url, headers: &HeaderMap) -> bool {
+pub(crate) fn adds_a_slash(server: &Url, headers: &HeaderMap) -> bool {
     let to = headers
         .get(header::LOCATION)
         .and_then(|to| server.join(to.to_str().ok()?).ok());

@@ -4,10 +4,13 @@
 //! Nothing here knows the server's side of this program: every MCP server and every authorization server that follows
 //! the standards is the same to it.
 
+pub mod bridge;
 pub mod callback;
 pub mod challenge;
+pub mod conversation;
 pub mod discovery;
 pub mod home;
+pub mod known_clients;
 pub mod kube;
 pub mod login;
 pub mod registration;
@@ -15,6 +18,7 @@ pub mod session;
 pub mod token_store;
 pub mod tokens;
 
+pub use bridge::Bridge;
 pub use discovery::{Discovered, DiscoveryError, Found, discover, issuer_url, server_url, sign_in_url};
 pub use home::{Home, HomeError, Known};
 pub use login::{Login, LoginError, Outcome, Screen, Surroundings, Way, login, open_browser};

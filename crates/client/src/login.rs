@@ -30,6 +30,8 @@ pub trait Screen: Send + Sync {
     fn waits(&self);
     /// What was pasted is no address that a browser was sent to.
     fn is_no_answer(&self);
+    /// Something that is worth knowing, and nothing secret.
+    fn note(&self, text: &str);
     /// An address that somebody pasted because the browser could not come back here; never, if nobody can.
     fn pasted(&self) -> impl Future<Output = String> + Send;
 }
@@ -59,10 +61,23 @@ pub struct Login {
     pub store: Option<Kind>,
     /// As somebody else than the browser is signed in as (`prompt=login`).
     pub as_other_user: bool,
+    /// In which way to sign in at least (RFC 9470 section 4).
+    pub acr_values: Option<String>,
+    /// How many seconds ago the last sign-in may have been (RFC 9470 section 4).
+    pub max_age: Option<u64>,
+    /// What is there stays until there is something better.
+    pub keeps_session: bool,
     /// How long to wait for the person.
     pub patience: Duration,
     /// The person asked for something else, and a program found out that this is needed.
     pub is_unasked: bool,
+}
+
+impl Login {
+    /// Whether it is for a sign-in other than the one that the person has, which a page alone can ask for.
+    fn wants_page(&self) -> bool {
+        self.as_other_user || self.acr_values.is_some() || self.max_age.is_some()
+    }
 }
 
 /// What came of it.
@@ -194,12 +209,14 @@ pub async fn login(
     home.count_unanswered(server)?;
     // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
     // cannot be taken back is replaced all the same.
-    let _ = logout(server, around).await;
+    if !login.keeps_session {
+        let _ = logout(server, around).await;
+    }
     let by_device = match login.way {
         Way::Browser => false,
         Way::Device => true,
-        // Who is to sign in as somebody else needs the page that asks for it.
-        Way::DeviceIfOffered => !login.as_other_user && device::is_offered(&found),
+        // Who is to sign in otherwise than they have needs the page that asks for it.
+        Way::DeviceIfOffered => !login.wants_page() && device::is_offered(&found),
     };
     let signed_in = if by_device {
         match device::authorize(login, &found, &store, around, screen).await {
@@ -210,7 +227,7 @@ pub async fn login(
     } else {
         None
     };
-    let (session, username) = match signed_in {
+    let session = match signed_in {
         Some(signed_in) => signed_in,
         None => authorization::authorize(login, &found, &store, around, screen).await?,
     };
@@ -223,7 +240,7 @@ pub async fn login(
     let known = Known {
         url: server.clone(),
         issuer: found.issuer.clone(),
-        username,
+        username: session.username(),
         store: store.kind(),
         signed_in_at: world.now(),
     };

@@ -11,10 +11,21 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::login::Surroundings;
+use crate::registration::printable;
 use crate::tokens::Ended;
 
 /// How long a token counts as good of which nobody says how long it is.
 const UNSAID: Duration = Duration::from_hours(1);
+/// The claims of an ID token that are kept.
+const SHOWN: [&str; 7] = [
+    "sub",
+    "preferred_username",
+    "name",
+    "email",
+    "auth_time",
+    "acr",
+    "amr",
+];
 
 /// How this program is known at one issuer (MA-107).
 #[derive(Clone, Debug)]
@@ -50,6 +61,8 @@ pub struct Session {
     pub refresh_token: Option<SecretString>,
     /// Who the person is, of a sign-in at the issuer itself.
     pub id_token: Option<SecretString>,
+    /// Who signed in, and how, as the issuer said it: claims of the ID token. It is shown, and decides nothing.
+    pub person: Value,
 }
 
 impl Client {
@@ -113,6 +126,7 @@ impl Session {
             "expires_at": self.expires_at,
             "refresh_token": self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
             "id_token": self.id_token.as_ref().map(ExposeSecret::expose_secret),
+            "person": self.person,
         });
         text.to_string().into()
     }
@@ -133,11 +147,15 @@ impl Session {
             expires_at: kept["expires_at"].as_i64().map(Timestamp::from_millis),
             refresh_token: secret(&kept["refresh_token"]),
             id_token: secret(&kept["id_token"]),
+            person: kept["person"].clone(),
         })
     }
 
     /// Takes over what the token endpoint gave. A provider that gives no new refresh token means the one that is there.
     pub(crate) fn renewed(&mut self, tokens: Tokens, world: &World) {
+        if let Some(person) = self.person_of(&tokens) {
+            self.person = person;
+        }
         self.access_token = tokens.access_token;
         self.refresh_token = tokens.refresh_token.or(self.refresh_token.take());
         // A token for a server needs none beside it.
@@ -155,6 +173,21 @@ impl Session {
         let token = self.id_token.as_ref()?;
         let claims = id_claims(token, &self.issuer, &self.client.identity.client_id)?;
         Some(Timestamp::from_seconds(claims["exp"].as_i64()?))
+    }
+
+    /// What the token endpoint says of the person.
+    fn person_of(&self, tokens: &Tokens) -> Option<Value> {
+        let id_token = tokens.id_token.as_ref()?;
+        let mut claims = id_claims(id_token, &self.issuer, &self.client.identity.client_id)?;
+        let kept = SHOWN.map(|name| (name.to_owned(), claims[name].take()));
+        let kept = kept.into_iter().filter(|(_, value)| !value.is_null());
+        Some(kept.collect())
+    }
+
+    /// What the person is called.
+    pub(crate) fn username(&self) -> Option<String> {
+        let mut names = ["preferred_username", "email", "name", "sub"].into_iter();
+        names.find_map(|claim| self.person[claim].as_str()).map(printable)
     }
 
     /// Has its issuer take the tokens back.

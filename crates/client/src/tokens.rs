@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use model::{ExposeSecret as _, SecretString, Timestamp};
 use relying::oauth_client::ClientError;
+use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
 use crate::home::{Home, HomeError, Known, Turn, name_of};
 use crate::login::Surroundings;
-use crate::registration;
-use crate::session::Session;
+use crate::registration::{self, Configured};
+use crate::session::{Client, Session};
 use crate::token_store::{TokenStore, TokenStoreError};
 
 /// A token that ends sooner is renewed before it is given out.
-const LEAST: Duration = Duration::from_mins(1);
+pub(crate) const LEAST: Duration = Duration::from_mins(1);
 /// How long somebody else may take to renew.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -72,6 +73,22 @@ fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Sessi
         .and_then(Session::from_text)
         .ok_or_else(signed_out)?;
     Ok((known, store, session))
+}
+
+/// The client that somebody named for a server, so that it is named again; none if this program registered by itself.
+pub(crate) fn configured(server: &Url, around: &Surroundings) -> Option<Configured> {
+    let (_, _, session) = kept(server, around).ok()?;
+    let Client {
+        identity,
+        redirect_uri,
+        device: _,
+    } = session.client;
+    redirect_uri.is_none().then(|| Configured {
+        issuer: Some(session.issuer),
+        client_secret: identity.authentication.secret().cloned(),
+        client_id: Some(identity.client_id),
+        document: None,
+    })
 }
 
 /// A token that is good for a while. `refused` is one that the server did not take, whatever its date says.
@@ -174,6 +191,8 @@ pub struct Standing {
     pub expires_at: Option<Timestamp>,
     /// What it is good for.
     pub scope: Option<String>,
+    /// Who signed in, and how: claims of the ID token, if the issuer gave one.
+    pub person: Value,
 }
 
 /// Everything that somebody signed in to.
@@ -186,6 +205,7 @@ pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
             is_renewable: session.refresh_token.is_some(),
             expires_at: session.expires_at,
             scope: session.scope,
+            person: session.person,
         }),
         Err(TokenError::SignedOut(_)) => Ok(Standing {
             known,
@@ -193,6 +213,7 @@ pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
             is_renewable: false,
             expires_at: None,
             scope: None,
+            person: Value::Null,
         }),
         Err(error) => Err(error),
     };

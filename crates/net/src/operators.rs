@@ -74,7 +74,10 @@ impl Operators {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        // Whoever is gone without a word is noticed within a minute, also while an answer is waited for.
         http.set_keepalive(Some(Duration::from_secs(30)));
+        http.set_keepalive_interval(Some(Duration::from_secs(10)));
+        http.set_keepalive_retries(Some(3));
         http.set_connect_timeout(Some(egress.connect_time));
         let way = match &egress.proxy {
             Some(proxy) => Way::Tunnelled(Tunnel::new(proxy.clone(), http)),

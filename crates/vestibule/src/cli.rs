@@ -89,7 +89,7 @@ impl Cli {
     /// Runs the command. Gives the exit code.
     pub fn run(self) -> u8 {
         let output = Output {
-            json: self.options.json,
+            json: self.options.json && !self.command.owns_output(),
         };
         let runtime = match runtime(self.command.worker_threads()) {
             Ok(runtime) => runtime,
@@ -156,6 +156,12 @@ impl Cli {
 }
 
 impl Command {
+    /// Whether standard output is for messages alone, so that not even an error may stand there.
+    fn owns_output(&self) -> bool {
+        use commands::person::PersonCommand;
+        matches!(self, Self::Person(PersonCommand::Bridge { installing: None, .. }))
+    }
+
     fn worker_threads(&self) -> Option<NonZeroUsize> {
         match self {
             Self::Serve(serve) => serve.worker_threads,

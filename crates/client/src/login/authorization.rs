@@ -11,17 +11,17 @@ use super::{Login, LoginError, Screen, Surroundings};
 use crate::callback::{Arrival, Callback};
 use crate::discovery::Discovered;
 use crate::registration::{self, printable};
-use crate::session::{self, Client, Session, id_claims};
+use crate::session::{self, Client, Session};
 use crate::token_store::TokenStore;
 
-/// Sends the person to the authorization server and redeems what they come back with. Gives whose tokens they are too.
+/// Sends the person to the authorization server and redeems what they come back with.
 pub(super) async fn authorize(
     login: &Login,
     found: &Discovered,
     store: &TokenStore,
     Surroundings { world, http, .. }: &Surroundings,
     screen: &impl Screen,
-) -> Result<(Session, Option<String>), LoginError> {
+) -> Result<Session, LoginError> {
     let failed = |error| LoginError::Tokens {
         issuer: found.issuer.clone(),
         error,
@@ -38,6 +38,12 @@ pub(super) async fn authorize(
     let mut parameters = Vec::new();
     if login.as_other_user {
         parameters.push(("prompt".to_owned(), "login".to_owned()));
+    }
+    if let Some(values) = &login.acr_values {
+        parameters.push(("acr_values".to_owned(), values.clone()));
+    }
+    if let Some(seconds) = login.max_age {
+        parameters.push(("max_age".to_owned(), seconds.to_string()));
     }
     let oauth = session::oauth(
         endpoints.clone(),
@@ -77,9 +83,7 @@ pub(super) async fn authorize(
         registration::forget(store, &found.issuer)?;
     }
     let tokens = redeemed.map_err(failed)?;
-    let username = username(&tokens, found, &client);
-    let session = session_of(found, client, endpoints, scope, tokens, world);
-    Ok((session, username))
+    Ok(session_of(found, client, endpoints, scope, tokens, world))
 }
 
 /// What is kept of a sign-in, whichever way it went.
@@ -102,6 +106,7 @@ pub(super) fn session_of(
         expires_at: None,
         refresh_token: None,
         id_token: None,
+        person: Value::Null,
     };
     session.renewed(tokens, world);
     session
@@ -168,19 +173,6 @@ fn code_of(
         (Some(code), None) => Ok(code),
         (None, None) => Err(LoginError::NotAnswer),
     }
-}
-
-/// What the person is called. It is shown, and decides nothing.
-pub(super) fn username(tokens: &Tokens, found: &Discovered, client: &Client) -> Option<String> {
-    let claims = id_claims(
-        tokens.id_token.as_ref()?,
-        &found.issuer,
-        &client.identity.client_id,
-    )?;
-    let name = ["preferred_username", "email", "name", "sub"]
-        .into_iter()
-        .find_map(|claim| claims[claim].as_str());
-    name.map(printable)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use relying::device_authorization::{Answered, DeviceAuthorization};
 use relying::oauth_client::{ClientError, Endpoints, Identity, OAuthClient, Tokens};
 
-use super::authorization::{session_of, username, wanted_scope};
+use super::authorization::{session_of, wanted_scope};
 use super::{Login, LoginError, Screen, Surroundings};
 use crate::callback::Callback;
 use crate::discovery::Discovered;
@@ -24,14 +24,14 @@ pub(super) fn is_offered(found: &Discovered) -> bool {
     matches!(endpoint, Ok(Some(_)))
 }
 
-/// Shows the person a code, and waits for their answer. Gives whose tokens they are too.
+/// Shows the person a code, and waits for their answer.
 pub(super) async fn authorize(
     login: &Login,
     found: &Discovered,
     store: &TokenStore,
     around: &Surroundings,
     screen: &impl Screen,
-) -> Result<(Session, Option<String>), LoginError> {
+) -> Result<Session, LoginError> {
     let answered = asked(login, found, store, around, screen);
     let late = || LoginError::Late(login.patience.as_secs());
     tokio::time::timeout(login.patience, answered)
@@ -45,7 +45,7 @@ async fn asked(
     store: &TokenStore,
     Surroundings { world, http, .. }: &Surroundings,
     screen: &impl Screen,
-) -> Result<(Session, Option<String>), LoginError> {
+) -> Result<Session, LoginError> {
     let failed = |error| LoginError::Tokens {
         issuer: found.issuer.clone(),
         error,
@@ -86,9 +86,7 @@ async fn asked(
     let page = codes.complete.as_ref().unwrap_or(&codes.verification_uri);
     screen.shows_code(&codes.user_code, &codes.verification_uri, page);
     let tokens = answer(&oauth, &client.identity, &codes, world, found).await?;
-    let username = username(&tokens, found, &client);
-    let session = session_of(found, client, endpoints, scope, tokens, world);
-    Ok((session, username))
+    Ok(session_of(found, client, endpoints, scope, tokens, world))
 }
 
 /// Asks until there is an answer. Whoever waits for the rest sees to it that this ends.

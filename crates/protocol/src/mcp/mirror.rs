@@ -34,9 +34,41 @@ pub fn decode(value: &[u8]) -> Result<Cow<'_, str>, BadMirror> {
     }
 }
 
+/// A text as a mirrored header says it: as it is, or as the sentinel where a header cannot hold it or would be read
+/// as something else (TP-73).
+pub fn encode(text: &str) -> Cow<'_, str> {
+    let is_plain = text.bytes().all(|b| (0x20..=0x7e).contains(&b)) && text.trim_matches([' ', '\t']) == text;
+    let looks_encoded = text.starts_with(PREFIX) && text.ends_with(SUFFIX);
+    if is_plain && !looks_encoded {
+        text.into()
+    } else {
+        format!("{PREFIX}{}{SUFFIX}", BASE64.encode(text.as_bytes())).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn tp_73_what_was_encoded_is_read_back(text in any::<String>()) {
+            let header = encode(&text);
+            prop_assert!(header.bytes().all(|b| (0x20..=0x7e).contains(&b)));
+            prop_assert_eq!(decode(header.as_bytes()).unwrap(), text.as_str());
+        }
+    }
+
+    #[test]
+    fn tp_73_what_a_header_can_hold_stays_readable() {
+        assert_eq!(encode("get_issue"), "get_issue");
+        assert_eq!(
+            encode("=?base64?SGVsbG8=?="),
+            "=?base64?PT9iYXNlNjQ/U0dWc2JHOD0/PQ==?="
+        );
+        assert_eq!(encode(" x"), "=?base64?IHg=?=");
+    }
 
     #[test]
     fn tp_65_the_sentinel_is_strict_and_everything_else_literal() {

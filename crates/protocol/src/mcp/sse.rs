@@ -43,6 +43,10 @@ pub struct Event {
     pub kind: String,
     /// The `data` lines, joined by line feeds.
     pub data: String,
+    /// The `id` field, by which a stream is taken up again behind this event.
+    pub id: Option<String>,
+    /// The `retry` field: after how many milliseconds to come back.
+    pub retry: Option<u64>,
 }
 
 /// An event grew past the limit.
@@ -177,6 +181,9 @@ pub fn read(raw: &[u8]) -> Event {
         match field {
             "event" => value.clone_into(&mut event.kind),
             "data" => data.push(value),
+            // An id with a zero byte in it, and a time that is none, are ignored (section 9.2.6).
+            "id" if !value.contains('\0') => event.id = Some(value.to_owned()),
+            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => event.retry = value.parse().ok(),
             _ => {}
         }
     }
@@ -260,11 +267,21 @@ mod tests {
             event,
             Event {
                 kind: "endpoint".into(),
-                data: "/m?s=1\ntwo".into()
+                data: "/m?s=1\ntwo".into(),
+                ..Event::default()
             }
         );
         assert!(raw.ends_with(b"\r\n\r\n"));
         assert_eq!(events.into_rest(), "id: 7\n");
+    }
+
+    #[test]
+    fn an_event_says_where_a_stream_is_taken_up_again() {
+        let event = read(b"id: 7/2\nretry: 250\ndata:\n\n");
+        assert_eq!(event.id.as_deref(), Some("7/2"));
+        assert_eq!((event.retry, event.data.as_str()), (Some(250), ""));
+        let event = read(b"id: a\0b\nretry: soon\ndata: x\n\n");
+        assert_eq!((event.id, event.retry), (None, None));
     }
 
     #[test]
@@ -280,7 +297,7 @@ mod tests {
             let mut events = Events::new(1000);
             events.push(encode("message", &data).as_bytes());
             let (event, _) = events.next_event().unwrap().unwrap();
-            prop_assert_eq!(event, Event { kind: "message".into(), data });
+            prop_assert_eq!(event, Event { kind: "message".into(), data, ..Event::default() });
         }
 
         #[test]

@@ -15,9 +15,14 @@ use crate::operator::{Answer, Failure};
 use crate::output::Output;
 use screen::Terminal;
 
+pub mod bridge;
 pub mod exec;
+pub mod install;
 mod kube;
+pub mod reach;
 mod screen;
+pub mod tools;
+pub mod whoami;
 
 /// The profile of somebody who needs no other.
 const DEFAULT_PROFILE: &str = "default";
@@ -77,11 +82,28 @@ pub enum PersonCommand {
         #[command(flatten)]
         whose: Whose,
     },
+    /// As whom you are signed in, by which issuer, and how
+    #[command(name = "whoami")]
+    WhoAmI(whoami::WhoAmI),
     /// Run a program that gets a token for one server, and nobody else
     Exec(exec::Exec),
     /// kubectl with the company's sign-in
     #[command(subcommand)]
     Kube(kube::KubeCommand),
+    /// Connect a program that speaks MCP over standard input and output to a server behind sign-in
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Bridge {
+        /// Its entries in the files of clients
+        #[command(subcommand)]
+        installing: Option<install::Installing>,
+        /// The bridge itself
+        #[command(flatten)]
+        bridge: bridge::BridgeCommand,
+    },
+    /// What a server offers: its tools, what they do and what they want to know
+    Tools(tools::Tools),
+    /// Call a tool of a server
+    Call(tools::Call),
 }
 
 /// `vestibule login`.
@@ -156,6 +178,17 @@ impl PersonCommand {
             }
             Self::Exec(exec) => exec.run(world).await,
             Self::Kube(command) => command.run(world, output).await,
+            Self::Tools(tools) => tools.run(world, output).await,
+            Self::Call(call) => call.run(world, output).await,
+            Self::Bridge {
+                installing: Some(installing),
+                bridge: _,
+            } => installing.run(output),
+            Self::Bridge {
+                installing: None,
+                bridge,
+            } => Box::pin(bridge.run(world)).await,
+            Self::WhoAmI(whoami) => whoami.run(world, output).await,
         }
     }
 }
@@ -167,16 +200,20 @@ impl Whose {
     }
 
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
-        let egress = Egress {
-            connect_time: Duration::from_secs(10),
-            idle_connections: 4,
-            ..Egress::default()
-        };
         Ok(Surroundings {
             home: Home::open(self.home.clone(), &self.profile)?,
             world,
-            http: Operators::new(&egress)?,
+            http: Operators::new(&egress())?,
         })
+    }
+}
+
+/// How servers are reached.
+fn egress() -> Egress {
+    Egress {
+        connect_time: Duration::from_secs(10),
+        idle_connections: 4,
+        ..Egress::default()
     }
 }
 
@@ -209,7 +246,7 @@ impl Login {
             store: self.store.map(Kind::from),
             as_other_user: self.as_other_user,
             patience: self.timeout.0,
-            is_unasked: false,
+            ..client::Login::default()
         };
         let outcome = Box::pin(client::login(&login, &server, &around, &screen)).await;
         let known = match outcome? {

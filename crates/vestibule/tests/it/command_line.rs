@@ -1,125 +1,16 @@
 //! The command line of people, as a process of its own against a running door: one sign-in, tokens where they are needed
 //! and nowhere else, and their end.
 
-use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::path::Path;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use crate::rig::process::PROGRAM;
-use crate::rig::{Ask, Door};
+use crate::rig::Door;
+use crate::rig::machine::{Machine, come_back};
 
 mod device;
-
-/// Somebody's machine.
-pub(crate) struct Machine {
-    home: TempDir,
-}
-
-impl Machine {
-    pub(crate) fn new() -> Self {
-        Self {
-            home: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(words)
-            .env("VESTIBULE_HOME", self.home.path())
-            .env("VESTIBULE_STORE", "file")
-            .env_remove("VESTIBULE_CONFIG")
-            // As on a desk; it is opened on a terminal alone.
-            .env("DISPLAY", ":0")
-            .env_remove("SSH_CONNECTION")
-            .env_remove("SSH_TTY")
-            .current_dir(self.home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
-    }
-
-    async fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().await.unwrap()
-    }
-
-    /// What a command prints that must succeed.
-    pub(crate) async fn done(&self, words: &[&str]) -> String {
-        let output = self.run(words).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{words:?}: {said}");
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-    }
-
-    /// How a command ends that must not succeed, and what it says.
-    pub(crate) async fn failed(&self, words: &[&str]) -> (i32, String) {
-        let output = self.run(words).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code().unwrap(), said)
-    }
-
-    /// Begins to sign in, up to the address that the browser is to open.
-    pub(crate) async fn begin(&self, words: &[&str]) -> (Child, String) {
-        let mut child = self.command(words).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if line.starts_with("http") {
-                return (child, line);
-            }
-        }
-        panic!("no address: {:?}", child.wait_with_output().await);
-    }
-
-    /// Signs in as somebody; gives what is printed.
-    async fn login(&self, door: &Door, username: &str) -> Value {
-        let (child, address) = self.begin(&["login", &door.endpoint(), "--json"]).await;
-        let target = address.strip_prefix(&door.url).unwrap();
-        let back = door.browser().approve(target, username).await;
-        assert_eq!(come_back(&back).await, 200);
-        let output = child.wait_with_output().await.unwrap();
-        assert!(output.status.success());
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// The files in which tokens lie.
-    pub(crate) fn kept(&self) -> Vec<PathBuf> {
-        let folder = self.home.path().join("profiles/default");
-        let files = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        files
-            .filter(|path| path.to_string_lossy().ends_with(".file"))
-            .collect()
-    }
-
-    /// As if the access token had ended.
-    fn let_expire(&self) {
-        for path in self.kept() {
-            let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            if !kept["expires_at"].is_null() {
-                kept["expires_at"] = json!(0);
-                std::fs::write(&path, kept.to_string()).unwrap();
-            }
-        }
-    }
-}
-
-/// What a browser does that is sent back to the command line.
-pub(crate) async fn come_back(address: &str) -> u16 {
-    let url = url::Url::parse(address).unwrap();
-    let listener = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
-    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-    let reply = Ask::get(&target).to(listener).await;
-    assert!(reply.body.contains("<html"), "{}", reply.body);
-    reply.status
-}
 
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::MetadataExt as _;
@@ -379,7 +270,7 @@ async fn shells_and_man_know_every_command() {
         let text = machine.done(&["completions", shell]).await;
         assert!(text.contains("login") && text.contains("kube"), "{shell}");
     }
-    let folder = machine.home.path().join("man/man1");
+    let folder = machine.home().join("man/man1");
     let to = folder.to_str().unwrap();
     let said: Value = serde_json::from_str(&machine.done(&["man", "--to", to, "--json"]).await).unwrap();
     let pages = said["pages"].as_array().unwrap();
@@ -396,4 +287,49 @@ async fn shells_and_man_know_every_command() {
             "{page}"
         );
     }
+}
+
+/// As whom, by whom, and how; only while the sign-in counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_one_is() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    assert_eq!(machine.done(&["whoami", "--json"]).await, "[]");
+    machine.login(&door, "ana").await;
+    let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
+    let said = read(machine.done(&["whoami", "fixture", "--json"]).await);
+    assert_eq!(
+        (
+            &said["username"],
+            &said["issuer"],
+            &said["server"],
+            &said["renewable"]
+        ),
+        (
+            &json!("ana"),
+            &json!(door.url),
+            &json!(door.endpoint()),
+            &json!(true)
+        )
+    );
+    assert_eq!(said["signed_in_with"], json!(["pwd"]), "{said}");
+    assert!(said["subject"].is_string() && said["name"].is_string(), "{said}");
+    // What is known stays known when a token is renewed.
+    machine.let_expire();
+    let renewed = read(machine.done(&["whoami", "fixture", "--json"]).await);
+    assert_eq!(renewed["subject"], said["subject"]);
+    assert_eq!(
+        read(machine.done(&["whoami", "--json"]).await)[0]["username"],
+        "ana"
+    );
+    let text = machine.done(&["whoami", "fixture"]).await;
+    assert!(text.contains("signed in with") && !text.contains("eyJ"), "{text}");
+
+    let issued = door.audit("tokens_issued").await;
+    let client = issued[0]["client"].as_str().unwrap();
+    door.operate(&["client", "remove", client, "--yes"])
+        .await
+        .unwrap();
+    machine.let_expire();
+    assert_eq!(machine.failed(&["whoami", "fixture"]).await.0, 3);
 }

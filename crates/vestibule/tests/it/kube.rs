@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::command_line::{Machine, come_back};
+use crate::rig::machine::{Machine, come_back};
 use crate::rig::{Door, Plan};
 
 const CLIENT: &str =

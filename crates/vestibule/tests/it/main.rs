@@ -27,6 +27,8 @@ mod audit_names;
 #[cfg(test)]
 mod benchmark;
 #[cfg(test)]
+mod bridge;
+#[cfg(test)]
 mod clean_up;
 #[cfg(test)]
 mod command_line;
@@ -53,6 +55,8 @@ mod gateway;
 #[cfg(test)]
 mod github_sign_in;
 #[cfg(test)]
+mod installing;
+#[cfg(test)]
 mod journey;
 #[cfg(test)]
 mod kube;
@@ -75,3 +79,5 @@ mod telemetry;
 mod tokens;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod trying;

@@ -8,6 +8,7 @@ mod clients_there;
 pub(crate) mod door;
 pub(crate) mod foreign;
 pub(crate) mod github;
+pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod scripted;

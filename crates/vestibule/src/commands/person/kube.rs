@@ -119,10 +119,10 @@ impl KubeToken {
             },
             scope: self.scope.clone(),
             store: self.store.map(Kind::from),
-            as_other_user: false,
             patience: self.timeout.0,
             is_unasked: true,
             way,
+            ..client::Login::default()
         };
         Box::pin(client::login(&login, issuer, around, &screen)).await?;
         Ok(())

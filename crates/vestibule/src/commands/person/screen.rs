@@ -11,25 +11,28 @@ use url::Url;
 pub(super) struct Terminal {
     opens: bool,
     has_browser: bool,
+    reads: bool,
 }
 
 impl Terminal {
     /// One that may open a browser, if there is one that the person would see.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what the desktop says of itself is no configuration of ours"
-    )]
     pub(super) fn new(may_open: bool) -> Self {
-        let is_there = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_near = !is_there("SSH_CONNECTION") && !is_there("SSH_TTY");
-        let has_screen = cfg!(target_os = "macos")
-            || is_there("DISPLAY")
-            || is_there("WAYLAND_DISPLAY")
-            || is_there("BROWSER");
-        let has_browser = is_near && has_screen;
+        let has_browser = has_browser();
         Self {
             opens: may_open && has_browser && io::stderr().is_terminal(),
             has_browser,
+            reads: io::stdin().is_terminal(),
+        }
+    }
+
+    /// One whose standard input and output belong to a program, which somebody sits in front of although there is no
+    /// terminal.
+    pub(super) fn beside_a_pipe(may_open: bool) -> Self {
+        let has_browser = has_browser();
+        Self {
+            opens: may_open && has_browser,
+            has_browser,
+            reads: false,
         }
     }
 
@@ -39,7 +42,23 @@ impl Terminal {
     }
 }
 
-fn say(text: &str) {
+/// Whether a browser can be opened that the person would see.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the desktop says of itself is no configuration of ours"
+)]
+fn has_browser() -> bool {
+    let is_there = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_near = !is_there("SSH_CONNECTION") && !is_there("SSH_TTY");
+    let has_screen = cfg!(target_os = "macos")
+        || is_there("DISPLAY")
+        || is_there("WAYLAND_DISPLAY")
+        || is_there("BROWSER");
+    is_near && has_screen
+}
+
+/// Says something on standard error.
+pub(super) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
@@ -59,7 +78,7 @@ impl Screen for Terminal {
             "Open this address in a browser to sign in:"
         });
         say(url.as_str());
-        if io::stdin().is_terminal() {
+        if self.reads {
             say("If that browser is on another machine, paste here the address that it ends at.");
         }
         opened
@@ -83,8 +102,12 @@ impl Screen for Terminal {
         say("This is not an address that the browser was sent to; paste the whole of it.");
     }
 
+    fn note(&self, text: &str) {
+        say(text);
+    }
+
     async fn pasted(&self) -> String {
-        if !io::stdin().is_terminal() {
+        if !self.reads {
             return std::future::pending().await;
         }
         let (sender, receiver) = oneshot::channel();

@@ -1,0 +1,123 @@
+//! The command line on somebody's machine: a folder of its own, tokens in plain files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::process::PROGRAM;
+use super::{Ask, Door};
+
+/// Somebody's machine.
+pub(crate) struct Machine {
+    home: TempDir,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Its folder.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(words)
+            .env("VESTIBULE_HOME", self.home.path())
+            .env("VESTIBULE_STORE", "file")
+            .env_remove("VESTIBULE_CONFIG")
+            // As on a desk; it is opened on a terminal alone.
+            .env("DISPLAY", ":0")
+            .env_remove("SSH_CONNECTION")
+            .env_remove("SSH_TTY")
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    pub(crate) async fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().await.unwrap()
+    }
+
+    /// What a command prints that must succeed.
+    pub(crate) async fn done(&self, words: &[&str]) -> String {
+        let output = self.run(words).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// How a command ends that must not succeed, and what it says.
+    pub(crate) async fn failed(&self, words: &[&str]) -> (i32, String) {
+        let output = self.run(words).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap(), said)
+    }
+
+    /// Begins to sign in, up to the address that the browser is to open.
+    pub(crate) async fn begin(&self, words: &[&str]) -> (Child, String) {
+        let mut child = self.command(words).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.starts_with("http") {
+                return (child, line);
+            }
+        }
+        panic!("no address: {:?}", child.wait_with_output().await);
+    }
+
+    /// Signs in as somebody; gives what is printed.
+    pub(crate) async fn login(&self, door: &Door, username: &str) -> Value {
+        let (child, address) = self.begin(&["login", &door.endpoint(), "--json"]).await;
+        let target = address.strip_prefix(&door.url).unwrap();
+        let back = door.browser().approve(target, username).await;
+        assert_eq!(come_back(&back).await, 200);
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success());
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The files in which tokens lie.
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
+        let folder = self.home.path().join("profiles/default");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.to_string_lossy().ends_with(".file"))
+            .collect()
+    }
+
+    /// As if the access token had ended.
+    pub(crate) fn let_expire(&self) {
+        for path in self.kept() {
+            let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            if !kept["expires_at"].is_null() {
+                kept["expires_at"] = json!(0);
+                std::fs::write(&path, kept.to_string()).unwrap();
+            }
+        }
+    }
+}
+
+/// What a browser does that is sent back to the command line.
+pub(crate) async fn come_back(address: &str) -> u16 {
+    let url = url::Url::parse(address).unwrap();
+    let listener = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
+    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    let reply = Ask::get(&target).to(listener).await;
+    assert!(reply.body.contains("<html"), "{}", reply.body);
+    reply.status
+}
