@@ -67,6 +67,8 @@ enum Command {
     /// Providers and MCP servers that are known, as the configuration names them
     #[command(subcommand)]
     Preset(commands::preset::PresetCommand),
+    /// Find credentials that lie in files: in the configuration of MCP clients, in .env files and anywhere else
+    Scan(commands::scan::Scan),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print a page of the documentation that is made from the code
@@ -132,6 +134,7 @@ impl Cli {
                 Command::Backup(backup) => backup.run(load()?, environment.clone(), world, output).await,
                 Command::Restore(restore) => restore.run(load()?, environment.clone(), world, output).await,
                 Command::Preset(command) => command.run(output),
+                Command::Scan(scan) => scan.run(load().ok().as_ref(), &environment, &world, output),
                 Command::Schema => {
                     output.print(&format!("{:#}", crate::config::schema()));
                     Ok(())

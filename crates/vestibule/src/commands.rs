@@ -9,3 +9,4 @@ pub mod operate;
 pub mod person;
 pub mod preset;
 pub mod reference;
+pub mod scan;

@@ -149,6 +149,16 @@ impl PersonCommand {
 }
 
 impl Whose {
+    /// The servers that somebody is signed in to; none if nothing can be read of them. Makes no folder.
+    pub(crate) fn signed_in(&self) -> Vec<Url> {
+        let servers = Home::existing(self.home.clone(), &self.profile).and_then(|home| home.servers().ok());
+        servers
+            .unwrap_or_default()
+            .into_iter()
+            .map(|known| known.url)
+            .collect()
+    }
+
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
         let egress = Egress {
             connect_time: Duration::from_secs(10),

@@ -64,6 +64,8 @@ mod refusals;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod scan;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod telemetry;
