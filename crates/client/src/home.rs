@@ -80,6 +80,11 @@ impl Home {
         Self::at(folder, profile).ok().filter(|home| home.folder.is_dir())
     }
 
+    /// Where it is, whether or not it is there.
+    pub fn place(folder: Option<PathBuf>, profile: &str) -> Result<PathBuf, HomeError> {
+        Ok(Self::at(folder, profile)?.folder)
+    }
+
     fn at(folder: Option<PathBuf>, profile: &str) -> Result<Self, HomeError> {
         let folder = match folder {
             Some(folder) => folder,

@@ -87,7 +87,7 @@ fn kept(root: &Path) -> HashSet<Vec<u8>> {
 }
 
 /// The names in an index of versions 2 to 4 (gitformat-index). None if it is something else.
-pub(crate) fn names(bytes: &[u8]) -> Option<HashSet<Vec<u8>>> {
+pub fn names(bytes: &[u8]) -> Option<HashSet<Vec<u8>>> {
     let number = |at: usize| {
         let four = bytes.get(at..at + 4)?;
         Some(u32::from_be_bytes(four.try_into().ok()?))

@@ -1,10 +1,11 @@
 //! Credentials that lie in files: in the configuration of MCP clients, `.env` files, what shells read when they start, and
 //! anywhere else. Each is named by its kind, never by itself, with whose it is, where it stands and who else can read it.
 //!
-//! Pure reading: nothing here writes, asks a network or runs a program. What a credential looks like is data
+//! Nothing here asks a network or runs a program, and nothing but [`adopt`] writes. What a credential looks like is data
 //! (`rules.yaml`). What is read is written by anybody, so every reader is bounded; and nothing that a finding holds can be
 //! turned back into what was found.
 
+pub mod adopt;
 pub mod checksum;
 mod detect;
 pub mod door;

@@ -11,7 +11,7 @@ use crate::finding::{self, Finding, Mark, Place};
 use crate::place::{self, Client};
 use crate::reading::Form;
 use crate::rules::Rules;
-use crate::walk::{Limits, Unread, Walk, Which};
+use crate::walk::{self, Limits, Unread, Walk, Which};
 
 /// What somebody writes into a line to say that what is there is known.
 const ALLOW: [&str; 2] = ["vestibule:allow", "gitleaks:allow"];
@@ -89,6 +89,20 @@ impl<'a> Scan<'a> {
             }
         });
         self.walk = walk;
+    }
+
+    /// Looks at bytes as if they were the file of this name.
+    pub fn bytes(&mut self, path: &Path, bytes: Vec<u8>) {
+        let Some(text) = walk::decoded(bytes) else { return };
+        let kind = place::kind(path);
+        let hits = self.hits(&text, kind.form, &words(path));
+        let source = Source {
+            place: Place::File(path.to_owned()),
+            shown: self.rules.redacted(&path.to_string_lossy()),
+            client: kind.client,
+            exposure: None,
+        };
+        self.take(hits, &text, &source);
     }
 
     /// Looks at a variable of the environment.

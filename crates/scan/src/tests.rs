@@ -6,9 +6,9 @@ use model::Timestamp;
 use super::*;
 
 /// Compiled once: that takes longer than any look.
-static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::built_in().unwrap());
+pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::built_in().unwrap());
 
-fn scanned(root: &std::path::Path, which: Which) -> Report {
+pub(crate) fn scanned(root: &std::path::Path, which: Which) -> Report {
     let mut scan = Scan::new(
         &RULES,
         Timestamp::from_seconds(1_800_000_000),

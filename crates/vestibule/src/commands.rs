@@ -1,5 +1,6 @@
 //! What the commands of the command line do.
 
+pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod check;

@@ -149,6 +149,11 @@ impl PersonCommand {
 }
 
 impl Whose {
+    /// A folder of this profile, for what can be undone. It need not be there.
+    pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        Ok(Home::place(self.home.clone(), &self.profile)?.join(name))
+    }
+
     /// The servers that somebody is signed in to; none if nothing can be read of them. Makes no folder.
     pub(crate) fn signed_in(&self) -> Vec<Url> {
         let servers = Home::existing(self.home.clone(), &self.profile).and_then(|home| home.servers().ok());

@@ -1,12 +1,11 @@
 //! `vestibule scan`: which credentials lie in files, how exposed they are, and what would replace them. It changes nothing
 //! and asks nobody.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use model::World;
-use scan::{DoorServer, Finding, Limits, Report, Rules, Severity, Which};
+use scan::{DoorServer, Finding, Limits, Report, Rules, Severity};
 
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
@@ -18,9 +17,10 @@ use super::person::Whose;
 
 mod baseline;
 mod json;
+pub mod look;
 mod sarif;
 pub mod servers;
-mod text;
+pub mod text;
 
 pub use text::rules_page;
 
@@ -34,7 +34,7 @@ pub struct Scan {
     #[arg(long)]
     ci: bool,
     /// A server of the door that may replace what is found, as `https://mcp.example.com/mcp/gitea`; those that you are signed in
-    /// to, and those of the configuration file if there is one, are known already
+    /// to, and those of the configuration file that --config names, are known already
     #[arg(long, value_name = "URL")]
     door: Vec<String>,
     /// The exit code is 1 only if something is found that matters at least so much
@@ -171,72 +171,17 @@ impl Scan {
             ..Limits::default()
         };
         let mut scan = scan::Scan::new(rules, world.now(), world.random(), limits);
-        let mut progress = Progress::new();
-        if self.paths.is_empty() && !self.ci {
-            let home = environment.get("HOME").filter(|home| !home.is_empty());
-            let home =
-                home.ok_or_else(|| Failure::Usage("there is no HOME; say what to look at".to_owned()))?;
-            let home = Path::new(home);
-            scan.path(home, Which::Known, home, &mut |path| progress.at(path));
-        }
-        let here = std::env::current_dir()?;
-        for path in &self.paths {
-            if let Err(error) = std::fs::metadata(path) {
-                return Err(Failure::NotFound(format!(
-                    "{}: {error}",
-                    rules.redacted(&path.display().to_string())
-                ))
-                .into());
-            }
-            // Places are the same on every machine if they begin where the command runs, as in a repository.
-            let is_below = std::fs::canonicalize(path).is_ok_and(|path| path.starts_with(&here));
-            let base = if is_below { here.as_path() } else { path.as_path() };
-            scan.path(path, Which::All, base, &mut |path| progress.at(path));
-        }
-        if self.ci {
-            for (name, value) in environment.all() {
-                scan.variable(name, value);
-            }
-        }
-        progress.end();
+        look::at(&mut scan, &self.paths, self.ci, rules, environment)?;
         Ok(scan.finish())
     }
 }
 
 /// The rules of the program, and those of files.
-pub(super) fn read_rules(files: &[PathBuf]) -> anyhow::Result<Rules> {
+fn read_rules(files: &[PathBuf]) -> anyhow::Result<Rules> {
     let mut texts = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file);
         texts.push(text.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?);
     }
     Rules::of(&texts).map_err(|error| Failure::Usage(format!("rules: {error}")).into())
-}
-
-/// One line on a terminal that says how far it is.
-struct Progress {
-    is_shown: bool,
-    files: usize,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self {
-            is_shown: std::io::stderr().is_terminal() && std::io::stdout().is_terminal(),
-            files: 0,
-        }
-    }
-
-    fn at(&mut self, _: &Path) {
-        self.files += 1;
-        if self.is_shown && self.files.is_multiple_of(64) {
-            let _ = write!(anstream::stderr(), "\r{} files ", self.files);
-        }
-    }
-
-    fn end(self) {
-        if self.is_shown && self.files >= 64 {
-            let _ = write!(anstream::stderr(), "\r\u{1b}[K");
-        }
-    }
 }

@@ -97,7 +97,7 @@ fn finds_every_credential_of_a_home_folder_and_shows_none_in_any_form() {
     person.says(&["scan", "--baseline", ".netrc"], 2);
     person.says(&["scan", "--rules", ".zshrc"], 2);
     person.says(&["scan", "--rules", ".kube/config"], 2);
-    person.says(&["scan", "--config", ".env", "work"], 1);
+    person.says(&["scan", "--config", ".npmrc", "work"], 2);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn says_which_server_of_the_door_replaces_what() {
     // Of the configuration: by the recipe, and by the host behind it, whatever they are called.
     let config = "public_url: https://mcp.example.com\nservers:\n  code:\n    upstream: http://gitea-mcp.internal:8080/mcp\n    allow: []\n    credential:\n      connector: gitea\n      recipe: gitea-mcp\n  dashboards:\n    upstream: https://grafana.example.com/mcp\n    allow: []\nconnectors:\n  gitea:\n    preset: gitea\n    host: git.example.com\n    personal_token: {}\n";
     std::fs::write(person.home.path().join("vestibule.yaml"), config).unwrap();
-    let plain = ["scan", "--json"];
+    let plain = ["scan", "--json", "--config", "./vestibule.yaml"];
     assert_eq!(
         replaced(&plain, ".claude.json").as_deref(),
         Some("https://mcp.example.com/mcp/code")
@@ -165,7 +165,9 @@ fn says_which_server_of_the_door_replaces_what() {
         replaced(&plain, ".gemini/settings.json").as_deref(),
         Some("https://mcp.example.com/mcp/dashboards")
     );
-    let text = person.says(&["scan"], 1);
+    // One that merely lies there says nothing.
+    assert_eq!(replaced(&["scan", "--json"], ".claude.json"), None);
+    let text = person.says(&["scan", "--config", "./vestibule.yaml"], 1);
     assert!(
         text.contains("replaced by https://mcp.example.com/mcp/code"),
         "{text}"

@@ -145,6 +145,12 @@ fn summary(shown: &Shown<'_>) -> String {
     if shown.report.allowed > 0 {
         let _ = write!(text, " {} are allowed in their lines.", shown.report.allowed);
     }
+    let replaceable = findings
+        .iter()
+        .filter(|one| shown.replaced_by(one).is_some() && one.entry.is_some());
+    if replaceable.count() > 0 {
+        text.push_str("\nhint: `vestibule adopt` puts the door in their place");
+    }
     text
 }
 
