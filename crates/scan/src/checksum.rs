@@ -76,6 +76,7 @@ mod tests {
         assert!(!Checksum::Crc32Base62.holds("ghp_", &other));
     }
 
+    /// CC-101: scanners find leaks of ours by their prefix and checksum.
     #[test]
     fn knows_the_sum_of_our_own_tokens() {
         for kind in model::TokenKind::ALL {

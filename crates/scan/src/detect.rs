@@ -149,7 +149,8 @@ fn named(value: &Value, all: &[Value], subject: Subject<'_>, rules: &Rules, foun
     let offset = offset + scheme;
     let is_literal = subject.form == Form::Text;
     let shape = match sort {
-        // An address is looked at as one.
+        // An address is looked at as one, and so is a JSON web token, which may be over.
+        _ if literal::is_web_token(text) => return,
         _ if placeholder::is_made_up(text) || text.contains("://") || rules.is_unsound(text) => return,
         Sort::Token if is_literal && (text.len() < 20 || entropy::bits(text) < 3.6) => return,
         Sort::Token if entropy::looks_like_a_token(text) => &literal::NAMED_TOKEN,

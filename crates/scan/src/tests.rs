@@ -170,6 +170,33 @@ fn variables_of_one_job_are_no_finding() {
 }
 
 #[test]
+fn a_web_token_that_is_over_is_none_whatever_it_is_called() {
+    let part = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    for (end, findings) in [(1_000, 0), (2_000_000_000, 1)] {
+        let claims = format!("{{\"exp\":{end},\"sub\":\"ana\"}}");
+        let token = [
+            part("{\"alg\":\"ES256\"}"),
+            part(&claims),
+            part(&"aB3".repeat(21)),
+        ]
+        .join(".");
+        for text in [
+            format!("API_TOKEN={token}"),
+            format!("curl -H 'Authorization: Bearer {token}'"),
+        ] {
+            let mut scan = Scan::new(
+                &RULES,
+                Timestamp::from_seconds(1_800_000_000),
+                [1; 32],
+                Limits::default(),
+            );
+            scan.bytes(std::path::Path::new(".env"), text.clone().into_bytes());
+            assert_eq!(scan.finish().findings.len(), findings, "{text}");
+        }
+    }
+}
+
+#[test]
 fn names_and_paths_that_are_credentials_are_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let token = checksum::Checksum::Crc32Base62.complete("ghp_", &"aB3xY9".repeat(5));

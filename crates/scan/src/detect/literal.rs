@@ -156,6 +156,11 @@ pub(super) fn web_tokens(subject: Subject<'_>, found: &mut Found) {
     }
 }
 
+/// Whether it has the form of one, whether or not it counts.
+pub(super) fn is_web_token(text: &str) -> bool {
+    text.starts_with("eyJ") && text.matches('.').count() == 2
+}
+
 /// `scheme://name:password@host`, and tokens in the query.
 pub(super) fn addresses(subject: Subject<'_>, found: &mut Found) {
     let Subject { text, form, .. } = subject;
@@ -238,7 +243,7 @@ pub(super) fn headers(subject: Subject<'_>, found: &mut Found) {
         // In prose, `token` is a word.
         let is_prose = form == Form::Text && (secret.len() < 20 || entropy::bits(secret) < 3.6);
         // A JSON web token that counts was found before; one that does not is none.
-        if is_one && !is_prose && !secret.starts_with("eyJ") {
+        if is_one && !is_prose && !is_web_token(secret) {
             found.take(BEARER.hit(value.range(), secret));
         }
     }
