@@ -98,8 +98,8 @@ pub(crate) fn hits(subject: Subject<'_>, rules: &Rules) -> Vec<Hit> {
     literal::web_tokens(subject, &mut found);
     literal::addresses(subject, &mut found);
     literal::headers(subject, &mut found);
-    for value in &values {
-        named(value, &values, subject, rules, &mut found);
+    for at in 0..values.len() {
+        named(at, &values, subject, rules, &mut found);
     }
     let mut hits: Vec<Hit> = found.0.into_values().collect();
     for hit in &mut hits {
@@ -142,8 +142,9 @@ fn escaped(value: &Value, rules: &Rules, found: &mut Found) {
 }
 
 /// By what it is called.
-fn named(value: &Value, all: &[Value], subject: Subject<'_>, rules: &Rules, found: &mut Found) {
-    let (path, text, offset) = name_and_text(value, all);
+fn named(at: usize, all: &[Value], subject: Subject<'_>, rules: &Rules, found: &mut Found) {
+    let Some(value) = all.get(at) else { return };
+    let (path, text, offset) = name_and_text(value, around(at, all));
     let Some(sort) = name::sort(&path) else { return };
     let (scheme, text) = literal::without_scheme(text);
     let offset = offset + scheme;
@@ -170,6 +171,12 @@ fn named(value: &Value, all: &[Value], subject: Subject<'_>, rules: &Rules, foun
     let mut hit = shape.hit(range, text);
     hit.path = path;
     found.take(hit);
+}
+
+/// The values that stand beside one. Those that say what it is called do; to look at all would take for ever.
+fn around(at: usize, all: &[Value]) -> &[Value] {
+    all.get(at.saturating_sub(8)..all.len().min(at + 9))
+        .unwrap_or_default()
 }
 
 /// What a value is called and what it is: for an argument of a command the flag before it or in it, for
@@ -228,17 +235,17 @@ fn name_and_text<'a>(value: &'a Value, all: &'a [Value]) -> (Vec<String>, &'a st
 
 /// What it is called, which entry it is in, and whose it is.
 fn describe(hit: &mut Hit, values: &[Value], entries: &[Entry], subject: Subject<'_>, rules: &Rules) {
-    let around = values
+    let holder = values
         .iter()
-        .filter(|value| value.range.start <= hit.range.start && value.range.end >= hit.range.end)
-        .min_by_key(|value| value.range.len());
-    let around_path = around
-        .map(|value| name_and_text(value, values).0)
-        .unwrap_or_default();
-    if hit.path.is_empty() {
-        hit.path = around_path;
+        .enumerate()
+        .filter(|(_, value)| value.range.start <= hit.range.start && value.range.end >= hit.range.end)
+        .min_by_key(|(_, value)| value.range.len());
+    if hit.path.is_empty()
+        && let Some((at, value)) = holder
+    {
+        hit.path = name_and_text(value, around(at, values)).0;
     }
-    let real_path = around.map(|value| value.path.as_slice()).unwrap_or_default();
+    let real_path = holder.map(|(_, value)| value.path.as_slice()).unwrap_or_default();
     hit.entry = entries
         .iter()
         .find(|entry| real_path.starts_with(&entry.path))

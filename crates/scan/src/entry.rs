@@ -39,21 +39,16 @@ pub(crate) fn entries(values: &[Value]) -> Vec<Entry> {
         let (Some(path), Some(inner)) = (value.path.get(..length), value.path.get(length..)) else {
             continue;
         };
-        let at = match entries.iter().position(|entry| entry.path == path) {
-            Some(at) => at,
-            None => {
-                entries.push(Entry {
-                    name: path.last().cloned().unwrap_or_default(),
-                    path: path.to_owned(),
-                    host: None,
-                    words: String::new(),
-                });
-                entries.len() - 1
-            }
-        };
-        let Some(entry) = entries.get_mut(at) else {
-            continue;
-        };
+        // The values of one entry stand together; looking for it among all of them would take for ever.
+        if entries.last().is_none_or(|entry| entry.path != path) {
+            entries.push(Entry {
+                name: path.last().cloned().unwrap_or_default(),
+                path: path.to_owned(),
+                host: None,
+                words: String::new(),
+            });
+        }
+        let Some(entry) = entries.last_mut() else { continue };
         match inner.first().map(String::as_str) {
             Some("name" | "display_name") if is_number(&entry.name) => entry.name.clone_from(&value.text),
             Some("url" | "serverUrl" | "httpUrl" | "uri" | "endpoint") => {

@@ -250,8 +250,14 @@ impl Rules {
                     && text
                         .get(start..end)
                         .is_some_and(|text| is_credential(known, text));
-                // What was too long is looked at again from its second byte: a shorter one may begin in it.
-                from = if is_it { whole.end() } else { whole.start() + 1 };
+                // What does not stand alone is looked at again behind the next sign that no credential has: within a run
+                // of letters nothing else can stand alone either, and to look at each would take for ever.
+                let rest = bytes.get(whole.start()..whole.end()).unwrap_or_default();
+                let next = rest.iter().skip(1).position(|byte| !is_part(*byte));
+                from = match next {
+                    Some(at) if !is_it => whole.start() + at + 2,
+                    _ => whole.end().max(whole.start() + 1),
+                };
                 if is_it {
                     fits.push(Fit { rule, start, end });
                 }
@@ -296,9 +302,14 @@ impl Rules {
     }
 }
 
+/// Whether it could belong to a credential.
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
 /// Nothing that could belong to it stands beside it.
 fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_part = |byte: &u8| is_part(*byte);
     let before = start.checked_sub(1).and_then(|at| bytes.get(at));
     // In JSON, `\n` may stand before it.
     let is_escape = || {

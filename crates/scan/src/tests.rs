@@ -196,6 +196,39 @@ fn a_web_token_that_is_over_is_none_whatever_it_is_called() {
     }
 }
 
+/// Files that are made to take for ever.
+#[test]
+fn what_grows_with_a_file_grows_no_faster() {
+    let many = |text: &str, count| text.repeat(count);
+    let nested = (0..600)
+        .map(|depth| " ".repeat(depth))
+        .collect::<Vec<_>>()
+        .join("- a\n");
+    let files = [
+        ("a.txt", many("eyJ", 100_000)),
+        ("b.txt", many("pypi-AgE", 40_000)),
+        ("c.txt", many("-----BEGIN PRIVATE KEY-----", 10_000)),
+        ("d.txt", many("a://b:", 40_000)),
+        ("e.txt", many("bearer", 40_000)),
+        ("f.json", format!("[{}\"\"]", many("\"--token\",", 30_000))),
+        (
+            "g.json",
+            format!(
+                "{{\"mcpServers\":{{{}}}}}",
+                many("\"a\":{\"b\":\"c\"},\"d\":{\"url\":\"e\"},", 15_000)
+            ),
+        ),
+        ("h.yaml", nested),
+        ("i.json", many("[", 100_000)),
+        ("j.toml", format!("a = {}", many("[", 100_000))),
+    ];
+    for (name, text) in files {
+        let mut scan = Scan::new(&RULES, Timestamp::EPOCH, [1; 32], Limits::default());
+        scan.bytes(std::path::Path::new(name), text.into_bytes());
+        assert!(scan.finish().findings.is_empty(), "{name}");
+    }
+}
+
 #[test]
 fn names_and_paths_that_are_credentials_are_not_shown() {
     let folder = tempfile::tempdir().unwrap();

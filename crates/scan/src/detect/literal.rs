@@ -71,7 +71,7 @@ static PEM: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .ok()
 });
 static WEB_TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?-u)eyJ[A-Za-z0-9_-]{10,500}\.(eyJ[A-Za-z0-9_-]{10,4000})\.[A-Za-z0-9_-]{20,1000}").ok()
+    Regex::new(r"(?-u)eyJ[A-Za-z0-9_-]{10,}\.(eyJ[A-Za-z0-9_-]{10,})\.[A-Za-z0-9_-]{20,}").ok()
 });
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"(?-u)\b([a-zA-Z][a-zA-Z0-9+.-]{1,20})://([^\s:/@"'<>`]{0,200})(?::([^\s/@"'<>`]{1,300}))?@([A-Za-z0-9.\-\[\]:]{1,253})"#)
@@ -82,7 +82,7 @@ static QUERY: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .ok()
 });
 static HEADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i-u)\b(bearer|basic|token|sentry-bearer|apikey)[ \t]+([A-Za-z0-9_.~+/=:-]{8,2000})").ok()
+    Regex::new(r"(?i-u)\b(bearer|basic|token|sentry-bearer|apikey)[ \t]+([A-Za-z0-9_.~+/=:-]{8,})").ok()
 });
 
 /// PEM and OpenSSH keys that no passphrase keeps shut.
@@ -95,6 +95,8 @@ pub(super) fn private_keys(text: &str, found: &mut Found) {
             continue;
         };
         let body = text.get(body.range()).unwrap_or_default();
+        // Up to the next line of its kind.
+        let body = body.split("-----").next().unwrap_or_default();
         let kind = text.get(kind.range()).unwrap_or_default();
         let is_shut = kind.contains("ENCRYPTED") || body.contains("ENCRYPTED") || is_shut_openssh(body);
         let dense = body.replace("\\n", "").replace("\\r", "");

@@ -1,5 +1,6 @@
 //! A report for people: what to do first comes first in each line.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Reset, Style};
@@ -14,6 +15,7 @@ use crate::output::printable;
 pub(super) fn text(shown: &Shown<'_>) -> String {
     let mut text = String::new();
     let mut place: Option<&Place> = None;
+    let mut first = HashMap::<usize, &Finding>::new();
     for finding in &shown.report.findings {
         if place != Some(&finding.place) {
             if place.is_some() {
@@ -23,6 +25,12 @@ pub(super) fn text(shown: &Shown<'_>) -> String {
             place = Some(&finding.place);
         }
         one(&mut text, shown, finding);
+        if let Some(other) = first.get(&finding.credential) {
+            let place = printable(&other.shown);
+            let _ = writeln!(text, "       the same as in {place}:{}", other.line);
+        } else {
+            first.insert(finding.credential, finding);
+        }
     }
     for unread in &shown.report.unread {
         let path = shown.rules.redacted(&unread.path.to_string_lossy());
@@ -92,19 +100,6 @@ fn one(text: &mut String, shown: &Shown<'_>, finding: &Finding) {
         let _ = write!(text, "  {}", printable(&finding.name));
     }
     let _ = writeln!(text, "  [{}]", finding.rule);
-    let same = shown
-        .report
-        .findings
-        .iter()
-        .find(|other| other.credential == finding.credential && other.fingerprint != finding.fingerprint);
-    if let Some(other) = same {
-        let _ = writeln!(
-            text,
-            "       the same as in {}:{}",
-            printable(&other.shown),
-            other.line
-        );
-    }
     let provider = shown.provider(finding);
     if let Some(server) = shown.replaced_by(finding) {
         let _ = writeln!(text, "       replaced by {}", printable(&server.url));
