@@ -187,7 +187,7 @@ fn by_extension(path: &Path) -> Form {
 }
 
 /// Names of folders that hold nothing that anybody wrote, or too much of it.
-const SKIPPED: [&str; 22] = [
+const SKIPPED: [&str; 21] = [
     "node_modules",
     ".cache",
     "Caches",
@@ -197,7 +197,6 @@ const SKIPPED: [&str; 22] = [
     ".tox",
     "target",
     ".rustup",
-    "registry",
     "_cacache",
     ".gradle-cache",
     "site-packages",
@@ -213,13 +212,26 @@ const SKIPPED: [&str; 22] = [
 ];
 
 /// Whether a folder is left out.
-pub(crate) fn is_skipped(name: &str) -> bool {
-    SKIPPED.contains(&name)
+pub(crate) fn is_skipped(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| SKIPPED.contains(&name)) || folder.ends_with(".cargo/registry")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_that_nobody_writes_in_are_left_out() {
+        for (folder, is_left_out) in [
+            ("/home/ana/.cargo/registry", true),
+            ("/srv/registry", false),
+            ("/srv/shop/node_modules", true),
+            ("/srv/shop/node_modules_of_mine", false),
+        ] {
+            assert_eq!(is_skipped(Path::new(folder)), is_left_out, "{folder}");
+        }
+    }
 
     #[test]
     fn clients_on_three_systems() {

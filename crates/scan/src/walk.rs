@@ -147,7 +147,7 @@ impl Walk {
                     {
                         self.file(&config, &metadata, each);
                     }
-                } else if !name.to_str().is_some_and(place::is_skipped) {
+                } else if !place::is_skipped(&path) {
                     self.folder(root, &path, which, depth + 1, each);
                 }
             } else if kind.is_symlink() && is_wanted {
