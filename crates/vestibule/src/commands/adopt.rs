@@ -171,7 +171,7 @@ fn done(plan: &Plan, revoke: &[Value]) -> String {
         let part = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
         let _ = write!(
             text,
-            "\n  {} of {}: {}",
+            "\n  {} in {}: {}",
             part("title"),
             part("path"),
             part("revoke")

@@ -124,21 +124,24 @@ fn style(severity: Severity) -> Style {
 }
 
 fn summary(shown: &Shown<'_>) -> String {
-    let files = shown.report.files;
+    let files = counted(shown.report.files, "file");
     let findings = &shown.report.findings;
     let mut credentials: Vec<usize> = findings.iter().map(|finding| finding.credential).collect();
     credentials.sort_unstable();
     credentials.dedup();
     let mut text = match (credentials.len(), findings.len()) {
-        (0, _) => format!("No credentials in {files} files."),
-        (1, 1) => format!("\n1 credential in {files} files."),
-        (credentials, places) => format!("\n{credentials} credentials in {places} places, of {files} files."),
+        (0, _) => format!("No credentials in {files}."),
+        (1, 1) => format!("\n1 credential in {files}."),
+        (credentials, places) => {
+            let credentials = counted(credentials, "credential");
+            format!("\n{credentials} in {places} places, of {files}.")
+        }
     };
     if shown.known > 0 {
-        let _ = write!(text, " {} are in the baseline.", shown.known);
+        let _ = write!(text, " In the baseline: {}.", shown.known);
     }
     if shown.report.allowed > 0 {
-        let _ = write!(text, " {} are allowed in their lines.", shown.report.allowed);
+        let _ = write!(text, " Allowed in their lines: {}.", shown.report.allowed);
     }
     let replaceable = findings
         .iter()
@@ -147,6 +150,15 @@ fn summary(shown: &Shown<'_>) -> String {
         text.push_str("\nhint: `vestibule adopt` puts the door in their place");
     }
     text
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
 }
 
 /// Every rule, as a table or for programs.
