@@ -6,9 +6,10 @@ use clap::Args;
 use crate::command::{cargo, output, root};
 
 /// Each page, with the command of the program that prints it.
-const PAGES: [(&str, &[&str]); 2] = [
+const PAGES: [(&str, &[&str]); 3] = [
     ("docs/configuration.md", &["reference", "configuration"]),
     ("docs/commands.md", &["reference", "commands"]),
+    ("docs/scan-rules.md", &["reference", "scan-rules"]),
 ];
 
 /// `cargo xtask docs`.

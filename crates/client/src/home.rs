@@ -70,6 +70,22 @@ pub struct Turn(#[expect(dead_code, reason = "the lock is the open file")] File)
 impl Home {
     /// In this folder, or in the place for configuration of this system.
     pub fn open(folder: Option<PathBuf>, profile: &str) -> Result<Self, HomeError> {
+        let home = Self::at(folder, profile)?;
+        private_file::create_folder(&home.folder).map_err(|error| at(&home.folder, error))?;
+        Ok(home)
+    }
+
+    /// The same, if it is there: for those who only look.
+    pub fn existing(folder: Option<PathBuf>, profile: &str) -> Option<Self> {
+        Self::at(folder, profile).ok().filter(|home| home.folder.is_dir())
+    }
+
+    /// Where it is, whether or not it is there.
+    pub fn place(folder: Option<PathBuf>, profile: &str) -> Result<PathBuf, HomeError> {
+        Ok(Self::at(folder, profile)?.folder)
+    }
+
+    fn at(folder: Option<PathBuf>, profile: &str) -> Result<Self, HomeError> {
         let folder = match folder {
             Some(folder) => folder,
             None => {
@@ -77,10 +93,8 @@ impl Home {
                 strategy.config_dir().join("vestibule")
             }
         };
-        let folder = folder.join("profiles").join(profile);
-        private_file::create_folder(&folder).map_err(|error| at(&folder, error))?;
         Ok(Self {
-            folder,
+            folder: folder.join("profiles").join(profile),
             profile: profile.to_owned(),
         })
     }

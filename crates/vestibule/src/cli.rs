@@ -13,6 +13,9 @@ use crate::operator;
 use crate::output::Output;
 use crate::{clock, commands};
 
+/// The configuration file, if nobody names another.
+const DEFAULT_CONFIG: &str = "vestibule.yaml";
+
 /// One OAuth 2.1 front door for every MCP server
 ///
 /// Sign in once in the browser; no MCP server, laptop or CI job holds a personal access token any more.
@@ -31,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 struct Options {
     /// The configuration file
-    #[arg(long, short, global = true, value_name = "FILE", env = CONFIG, default_value = "vestibule.yaml")]
+    #[arg(long, short, global = true, value_name = "FILE", env = CONFIG, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
     /// Answer in JSON
     #[arg(long, global = true)]
@@ -67,6 +70,10 @@ enum Command {
     /// Providers and MCP servers that are known, as the configuration names them
     #[command(subcommand)]
     Preset(commands::preset::PresetCommand),
+    /// Find credentials that lie in files: in the configuration of MCP clients, in .env files and anywhere else
+    Scan(commands::scan::Scan),
+    /// Put the door in the place of credentials that lie in the configuration of MCP clients
+    Adopt(commands::adopt::Adopt),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print what a shell needs to complete commands
@@ -136,6 +143,13 @@ impl Cli {
                 Command::Backup(backup) => backup.run(load()?, environment.clone(), world, output).await,
                 Command::Restore(restore) => restore.run(load()?, environment.clone(), world, output).await,
                 Command::Preset(command) => command.run(output),
+                Command::Scan(scan) => {
+                    // A file that merely lies in the folder that is looked at does not say which door to trust.
+                    let is_named = self.options.config.as_path() != std::path::Path::new(DEFAULT_CONFIG);
+                    let loaded = if is_named { Some(load()?) } else { None };
+                    scan.run(loaded.as_ref(), &environment, &world, output)
+                }
+                Command::Adopt(adopt) => adopt.run(&environment, &world, output),
                 Command::Schema => {
                     output.print(&format!("{:#}", crate::config::schema()));
                     Ok(())

@@ -1,5 +1,6 @@
 //! What the commands of the command line do.
 
+pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod check;
@@ -9,4 +10,5 @@ pub mod operate;
 pub mod person;
 pub mod preset;
 pub mod reference;
+pub mod scan;
 pub mod shell;

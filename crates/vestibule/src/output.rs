@@ -112,7 +112,7 @@ fn cell(value: &Value) -> String {
 }
 
 /// A text as it may stand on a terminal. Much of what is shown was named by strangers.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let is_risky = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(is_risky) {
         return text.to_owned();

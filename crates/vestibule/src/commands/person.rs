@@ -199,6 +199,23 @@ impl Whose {
         Some(self.profile.as_str()).filter(|profile| *profile != DEFAULT_PROFILE)
     }
 
+    /// A folder of this profile, for what can be undone. It need not be there.
+    pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        Ok(Home::place(self.home.clone(), &self.profile)?.join(name))
+    }
+
+    /// The servers that somebody is signed in to; none if nothing can be read of them. Makes no folder.
+    pub(crate) fn signed_in(&self) -> Vec<Url> {
+        let servers = Home::existing(self.home.clone(), &self.profile).and_then(|home| home.servers().ok());
+        servers
+            .unwrap_or_default()
+            .into_iter()
+            .map(|known| known.url)
+            // Not those at an issuer itself, which is no server.
+            .filter(|url| url.fragment().is_none())
+            .collect()
+    }
+
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
         Ok(Surroundings {
             home: Home::open(self.home.clone(), &self.profile)?,

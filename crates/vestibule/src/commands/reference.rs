@@ -13,6 +13,8 @@ pub enum Reference {
     Configuration,
     /// docs/commands.md
     Commands,
+    /// docs/scan-rules.md
+    ScanRules,
 }
 
 impl Reference {
@@ -21,6 +23,11 @@ impl Reference {
         match self {
             Self::Configuration => configuration(&crate::config::schema()),
             Self::Commands => commands(program),
+            // Those that are built in are read by a test.
+            Self::ScanRules => scan::Rules::built_in()
+                .as_ref()
+                .map(crate::commands::scan::rules_page)
+                .unwrap_or_default(),
         }
     }
 }
@@ -182,7 +189,7 @@ open the database themselves.
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | not done |
+| 1 | not done; of `scan`, that something was found |
 | 2 | wrong usage or configuration |
 | 3 | there is no such thing |
 | 4 | it is so already |

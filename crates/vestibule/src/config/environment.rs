@@ -55,6 +55,11 @@ impl Environment {
             .filter(|name| name.starts_with(PREFIX))
     }
 
+    /// Every variable, with its value.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// What a program of the operator's may see: all but ours, which can hold secrets, and but `secrets`.
     pub fn for_programs<'a>(&'a self, secrets: &'a [String]) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0

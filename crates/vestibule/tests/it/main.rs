@@ -15,6 +15,8 @@
 mod rig;
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod at_once;
 #[cfg(test)]
 mod audit;
@@ -71,6 +73,8 @@ mod quiet;
 mod refusals;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod scan;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -1,0 +1,279 @@
+//! Putting a door in the place of credentials that clients' configurations hold: what would be changed, the change, and the
+//! way back.
+//!
+//! The only part of this crate that writes. A change is made of the very text that was looked at: a file that is another by
+//! then is left alone. What is shown of one holds no value of the file, known as a secret or not, but what is put there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use model::{ExposeSecret as _, SecretString, Timestamp};
+use similar::TextDiff;
+use thiserror::Error;
+
+use crate::detect::{self, Subject};
+use crate::door::{DoorServer, replaced_by};
+use crate::finding::{Finding, Place};
+use crate::place::{self, Client};
+use crate::reading::{self, Form};
+use crate::rules::Rules;
+
+mod backup;
+mod json;
+mod shape;
+mod toml;
+
+pub use backup::{Backup, BackupError, Undone};
+
+/// Why an entry is left to its person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ByHand {
+    /// Its file is YAML, which cannot be rewritten without losing what its person made of it.
+    #[error("files of this form are changed by hand")]
+    Form,
+    /// It holds credentials that no one server replaces.
+    #[error("it holds credentials that no one server replaces")]
+    Several,
+    /// It is not where it was found, or not an entry that can be read.
+    #[error("it cannot be read as an entry")]
+    Unreadable,
+    /// After the change there would still be a credential in it.
+    #[error("a credential would remain in it")]
+    Remains,
+    /// The file is somebody else's.
+    #[error("the file is somebody else's")]
+    NotYours,
+}
+
+/// An entry, and the server that takes its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// What its person calls it.
+    pub name: String,
+    /// The server's endpoint at the door.
+    pub url: String,
+}
+
+/// A file that can be changed.
+#[derive(Debug)]
+pub struct Change {
+    /// The file.
+    pub path: PathBuf,
+    /// The file as it is shown.
+    pub shown: String,
+    /// Whose configuration it is.
+    pub client: Client,
+    /// What is replaced in it.
+    pub replacements: Vec<Replacement>,
+    /// The difference, without any value of the file.
+    pub difference: String,
+    before: SecretString,
+    after: SecretString,
+}
+
+/// An entry that its person has to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The file as it is shown.
+    pub shown: String,
+    /// Whose configuration it is.
+    pub client: Client,
+    /// What its person calls it.
+    pub name: String,
+    /// The server that would take its place.
+    pub url: String,
+    /// Why.
+    pub why: ByHand,
+}
+
+/// What can be done about findings.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Files that can be changed.
+    pub changes: Vec<Change>,
+    /// Entries that are left to their person.
+    pub left: Vec<Left>,
+}
+
+/// What can be done about these findings with these servers. Findings outside of clients' configurations, and those that no
+/// server replaces, are not in it.
+pub fn plan(findings: &[Finding], rules: &Rules, servers: &[DoorServer], now: Timestamp) -> Plan {
+    let mut files = BTreeMap::<&Path, Vec<&Finding>>::new();
+    for finding in findings {
+        if let (Place::File(path), Some(_), false) =
+            (&finding.place, finding.client, finding.entry_path.is_empty())
+        {
+            files.entry(path).or_default().push(finding);
+        }
+    }
+    let mut plan = Plan::default();
+    for (path, findings) in files {
+        file(&mut plan, path, &findings, rules, servers, now);
+    }
+    plan
+}
+
+/// An entry of a file, by the names that lead to it, with the server that takes its place.
+type Wanted<'a> = BTreeMap<&'a [String], (&'a Finding, &'a DoorServer)>;
+
+fn file(
+    plan: &mut Plan,
+    path: &Path,
+    findings: &[&Finding],
+    rules: &Rules,
+    servers: &[DoorServer],
+    now: Timestamp,
+) {
+    let mut wanted: Wanted<'_> = BTreeMap::new();
+    let mut several: Vec<&[String]> = Vec::new();
+    for finding in findings {
+        let server = replaced_by(finding, rules, servers);
+        let known = wanted
+            .get(finding.entry_path.as_slice())
+            .map(|(_, server)| *server);
+        match (server, known) {
+            (Some(server), None) => {
+                wanted.insert(&finding.entry_path, (finding, server));
+            }
+            (server, known) if server != known => several.push(&finding.entry_path),
+            _ => {}
+        }
+        // One that nothing replaces, beside one that something does.
+        if server.is_none() {
+            several.push(&finding.entry_path);
+        }
+    }
+    let mut leave = |finding: &Finding, server: &DoorServer, why: ByHand| {
+        if let Some(client) = finding.client {
+            plan.left.push(Left {
+                shown: finding.shown.clone(),
+                client,
+                name: finding.entry.clone().unwrap_or_default(),
+                url: server.url.clone(),
+                why,
+            });
+        }
+    };
+    wanted.retain(|path, (finding, server)| {
+        let is_clear = !several.contains(path);
+        if !is_clear {
+            leave(finding, server, ByHand::Several);
+        }
+        is_clear
+    });
+    if wanted.is_empty() {
+        return;
+    }
+    match change(path, &wanted, rules, now) {
+        Ok(change) => plan.changes.push(change),
+        Err(why) => wanted
+            .values()
+            .for_each(|(finding, server)| leave(finding, server, why)),
+    }
+}
+
+fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Result<Change, ByHand> {
+    let (first, _) = wanted.values().next().ok_or(ByHand::Unreadable)?;
+    let client = first.client.ok_or(ByHand::Unreadable)?;
+    if first
+        .exposure
+        .as_ref()
+        .is_none_or(|exposure| exposure.owner != "you")
+    {
+        return Err(ByHand::NotYours);
+    }
+    let form = place::kind(path).form;
+    let before = fs::read_to_string(path).map_err(|_| ByHand::Unreadable)?;
+    let mut after = before.clone();
+    let (mut replacements, mut shown) = (Vec::new(), Vec::new());
+    for (entry, (finding, server)) in wanted {
+        let fields = shape::fields(client, &server.url);
+        after = match form {
+            Form::Json => json::replaced(&after, entry, &fields),
+            Form::Toml => toml::replaced(&after, entry, &fields),
+            _ => return Err(ByHand::Form),
+        }
+        .ok_or(ByHand::Unreadable)?;
+        shown.extend(fields.into_iter().flat_map(|(_, value)| value.texts()));
+        replacements.push(Replacement {
+            name: finding.entry.clone().unwrap_or_default(),
+            url: server.url.clone(),
+        });
+    }
+    let hits = |text: &str| {
+        let subject = Subject {
+            text,
+            form,
+            words: "",
+            now,
+        };
+        detect::hits(subject, rules)
+    };
+    let remains = hits(&after).into_iter().filter_map(|hit| hit.entry);
+    let is_replaced = |path: &[String]| wanted.keys().any(|wanted| *wanted == path);
+    if remains.into_iter().any(|entry| is_replaced(&entry.path)) {
+        return Err(ByHand::Remains);
+    }
+    let masked = |text: &str| {
+        let secrets = hits(text).into_iter().map(|hit| hit.range);
+        masked(text, form, &shown, secrets.collect())
+    };
+    let (old, new) = (masked(&before), masked(&after));
+    let difference = TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .context_radius(0)
+        .missing_newline_hint(false)
+        .to_string();
+    Ok(Change {
+        path: path.to_owned(),
+        shown: first.shown.clone(),
+        client,
+        replacements,
+        difference,
+        before: before.into(),
+        after: after.into(),
+    })
+}
+
+/// A text without its values, but for those that are put there and the names of programs.
+fn masked(text: &str, form: Form, shown: &[String], mut ranges: Vec<std::ops::Range<usize>>) -> String {
+    for value in reading::values(text, form) {
+        let name = value.path.last().map(String::as_str);
+        let is_plain = matches!(name, Some("command" | "type")) && value.text.len() < 40;
+        if !is_plain && !shown.contains(&value.text) {
+            ranges.push(value.range);
+        }
+    }
+    ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let (mut masked, mut end) = (String::new(), 0);
+    for range in ranges {
+        // What overlaps the one before is left out as well.
+        let start = range.start.max(end);
+        if range.end <= start || !text.is_char_boundary(start) {
+            continue;
+        }
+        masked.push_str(text.get(end..start).unwrap_or_default());
+        if start == range.start {
+            masked.push('…');
+        }
+        end = range.end;
+    }
+    masked.push_str(text.get(end..).unwrap_or_default());
+    masked
+}
+
+impl Change {
+    /// What is there before it.
+    pub(crate) fn before(&self) -> &str {
+        self.before.expose_secret()
+    }
+
+    /// What is there after it.
+    pub(crate) fn after(&self) -> &str {
+        self.after.expose_secret()
+    }
+}
+
+#[cfg(test)]
+mod tests;

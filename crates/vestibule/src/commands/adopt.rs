@@ -1,0 +1,268 @@
+//! `vestibule adopt`: in the place of a credential in a client's configuration, the door, where that client signs in by itself.
+//!
+//! Which servers there are comes from the person alone: those they name, and those they are signed in to. A file that lies in
+//! some folder cannot make them trust a door.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Reset, Style};
+use clap::Args;
+use model::World;
+use scan::adopt::{Backup, Plan};
+use scan::{DoorServer, Finding, Limits, Place, Report, Rules};
+use serde_json::{Value, json};
+
+use super::person::Whose;
+use super::scan::{look, servers};
+use crate::config::environment::Environment;
+use crate::operator::{Answer, Failure};
+use crate::output::{Output, printable};
+
+/// `vestibule adopt`.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// What to look at, as `vestibule scan` does
+    paths: Vec<PathBuf>,
+    /// A server of the door, as `https://mcp.example.com/mcp/gitea`; those that you are signed in to are known already
+    #[arg(long, value_name = "URL")]
+    door: Vec<String>,
+    /// Change what is shown, and ask nothing
+    #[arg(long)]
+    yes: bool,
+    /// Put back what the last change found, where nobody has changed it since
+    #[arg(long, conflicts_with_all = ["paths", "door", "yes", "forget"])]
+    undo: bool,
+    /// Delete what --undo would put back, with the credentials in it, once they are taken back at their providers
+    #[arg(long, conflicts_with_all = ["paths", "door", "yes"])]
+    forget: bool,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+impl Adopt {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Nothing was changed, or not everything.
+    pub fn run(self, environment: &Environment, world: &World, output: Output) -> anyhow::Result<()> {
+        let folder = self.whose.folder("adopted")?;
+        if self.undo {
+            return undo(Backup::all(&folder), output);
+        }
+        if self.forget {
+            return forget(Backup::all(&folder), output);
+        }
+        let servers = servers::known(&self.door, None, &self.whose)?;
+        if servers.is_empty() {
+            let text = "there is no server to put in their place; name one with --door, or sign in: `vestibule login URL`";
+            return Err(Failure::Usage(text.to_owned()).into());
+        }
+        let rules = Rules::built_in()?;
+        let mut scan = scan::Scan::new(&rules, world.now(), world.random(), Limits::default());
+        look::at(&mut scan, &self.paths, false, &rules, environment)?;
+        let report = scan.finish();
+        let plan = scan::adopt::plan(&report.findings, &rules, &servers, world.now());
+        if plan.changes.is_empty() {
+            let text = format!("{}Nothing to change.", left(&plan));
+            output.answer(&Answer::done(
+                text,
+                json!({ "changed": [], "left": left_json(&plan) }),
+            ));
+            return Ok(());
+        }
+        if !output.json {
+            output.print(&shown(&plan));
+        }
+        self.agreed(&plan)?;
+        let backup = Backup::apply(&folder, &plan.changes, world.now()).map_err(|error| {
+            anyhow::Error::from(error)
+                .context("not everything was changed; `vestibule adopt --undo` puts it back")
+        })?;
+        let revoke = to_revoke(&plan, &report, &rules, &servers);
+        output.answer(&Answer::done(
+            done(&plan, &revoke),
+            json!({
+                "changed": changed_json(&plan), "left": left_json(&plan), "revoke": revoke, "backup": backup.file(),
+            }),
+        ));
+        Ok(())
+    }
+
+    fn agreed(&self, plan: &Plan) -> anyhow::Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::Unavailable("nothing was changed; say --yes".to_owned()).into());
+        }
+        let question = format!("Change {} as shown?", files(plan.changes.len()));
+        if dialoguer::Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact()?
+        {
+            Ok(())
+        } else {
+            Err(Failure::Unavailable("nothing was changed".to_owned()).into())
+        }
+    }
+}
+
+fn files(count: usize) -> String {
+    if count == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{count} files")
+    }
+}
+
+/// Every change, as a difference without values.
+fn shown(plan: &Plan) -> String {
+    let mut text = left(plan);
+    for change in &plan.changes {
+        let bold = Style::new().bold();
+        let title = printable(&change.shown);
+        let _ = writeln!(text, "{bold}{title}{Reset}  ({})", change.client.title);
+        for line in change.difference.lines().filter(|line| !line.starts_with("@@")) {
+            let style = match line.as_bytes().first() {
+                Some(b'+') => AnsiColor::Green.on_default(),
+                Some(b'-') => AnsiColor::Red.on_default(),
+                _ => Style::new(),
+            };
+            let _ = writeln!(text, "  {style}{}{Reset}", printable(line));
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}
+
+/// What is left to its person.
+fn left(plan: &Plan) -> String {
+    let mut text = String::new();
+    for left in &plan.left {
+        let (place, name) = (printable(&left.shown), printable(&left.name));
+        let _ = writeln!(
+            text,
+            "{place}: {name} is left to you, because {}: put {} there",
+            left.why, left.url
+        );
+    }
+    text
+}
+
+fn done(plan: &Plan, revoke: &[Value]) -> String {
+    let mut text = format!("{} changed.", files(plan.changes.len()));
+    for change in &plan.changes {
+        let names = change
+            .replacements
+            .iter()
+            .map(|one| format!("{} is {}", one.name, one.url));
+        let _ = write!(
+            text,
+            "\n  {}: {}",
+            change.shown,
+            names.collect::<Vec<_>>().join(", ")
+        );
+    }
+    text.push_str("\nThe old credentials still count. Take each back:");
+    for one in revoke {
+        let part = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let _ = write!(
+            text,
+            "\n  {} in {}: {}",
+            part("title"),
+            part("path"),
+            part("revoke")
+        );
+    }
+    text.push_str(
+        "\nThen `vestibule adopt --forget` deletes the backup that holds them; until then `vestibule adopt --undo` puts it back.",
+    );
+    text
+}
+
+/// The credentials that nobody needs any more, and where each is taken back.
+fn to_revoke(plan: &Plan, report: &Report, rules: &Rules, servers: &[DoorServer]) -> Vec<Value> {
+    let is_changed = |finding: &&Finding| {
+        let of = |change: &scan::adopt::Change| Place::File(change.path.clone()) == finding.place;
+        plan.changes.iter().any(of)
+            && scan::replaced_by(finding, rules, servers).is_some()
+            && finding.entry.is_some()
+    };
+    let one = |finding: &Finding| {
+        let provider = finding.provider.as_deref().and_then(|id| rules.provider(id));
+        let title = provider.map_or_else(
+            || finding.title.clone(),
+            |provider| format!("{} {}", provider.title, finding.title),
+        );
+        let revoke = provider.and_then(|provider| provider.revoke.as_deref());
+        json!({
+            "title": title, "path": finding.shown, "rule": finding.rule,
+            "revoke": revoke.unwrap_or("where it was given out"),
+        })
+    };
+    report.findings.iter().filter(is_changed).map(one).collect()
+}
+
+fn changed_json(plan: &Plan) -> Vec<Value> {
+    let one = |change: &scan::adopt::Change| {
+        let entries = change
+            .replacements
+            .iter()
+            .map(|one| json!({ "server": one.name, "url": one.url }));
+        json!({
+            "path": change.shown, "client": change.client.id, "entries": entries.collect::<Vec<_>>(),
+            "difference": change.difference,
+        })
+    };
+    plan.changes.iter().map(one).collect()
+}
+
+fn left_json(plan: &Plan) -> Vec<Value> {
+    let one = |left: &scan::adopt::Left| {
+        json!({
+            "path": left.shown, "client": left.client.id, "server": left.name, "url": left.url,
+            "why": left.why.to_string(),
+        })
+    };
+    plan.left.iter().map(one).collect()
+}
+
+fn undo(mut backups: Vec<Backup>, output: Output) -> anyhow::Result<()> {
+    let none = || Failure::NotFound("there is nothing to undo".to_owned());
+    let undone = backups.pop().ok_or_else(none)?.undo()?;
+    let names: Vec<String> = undone
+        .files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let mut text: Vec<String> = names.iter().map(|name| format!("{name} is as it was")).collect();
+    text.extend(undone.failed.iter().map(ToString::to_string));
+    let failed: Vec<String> = undone.failed.iter().map(ToString::to_string).collect();
+    output.answer(&Answer::done(
+        text.join("\n"),
+        json!({ "undone": names, "failed": failed }),
+    ));
+    if undone.failed.is_empty() {
+        Ok(())
+    } else {
+        let text = "not everything is as it was; the backup is still there".to_owned();
+        Err(Failure::Unavailable(text).into())
+    }
+}
+
+fn forget(backups: Vec<Backup>, output: Output) -> anyhow::Result<()> {
+    let count = backups.len();
+    for backup in backups {
+        backup.forget()?;
+    }
+    let text = match count {
+        0 => "there is no backup".to_owned(),
+        1 => "1 backup is deleted".to_owned(),
+        count => format!("{count} backups are deleted"),
+    };
+    output.answer(&Answer::done(text, json!({ "deleted": count })));
+    Ok(())
+}
