@@ -249,7 +249,13 @@ impl House {
             also: loaded.config.client_document_networks.clone(),
             ..FetchRules::default()
         };
-        Self::open_with(loaded, environment, world, Arc::new(Strangers::new(rules)?)).await
+        Box::pin(Self::open_with(
+            loaded,
+            environment,
+            world,
+            Arc::new(Strangers::new(rules)?),
+        ))
+        .await
     }
 
     /// The same with another way to fetch what strangers name, for tests.

@@ -57,11 +57,8 @@ pub(super) fn fields(client: Client, url: &str) -> Vec<(&'static str, Field)> {
         "gemini" | "qwen" => url_as("httpUrl"),
         // Its file knows programs alone.
         "claude-desktop" => vec![
-            ("command", text("npx")),
-            (
-                "args",
-                Field::Texts(["-y", "mcp-remote", url].map(str::to_owned).to_vec()),
-            ),
+            ("command", text("vestibule")),
+            ("args", Field::Texts(["bridge", url].map(str::to_owned).to_vec())),
         ],
         _ => url_as("url"),
     }

@@ -47,7 +47,7 @@ fn each_client_gets_an_entry_of_its_own_form_without_a_credential() {
     );
     let desktop = of(".config/Claude/claude_desktop_config.json");
     assert!(
-        desktop.contains("\"npx\"") && desktop.contains("\"mcp-remote\""),
+        desktop.contains("\"vestibule\"") && desktop.contains("\"bridge\""),
         "{desktop}"
     );
     // What is around it stays, with its comments.

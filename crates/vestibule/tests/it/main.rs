@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests run the process's own world")]
 #![expect(
     clippy::inconsistent_struct_constructor,
-    clippy::large_futures,
     clippy::needless_pass_by_value,
     clippy::too_many_lines,
     reason = "a test reads from top to bottom, and nobody pays for it but the test"
