@@ -35,6 +35,7 @@ impl<'a> SliceRef<'a> {
             Act::CompletePrompt(_) => 5,
             Act::CompleteResource(_) => 6,
             Act::Other(_) => 7,
+            Act::Request(_) => 8,
         };
         Self {
             act: tag,

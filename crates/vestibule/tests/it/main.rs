@@ -15,6 +15,8 @@
 mod rig;
 
 #[cfg(test)]
+mod apis;
+#[cfg(test)]
 mod at_once;
 #[cfg(test)]
 mod audit;
