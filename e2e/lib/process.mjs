@@ -63,7 +63,7 @@ export class Program {
 export async function run(command, args, options = {}) {
   const { input, ...rest } = options;
   const program = new Program(command, args, rest);
-  program.child.stdin.end(input ?? '');
+  program.child.stdin.end(input);
   const code = await program.ended;
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${program.output}`);
   return program.output;

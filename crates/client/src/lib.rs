@@ -7,6 +7,7 @@
 pub mod callback;
 pub mod challenge;
 pub mod discovery;
+pub mod git_credential;
 pub mod home;
 pub mod kube;
 pub mod login;

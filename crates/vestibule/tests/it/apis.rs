@@ -1,6 +1,7 @@
 //! Plain HTTP APIs through the same door: who, which method, which path; what comes back, and what never does.
 
 mod deciding;
+mod helper;
 mod own;
 mod passing;
 mod paths;
