@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use model::ServerName;
 
 use crate::principal::{Act, Annotations, Circumstances, Kind, Principal};
+use crate::request::is_read_only;
 use crate::scope::{ServerScope, expanded};
 
 /// A value that Cedar does not take; none of ours is such.
@@ -63,7 +64,7 @@ pub(crate) fn with_resource(
             Some(vec![
                 ("method", text(method)),
                 ("path", text(path)),
-                ("read_only", truth(matches!(method, "GET" | "HEAD"))),
+                ("read_only", truth(is_read_only(method))),
                 (
                     "fits",
                     RestrictedExpression::new_set(fits.iter().map(|pattern| text(pattern))),

@@ -45,6 +45,15 @@ impl<'a> SliceRef<'a> {
         }
     }
 
+    /// Of all requests to an API of which no rule can tell one from another.
+    pub(crate) fn of_requests(alike: &'a str) -> Self {
+        Self {
+            act: 9,
+            name: alike,
+            annotations: Annotations::default(),
+        }
+    }
+
     pub(crate) fn to_owned(self) -> SliceKey {
         SliceKey {
             act: self.act,

@@ -18,6 +18,11 @@ pub enum Requests {
     Matching(Vec<RequestPattern>),
 }
 
+/// Whether a method changes nothing (RFC 9110 section 9.2.1), as far as rules are concerned.
+pub(crate) fn is_read_only(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
+}
+
 /// A method and a path. `*` stands for any text within a segment, alone for a whole one; `**` for any number of segments,
 /// none too.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -198,7 +198,7 @@ fn concerns(policy: &Policy, action: &EntityUid, resource: &EntityUid, entities:
 }
 
 /// The patterns that a request to an API fits.
-fn fits<'r>(act: Act<'_>, rules: impl Iterator<Item = &'r &'r Rule>) -> BTreeSet<&'r str> {
+pub(crate) fn fits<'r>(act: Act<'_>, rules: impl Iterator<Item = &'r &'r Rule>) -> BTreeSet<&'r str> {
     let Act::Request(request) = act else {
         return BTreeSet::new();
     };

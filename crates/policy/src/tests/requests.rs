@@ -101,3 +101,36 @@ fn circumstances_and_scopes_count_for_requests_too() {
     assert_eq!(decision.outcome, Outcome::Refused);
     assert_eq!(decision.advice.as_deref(), Some("Only from the office."));
 }
+
+/// Paths are as many as there are things: what the rules cannot tell apart is judged once.
+#[test]
+fn requests_that_are_alike_are_judged_once() {
+    let cut = |policy: &ServerPolicy| policy.cut.load(std::sync::atomic::Ordering::Relaxed);
+    let ana = Caller::new("ana", &["devs"]);
+    let rules = [requests(&["GET /repos/**", "* /repos/*/issues"])];
+    let policy = house(&rules, &[]).unwrap();
+    for number in 0..100 {
+        for (request, expected) in [
+            (format!("GET /repos/{number}"), Outcome::Allowed),
+            (format!("POST /repos/{number}/issues"), Outcome::Allowed),
+            (format!("GET /repos/{number}/issues"), Outcome::Allowed),
+            (format!("POST /repos/{number}"), Outcome::Hidden),
+            (format!("GET /other/{number}"), Outcome::Hidden),
+        ] {
+            assert_eq!(outcome(&policy, &ana, &request), expected, "{request}");
+        }
+    }
+    assert_eq!(cut(&policy), 5);
+    // A file may look at the path itself.
+    let forbid =
+        r#"forbid (principal, action == Action::"request", resource) when { resource.path == "/repos/7" };"#;
+    let policy = house(&rules, &[(forbid, false)]).unwrap();
+    for number in 0..10 {
+        let expected = if number == 7 {
+            Outcome::Hidden
+        } else {
+            Outcome::Allowed
+        };
+        assert_eq!(outcome(&policy, &ana, &format!("GET /repos/{number}")), expected);
+    }
+}
