@@ -1,5 +1,7 @@
 //! Who × method × path: what is decided, and how it is said.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
 use serde_json::json;
 use vestibule::operator::Answer;
@@ -313,4 +315,53 @@ async fn an_operator_can_ask_what_is_decided() {
     );
     let hidden = asked("PUT /echo/repos/a").await;
     assert_eq!(hidden["outcome"], "hidden", "{hidden}");
+}
+
+/// RFC 9470: what a sign-in has to be is demanded of an API's callers in the same words.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_is_too_old_is_asked_for_again() {
+    let (mut door, api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    assert_eq!(ask(&door, &mine, "GET", "/echo/x").await.status, 200);
+    api.take_requests();
+    door.advance(Duration::from_mins(11));
+    let demand = "    kind: api\n    require: { max_age: 10m }\n";
+    door.reconfigure(|text| text.replace("    kind: api\n", demand))
+        .await;
+    let reply = ask(&door, &mine, "GET", "/echo/x").await;
+    assert_eq!(
+        (reply.status, reply.error().as_str()),
+        (401, "insufficient_user_authentication")
+    );
+    let challenges: Vec<_> = reply.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!(challenges.len(), 1, "no password would help: {challenges:?}");
+    assert!(
+        challenges[0].to_str().unwrap().contains("max_age=\"600\""),
+        "{challenges:?}"
+    );
+    assert!(api.take_requests().is_empty());
+}
+
+/// CC-76, DEC-17: a scope that a program lacks is named, with the page on which its person allows it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_that_is_lacking_is_named() {
+    let lines = "    scopes: { write: { title: Change things } }\n    allow:\n      - groups: [developers]\n        requests: read-only\n      - groups: [developers]\n        requests: all\n        scope: write\n";
+    let (door, api) = opened(lines).await;
+    let mine = token(&door, "ana").await;
+    assert_eq!(ask(&door, &mine, "GET", "/echo/x").await.status, 200);
+    api.take_requests();
+    let reply = ask(&door, &mine, "DELETE", "/echo/x").await;
+    assert_eq!(
+        (reply.status, reply.error().as_str()),
+        (403, "insufficient_scope")
+    );
+    assert!(
+        reply.json()["error_description"]
+            .to_string()
+            .contains("/apps/scopes?grant="),
+        "{reply:?}"
+    );
+    let challenge = reply.header("www-authenticate").unwrap();
+    assert!(challenge.contains("scope=\"mcp forge:write\""), "{challenge}");
+    assert!(api.take_requests().is_empty());
 }

@@ -1,10 +1,15 @@
 //! What goes through, both ways, and what does not.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{ALL, ask, opened, token, with};
 use crate::rig::door::CREDENTIAL;
-use crate::rig::{Ask, Plan};
+use crate::rig::scripted::Scripted;
+use crate::rig::{Ask, Door, Plan, eventually};
 
 fn arrived(reply: &Value, name: &str) -> Vec<String> {
     let headers = reply["headers"].as_array().unwrap();
@@ -166,7 +171,7 @@ async fn an_api_that_is_gone_is_502() {
         servers: "  forge:\n    kind: api\n    upstream: http://127.0.0.1:9/\n    allow: [{ groups: [developers], requests: all }]\n".to_owned(),
         ..Plan::default()
     };
-    let door = crate::rig::Door::with(plan).await;
+    let door = Door::with(plan).await;
     let mine = token(&door, "ana").await;
     let reply = ask(&door, &mine, "GET", "/x").await;
     assert_eq!((reply.status, reply.error().as_str()), (502, "upstream_error"));
@@ -193,4 +198,90 @@ async fn the_door_asks_an_api_nothing_by_itself() {
         !door.upstream.take_requests().is_empty(),
         "the MCP server was asked"
     );
+}
+
+/// A door before an API that says what the test wrote.
+async fn scripted() -> (Door, Scripted) {
+    let upstream = Scripted::start().await;
+    let servers = format!(
+        "  forge:\n    kind: api\n    upstream: http://{}\n{ALL}",
+        upstream.address
+    );
+    let door = Door::with(Plan {
+        servers,
+        ..Plan::default()
+    })
+    .await;
+    (door, upstream)
+}
+
+/// An API that does not answer is waited for so long and no longer (504), and so is a client that does not send (408): each
+/// by its own clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_waited_for_for_ever() {
+    let (door, upstream) = scripted().await;
+    let mine = token(&door, "ana").await;
+    let (address, asked) = (door.address, Ask::get("/api/forge/x").bearer(&mine));
+    let waiting = tokio::task::spawn(async move { asked.to(address).await });
+    eventually(async || match upstream.heard() {
+        0 => Err("the API was not asked".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    door.advance(Duration::from_mins(6));
+    let reply = waiting.await.unwrap();
+    assert_eq!((reply.status, reply.error().as_str()), (504, "upstream_timeout"));
+
+    let mine = token(&door, "ana").await;
+    let mut stream = TcpStream::connect(door.address).await.unwrap();
+    let head = format!(
+        "POST /api/forge/x HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {mine}\r\nContent-Type: text/plain\r\nContent-Length: 200000\r\n\r\nonly this",
+        door.host()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    eventually(async || match upstream.heard() {
+        0 | 1 => Err("the API was not asked".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    door.advance(Duration::from_secs(40));
+    let mut said = vec![0; 4096];
+    let count = stream.read(&mut said).await.unwrap();
+    assert!(
+        said[..count].starts_with(b"HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&said[..count])
+    );
+}
+
+/// What breaks off is not taken for a whole answer, and nonsense is 502.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_api_says_wrong_is_never_an_answer() {
+    let (door, upstream) = scripted().await;
+    let mine = token(&door, "ana").await;
+    let asked = || Ask::get("/api/forge/x").bearer(&mine);
+    for nonsense in [
+        "SSH-2.0-x\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    ] {
+        upstream.says(nonsense);
+        let reply = door.ask(asked()).await;
+        assert_eq!(
+            (reply.status, reply.error().as_str()),
+            (502, "upstream_error"),
+            "{nonsense}"
+        );
+    }
+    for short in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n",
+    ] {
+        upstream.says(short);
+        // It breaks off before its head is out, or behind it.
+        if let Ok(begun) = asked().try_open(door.address).await {
+            let whole = begun.try_whole().await;
+            assert!(whole.is_none(), "{short}: {whole:?}");
+        }
+    }
 }
