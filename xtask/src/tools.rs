@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::command::{output, program, root, run};
 
 /// Debian packages, each with a file that shows that it is there.
-const DEBIAN: [(&str, &str); 10] = [
+const DEBIAN: [(&str, &str); 11] = [
     ("chromium", "/usr/bin/chromium"),
     ("curl", "/usr/bin/curl"),
     ("dbus-bin", "/usr/bin/dbus-send"),
@@ -18,6 +18,7 @@ const DEBIAN: [(&str, &str); 10] = [
         "fonts-noto-cjk",
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     ),
+    ("git", "/usr/lib/git-core/git-http-backend"),
     ("gnome-keyring", "/usr/bin/gnome-keyring-daemon"),
     ("ldap-utils", "/usr/bin/ldapmodify"),
     ("postgresql", "/usr/lib/postgresql"),

@@ -9,6 +9,7 @@ pub mod callback;
 pub mod challenge;
 pub mod conversation;
 pub mod discovery;
+pub mod git_credential;
 pub mod home;
 pub mod known_clients;
 pub mod kube;

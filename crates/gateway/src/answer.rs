@@ -39,7 +39,7 @@ pub(crate) fn judge(status: StatusCode) -> Result<(), UpstreamTrouble> {
 }
 
 /// Headers of an upstream's answer that are not for the client.
-fn is_dropped(name: &header::HeaderName) -> bool {
+pub(crate) fn is_dropped(name: &header::HeaderName) -> bool {
     matches!(
         name.as_str(),
         "connection"
@@ -308,9 +308,9 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
 }
 
 /// A short answer: copied and counted.
-struct Counted {
-    incoming: Incoming,
-    record: Record,
+pub(crate) struct Counted {
+    pub(crate) incoming: Incoming,
+    pub(crate) record: Record,
 }
 
 impl HttpBody for Counted {

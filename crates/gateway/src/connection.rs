@@ -107,7 +107,7 @@ const WITHOUT: [&str; 6] = [
     "prompts/list",
 ];
 
-fn goes_without(read: Option<&Read>) -> bool {
+pub(crate) fn goes_without(read: Option<&Read>) -> bool {
     // Listening, and the end of a session.
     let Some(read) = read.filter(|read| !read.is_batch) else {
         return read.is_none();
@@ -121,12 +121,12 @@ fn goes_without(read: Option<&Read>) -> bool {
 }
 
 impl Gateway {
-    /// Finds what the caller linked. None if the server is shown nothing of them, or nothing is needed.
+    /// Finds what the caller linked. None if the server is shown nothing of them, or it `goes_without` and there is nothing.
     pub(crate) async fn wear(
         &self,
         routes: &Routes,
         caller: &Caller,
-        (read, opens): (Option<&Read>, &Opens),
+        (goes_without, opens): (bool, &Opens),
         record: &mut Record,
     ) -> Result<Option<Worn>, Refusal> {
         let route = record.exchange().map(|exchange| &exchange.route);
@@ -145,7 +145,7 @@ impl Gateway {
         })?;
         let held = match held {
             Some(held) if held.ended.is_none() => held,
-            _ if goes_without(read) => return Ok(None),
+            _ if goes_without => return Ok(None),
             held => {
                 let again = held.is_some();
                 return Err(self.connect_first(routes, caller, recipe, again, opens));
@@ -158,7 +158,7 @@ impl Gateway {
                     self.counts_still(caller, &route.resource).await?;
                     held
                 }
-                Renewal::Ended | Renewal::Unavailable if held.is_over(now) && goes_without(read) => {
+                Renewal::Ended | Renewal::Unavailable if held.is_over(now) && goes_without => {
                     return Ok(None);
                 }
                 Renewal::Ended => return Err(self.connect_first(routes, caller, recipe, true, opens)),
@@ -173,18 +173,18 @@ impl Gateway {
             held
         };
         let Some(worn) = self.open(recipe, held)? else {
-            if goes_without(read) {
+            if goes_without {
                 return Ok(None);
             }
             return Err(self.connect_first(routes, caller, recipe, true, opens));
         };
         if let Some(exchange) = record.exchange_mut() {
             exchange.upstream_account = Some(worn.held.upstream.clone());
-            if !goes_without(read) {
+            if !goes_without {
                 connections.used(&worn.held, program(exchange), route.name(), what(exchange));
             }
         }
-        if !goes_without(read) {
+        if !goes_without {
             record.doubt = Some(Doubt {
                 connections: Arc::clone(connections),
                 connector: Arc::clone(&recipe.connector),

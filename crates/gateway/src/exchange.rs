@@ -70,17 +70,17 @@ impl Exchange {
 
     /// Whether it holds a stream open for ever, with nothing to say for long.
     pub(crate) fn is_listening(&self) -> bool {
-        matches!(self.method.as_deref(), Some("subscriptions/listen" | "GET"))
+        matches!(self.method.as_deref(), Some("subscriptions/listen" | "GET")) && self.route.api.is_none()
     }
 }
 
 /// The longest text of the caller's that is written down, in bytes.
-const LONGEST: usize = 500;
+pub(crate) const LONGEST: usize = 500;
 /// The same of a `User-Agent`.
 const LONGEST_USER_AGENT: usize = 200;
 
 /// As much of it as is written down.
-fn shortened(text: &str, longest: usize) -> String {
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     text.get(..text.floor_char_boundary(longest))
         .unwrap_or(text)
         .to_owned()

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use model::World;
 use net::Body;
@@ -46,7 +46,16 @@ pub(crate) async fn forward(
         return Err(UpstreamTrouble::Unreachable);
     }
     let outcome = send(route, request).await;
-    let shown = outcome.as_ref().map(Response::status).map_err(|trouble| *trouble);
+    note(
+        world,
+        route,
+        outcome.as_ref().map(Response::status).map_err(|trouble| *trouble),
+    );
+    outcome
+}
+
+/// Takes over how a call went.
+pub(crate) fn note(world: &World, route: &Route, shown: Result<StatusCode, UpstreamTrouble>) {
     match route.health.note(shown, world.elapsed()) {
         Some(Turn::Gone) => {
             warn!(server = %route.name(), "the server counts as gone; it is tried now and then");
@@ -54,7 +63,6 @@ pub(crate) async fn forward(
         Some(Turn::Back) => info!(server = %route.name(), "the server is back"),
         None => {}
     }
-    outcome
 }
 
 async fn send(route: &Route, request: Request<Body>) -> Result<Response<Incoming>, UpstreamTrouble> {

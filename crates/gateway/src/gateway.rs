@@ -189,6 +189,9 @@ impl Gateway {
 
     /// Whether a path is the gateway's.
     pub fn owns(path: &str) -> bool {
-        path == "/mcp" || path.starts_with("/mcp/") || metadata::is_metadata(path)
+        path == "/mcp"
+            || path.starts_with("/mcp/")
+            || path.starts_with("/api/")
+            || metadata::is_metadata(path)
     }
 }

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::refusal::{Circumstances, Refusal};
 use crate::route::{Leg, Route, Routes};
-use crate::{cors, metadata, origin};
+use crate::{cors, metadata, origin, route};
 
 /// What becomes of a request before anything of its body is read.
 enum Entry<'a> {
@@ -35,6 +35,9 @@ impl Gateway {
         address: IpAddr,
         origin: &Origin,
     ) -> Response<Body> {
+        if request.uri().path().starts_with(route::API) {
+            return Box::pin(self.handle_api(request, address, origin)).await;
+        }
         let routes = self.routes();
         let path = request.uri().path().to_owned();
         match self.enter(&routes, &path, &request, address, origin).await {

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use crate::authorize::{About, Verdict};
 use crate::caller::Caller;
-use crate::connection::{Opens, Worn};
+use crate::connection::{Opens, Worn, goes_without};
 use crate::exchange::{Exchange, user_agent};
 use crate::gateway::Gateway;
 use crate::in_flight::InFlight;
@@ -46,27 +46,7 @@ impl Gateway {
         let Ok(seat) = self.parts.recorder.ready(events).await else {
             return self.refuse(&Refusal::Unavailable, &Circumstances::default());
         };
-        let exchange = Exchange {
-            route: Arc::clone(route),
-            caller,
-            reference: self.parts.recorder.reference(),
-            address,
-            user_agent: user_agent(request.headers()),
-            started: self.parts.world.elapsed(),
-            method: Some(request.method().to_string()),
-            target: None,
-            waiting: Vec::new(),
-            is_batch: false,
-            modern: false,
-            watches: Vec::new(),
-            own: None,
-            bytes_in: 0,
-            agent: None,
-            arguments: None,
-            chosen: Chosen::Nothing,
-            upstream_account: None,
-            trace: trace::parent(request.headers(), None),
-        };
+        let exchange = self.begin(route, caller, (request.method(), request.headers()), address);
         let mut record = Record::new(
             exchange,
             self.parts.recorder.clone(),
@@ -112,8 +92,39 @@ impl Gateway {
         }
     }
 
+    /// What is known of a request before it is read.
+    pub(crate) fn begin(
+        &self,
+        route: &Arc<Route>,
+        caller: Caller,
+        (method, headers): (&Method, &HeaderMap),
+        address: IpAddr,
+    ) -> Exchange {
+        Exchange {
+            route: Arc::clone(route),
+            caller,
+            reference: self.parts.recorder.reference(),
+            address,
+            user_agent: user_agent(headers),
+            started: self.parts.world.elapsed(),
+            method: Some(method.to_string()),
+            target: None,
+            waiting: Vec::new(),
+            is_batch: false,
+            modern: false,
+            watches: Vec::new(),
+            own: None,
+            bytes_in: 0,
+            agent: None,
+            arguments: None,
+            chosen: Chosen::Nothing,
+            upstream_account: None,
+            trace: trace::parent(headers, None),
+        }
+    }
+
     /// Lets an answer out, the last of it once it is on record if that must be first.
-    async fn on_record(&self, answer: Response<Body>, listens: bool) -> Response<Body> {
+    pub(crate) async fn on_record(&self, answer: Response<Body>, listens: bool) -> Response<Body> {
         let recorder = &self.parts.recorder;
         if !recorder.is_strict() {
             return answer;
@@ -126,7 +137,7 @@ impl Gateway {
     }
 
     /// Lets out what is on record once it is durable, if it must be.
-    async fn settled(&self, response: Response<Body>) -> Response<Body> {
+    pub(crate) async fn settled(&self, response: Response<Body>) -> Response<Body> {
         let recorder = &self.parts.recorder;
         if recorder.is_strict() && recorder.flush().await.is_err() {
             return self.refuse(&Refusal::Unavailable, &Circumstances::default());
@@ -237,7 +248,7 @@ impl Gateway {
         let wanted = last_known::wanted(read.as_ref(), route);
         let opens = Opens::of(read.as_ref(), session.as_ref().ok().and_then(Option::as_ref));
         let worn = self
-            .wear(routes, &caller, (read.as_ref(), &opens), record)
+            .wear(routes, &caller, (goes_without(read.as_ref()), &opens), record)
             .await?;
         let mut journey = Journey {
             routes,
@@ -314,7 +325,7 @@ pub(crate) struct Journey<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
     /// Our span, if somebody collects them.
-    trace: Option<TraceParent>,
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// A request that came through, with the upstream's answer.

@@ -1,4 +1,4 @@
-//! The MCP data plane. No HTML, no SQL.
+//! The data plane, for MCP and, in [`api`], for plain HTTP. No HTML, no SQL.
 //!
 //! ```text
 //! route ─▶ authenticate ─▶ read the message ─▶ authorize ─▶ credential ─▶ forward ─▶ answer ─▶ record
@@ -12,6 +12,7 @@
 //! the number of people, servers or tokens. Bytes are forwarded as they came.
 
 pub mod answer;
+pub mod api;
 pub mod authenticate;
 pub mod authorize;
 mod caller;
@@ -57,6 +58,7 @@ pub mod strip;
 mod task;
 pub mod trace;
 
+pub use api::Api;
 pub use catalogue::{Catalogue, Pinning};
 pub use chosen::KeptArguments;
 pub use gateway::{Gateway, Parts};

@@ -64,6 +64,10 @@ impl Gateway {
     /// asked again the next time.
     pub async fn ask_for_lists(&self) {
         for (name, route) in &self.routes().servers {
+            if route.api.is_some() {
+                // It has none.
+                continue;
+            }
             if route.transport != Transport::Streamable {
                 // Its answers come on a stream of their own; it is learned from when somebody listens.
                 continue;

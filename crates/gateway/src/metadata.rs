@@ -66,10 +66,11 @@ fn document(
         Some(endpoint) => endpoint,
         None => path.strip_suffix(paths::RESOURCE_METADATA)?,
     };
-    let (route, leg) = routes.find(endpoint)?;
-    if !matches!(leg, Leg::Endpoint) {
-        return None;
-    }
+    let route = match (routes.find(endpoint), routes.find_api(endpoint)) {
+        (Some((route, Leg::Endpoint)), _) => route,
+        (_, Some((route, rest))) if rest.trim_matches('/').is_empty() => route,
+        _ => return None,
+    };
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     let resource = format!("{origin}{endpoint}{query}");
     let title = &route.resource.title;

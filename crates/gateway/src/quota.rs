@@ -154,6 +154,11 @@ impl Taking<'_> {
         self.take(about, None, Kind::Stream)
     }
 
+    /// Takes what a request to a plain HTTP API needs.
+    pub(crate) fn request(&mut self, about: &About<'_>) -> Result<(), Refusal> {
+        self.take(about, None, Kind::Call)
+    }
+
     fn take(&mut self, about: &About<'_>, tool: Option<&str>, kind: Kind) -> Result<(), Refusal> {
         let concerned = about
             .route

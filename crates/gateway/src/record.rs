@@ -6,6 +6,7 @@ use audit::{CallOutcome, Chosen, Person, Recorder, Seat, What};
 use data_encoding::HEXLOWER;
 use model::World;
 
+use crate::api::Progress;
 use crate::authorize::Ruling;
 use crate::doubt::Doubt;
 use crate::exchange::Exchange;
@@ -41,6 +42,8 @@ pub(crate) struct Record {
     pub(crate) ids: Vec<InFlight>,
     /// Its span, if somebody collects them.
     pub(crate) span: Option<Box<dyn Span>>,
+    /// How much of a request that is forwarded as it comes has come.
+    pub(crate) uploaded: Option<Arc<Progress>>,
     /// Looks whether it failed, if it went with a person's own credential.
     pub(crate) doubt: Option<Doubt>,
 }
@@ -74,6 +77,7 @@ impl Record {
             under_way: None,
             ids: Vec::new(),
             span: None,
+            uploaded: None,
             doubt: None,
         }
     }
@@ -173,6 +177,9 @@ impl Drop for Record {
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
+        if let Some(uploaded) = &self.uploaded {
+            exchange.bytes_in = uploaded.bytes();
+        }
         let took = self.world.elapsed().saturating_sub(exchange.started);
         let metrics = &exchange.route.metrics;
         metrics.under_way(self.listens, -1);

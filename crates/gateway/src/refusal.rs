@@ -12,6 +12,7 @@ use protocol::mcp::answer::{INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND
 use protocol::mcp::message::MessageError;
 use thiserror::Error;
 
+use crate::api::Unacceptable;
 use crate::connection::Connect;
 use crate::insufficient_user_authentication::InsufficientUserAuthentication;
 use crate::route::Route;
@@ -137,6 +138,17 @@ pub enum Refusal {
     /// address; the log does.
     #[error("{0}")]
     Upstream(UpstreamTrouble),
+    /// A request to a plain HTTP API that cannot be judged, or is not forwarded whoever sends it.
+    #[error(transparent)]
+    Request(#[from] Unacceptable),
+    /// No rule allows a request to a plain HTTP API.
+    #[error("no rule allows you {request}{}", .contact.as_ref().map(|contact| format!("; if you need it, ask {contact}")).unwrap_or_default())]
+    NoRule {
+        /// Method and path.
+        request: String,
+        /// Whom to ask.
+        contact: Option<String>,
+    },
     /// The caller has to connect an account first (CC-105).
     #[error("{0}")]
     Connect(Box<Connect>),
@@ -167,7 +179,7 @@ impl Absent {
             Act::CallTool(_) => Self::Tool,
             Act::GetPrompt(_) | Act::CompletePrompt(_) => Self::Prompt,
             Act::ReadResource(_) | Act::Subscribe(_) | Act::CompleteResource(_) => Self::Resource,
-            Act::Connect | Act::Other(_) => Self::Method,
+            Act::Connect | Act::Other(_) | Act::Request(_) => Self::Method,
         }
     }
 
@@ -270,6 +282,8 @@ impl Refusal {
             Self::Upstream(UpstreamTrouble::Credential) => "upstream_credential",
             Self::Upstream(UpstreamTrouble::Forbidden) => "upstream_forbidden",
             Self::Upstream(UpstreamTrouble::Connection) => "connection_unavailable",
+            Self::Request(unacceptable) => unacceptable.slug(),
+            Self::NoRule { .. } => "no_rule",
             Self::Connect(_) => "connection_needed",
             Self::Unavailable => "unavailable",
         }

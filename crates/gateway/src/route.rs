@@ -14,6 +14,7 @@ use store::CredentialClass;
 use url::Url;
 use vault::{Recipe, SharedCredential};
 
+use crate::api::Api;
 use crate::catalogue::{Pinning, Place};
 use crate::chosen::KeptArguments;
 use crate::health::Health;
@@ -109,8 +110,10 @@ pub struct Route {
     pub upstream: Url,
     /// The same, as requests carry it.
     pub uri: Uri,
-    /// How it speaks.
+    /// How it speaks, if it speaks MCP.
     pub transport: Transport,
+    /// What is special about it, if it is a plain HTTP API.
+    pub api: Option<Api>,
     /// The way there.
     pub client: Operators,
     /// What that way was made from, so that a new configuration can take it over with its connections.
@@ -173,6 +176,12 @@ impl Route {
         self.recipe.is_none() && !self.identity_headers && self.assertion.is_none()
     }
 
+    /// Its path here.
+    pub fn path(&self) -> String {
+        let before = if self.api.is_some() { API } else { "/mcp/" };
+        format!("{before}{}", self.name())
+    }
+
     /// The scope that a token for it needs, as clients ask their authorization server for it.
     pub fn scope(&self) -> Option<&str> {
         match &self.trust {
@@ -205,6 +214,9 @@ pub struct Routes {
     pub servers: HashMap<ServerName, Arc<Route>>,
 }
 
+/// Before the names of plain HTTP APIs (DEC-21).
+pub(crate) const API: &str = "/api/";
+
 /// What a path below `/mcp` is.
 #[derive(Debug)]
 pub enum Leg<'a> {
@@ -215,11 +227,19 @@ pub enum Leg<'a> {
 }
 
 impl Routes {
-    /// Finds the server and the leg of a path.
+    /// Finds the plain HTTP API of a path, and what of the path is meant for it: nothing, or what begins with a slash.
+    pub fn find_api<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, &'a str)> {
+        let rest = path.strip_prefix(API)?;
+        let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let route = self.servers.get(name).filter(|route| route.api.is_some())?;
+        Some((route, rest))
+    }
+
+    /// Finds the MCP server and the leg of a path.
     pub fn find<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, Leg<'a>)> {
         let rest = path.strip_prefix("/mcp/")?;
         let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let route = self.servers.get(name)?;
+        let route = self.servers.get(name).filter(|route| route.api.is_none())?;
         let rest = rest.trim_end_matches('/');
         match rest.strip_prefix("message/") {
             _ if rest.is_empty() => Some((route, Leg::Endpoint)),

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use model::ServerName;
 
+use crate::request::Requests;
 use crate::rule::{AllowRule, ArgumentTest, Conditions, Hours, Tools};
 
 /// A rule as Cedar policies: whether the server may be used, its tools, what can be read there, and methods
-/// that nobody knows yet. Each is named after the rule's place, as `gitea.allow[0]`.
+/// that nobody knows yet; of an API, the requests. Each is named after the rule's place, as `gitea.allow[0]`.
 pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String {
     let mut text = String::new();
     let who = who(rule);
@@ -38,6 +39,17 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
     };
     // Without the scope too: whoever is to be asked for it must be let in.
     permit("connect", "", r#"Action::"connect""#, "", &[]);
+    if let Some(requests) = &rule.requests {
+        let which = of_requests(requests);
+        permit(
+            "requests",
+            "",
+            r#"Action::"request""#,
+            &which,
+            &[&scope, &conditions],
+        );
+        return text;
+    }
     let which = match &rule.tools {
         Tools::All => String::new(),
         Tools::ReadOnly => "resource.read_only".to_owned(),
@@ -59,6 +71,21 @@ pub(crate) fn compile(server: &ServerName, id: &str, rule: &AllowRule) -> String
         permit("other", "", r#"Action::"other""#, "", &[&scope, &conditions]);
     }
     text
+}
+
+/// Paths have segments, which Cedar does not know: which patterns a request fits is an attribute of it.
+fn of_requests(requests: &Requests) -> String {
+    match requests {
+        Requests::All => "resource is Request".to_owned(),
+        Requests::ReadOnly => "resource is Request && resource.read_only".to_owned(),
+        Requests::Matching(patterns) => {
+            let named: Vec<_> = patterns.iter().map(|pattern| literal(pattern.as_str())).collect();
+            format!(
+                "resource is Request && resource.fits.containsAny([{}])",
+                named.join(", ")
+            )
+        }
+    }
 }
 
 fn who(rule: &AllowRule) -> String {

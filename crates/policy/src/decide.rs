@@ -14,9 +14,10 @@ use tracing::error;
 use crate::load::{self, Origin, PolicyError, Rule, RuleFile, ServerRules};
 use crate::principal::{Act, Annotations, Circumstances, Principal};
 use crate::remember::{DecisionKey, DecisionRef, SliceKey, SliceRef, Viewer};
+use crate::request::is_read_only;
 use crate::schema;
 use crate::scope::{self, ServerScope, ServerScopes};
-use crate::slice::{Finding, Slice};
+use crate::slice::{Finding, Slice, fits};
 
 /// Slices and decisions that are kept for a server. Somebody who calls tools by made-up names only makes the door cut
 /// slices again.
@@ -200,7 +201,7 @@ pub struct ServerPolicy {
     /// What no circumstance can change, by the number of the slice and who asks.
     decisions: Cache<DecisionKey, Arc<Foresight>>,
     /// How many slices were cut; each has a number of its own.
-    cut: AtomicU64,
+    pub(crate) cut: AtomicU64,
     /// Whether any rule looks at who asks beyond their groups.
     personal: bool,
 }
@@ -320,7 +321,11 @@ impl ServerPolicy {
 
     /// The slice of an act, as it is remembered.
     pub(crate) fn numbered(&self, act: Act<'_>, annotations: Annotations) -> Option<Arc<Numbered>> {
-        let key = SliceRef::of(act, annotations);
+        let alike = self.alike(act);
+        let key = match &alike {
+            Some(alike) => SliceRef::of_requests(alike),
+            None => SliceRef::of(act, annotations),
+        };
         if let Some(numbered) = self.slices.get(&key) {
             return Some(numbered);
         }
@@ -328,6 +333,21 @@ impl ServerPolicy {
         let numbered = Arc::new((number, self.slice(act, annotations)?));
         self.slices.insert(key.to_owned(), Arc::clone(&numbered));
         Some(numbered)
+    }
+
+    /// What all requests to an API have in common that the rules of the configuration cannot tell from this one: paths are
+    /// as many as there are things. Files may look at the path itself.
+    fn alike(&self, act: Act<'_>) -> Option<String> {
+        let Act::Request(request) = act else { return None };
+        if !self.policies.of_files.is_empty() {
+            return None;
+        }
+        let (enforced, tried) = self.rules();
+        let rules = enforced.iter().chain(tried.iter().flatten());
+        let fits: Vec<_> = fits(act, rules).into_iter().collect();
+        let method = request.split_once(' ').map_or("", |(method, _)| method);
+        let kind = if is_read_only(method) { "reads" } else { "writes" };
+        Some(format!("{kind}\n{}", fits.join("\n")))
     }
 
     pub(crate) fn slice(&self, act: Act<'_>, annotations: Annotations) -> Option<Slice> {

@@ -1,12 +1,13 @@
 //! People, programs, tools and circumstances as Cedar sees them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use jiff::tz::TimeZone;
 use model::ServerName;
 
 use crate::principal::{Act, Annotations, Circumstances, Kind, Principal};
+use crate::request::is_read_only;
 use crate::scope::{ServerScope, expanded};
 
 /// A value that Cedar does not take; none of ours is such.
@@ -36,15 +37,18 @@ pub(crate) fn resource(server: &ServerName, act: Act<'_>) -> EntityUid {
         Kind::Tool => uid("Tool", &id),
         Kind::Prompt => uid("Prompt", &id),
         Kind::Resource => uid("Resource", &id),
+        Kind::Request => uid("Request", &id),
     }
 }
 
-/// What an act is aimed at, with everything that is known of it, beside the actions in `base`.
+/// What an act is aimed at, with everything that is known of it, beside the actions in `base`. A request to an API `fits`
+/// these patterns.
 pub(crate) fn with_resource(
     base: &Entities,
     server: &ServerName,
     act: Act<'_>,
     annotations: Annotations,
+    fits: &BTreeSet<&str>,
 ) -> Result<Entities, NotRepresentable> {
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let owner = uid("Server", server.as_str());
@@ -55,6 +59,18 @@ pub(crate) fn with_resource(
         Kind::Server => None,
         Kind::Prompt => Some(vec![("name", text(act.name()))]),
         Kind::Resource => Some(vec![("uri", text(act.name()))]),
+        Kind::Request => {
+            let (method, path) = act.name().split_once(' ').unwrap_or_default();
+            Some(vec![
+                ("method", text(method)),
+                ("path", text(path)),
+                ("read_only", truth(is_read_only(method))),
+                (
+                    "fits",
+                    RestrictedExpression::new_set(fits.iter().map(|pattern| text(pattern))),
+                ),
+            ])
+        }
         Kind::Tool => Some(vec![
             ("name", text(act.name())),
             ("read_only", truth(annotations.read_only)),

@@ -14,6 +14,7 @@ mod explain;
 mod load;
 mod principal;
 mod remember;
+mod request;
 mod rule;
 mod schema;
 mod scope;
@@ -25,6 +26,7 @@ pub use explain::{Explanation, Opinion, Says};
 pub use load::{PolicyError, RuleFile, ServerRules};
 pub use principal::{Act, Annotations, Circumstances, Client, Principal};
 pub use remember::{OwnedViewer, Viewer};
+pub use request::{BadRequestPattern, RequestPattern, Requests};
 pub use rule::{AllowRule, ArgumentTest, Conditions, Hours, Tools};
 pub use scope::{BadScopeName, ScopeName, ScopeRule, ServerScope};
 

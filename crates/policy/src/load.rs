@@ -13,6 +13,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::compile::compile;
+use crate::request::{RequestPattern, Requests};
 use crate::rule::AllowRule;
 use crate::schema::{self, Declarations};
 use crate::scope::ScopeRule;
@@ -67,6 +68,8 @@ pub(crate) struct Rule {
     pub(crate) policy: Policy,
     pub(crate) origin: Origin,
     pub(crate) reads: Declarations,
+    /// The patterns of requests that it names.
+    pub(crate) requests: Vec<RequestPattern>,
     /// Whether it looks at who asks beyond their groups.
     pub(crate) personal: bool,
     /// What someone is told whom it does not allow now, or whom it forbids.
@@ -91,6 +94,7 @@ impl Rule {
         Ok(Self {
             name: name.into(),
             origin,
+            requests: Vec::new(),
             reads: reads.map_err(|bad| bad.to_string())?,
             personal: is_personal(&policy),
             advice: policy.annotation("advice").map(Into::into),
@@ -157,8 +161,12 @@ fn of_configuration(
     let set = PolicySet::from_str(&text).map_err(|error| error.to_string())?;
     let rules = set.policies().map(|policy| {
         let id = policy.annotation("id").unwrap_or_default();
-        let rule = Rule::new(policy.new_id(PolicyId::new(id)), place, origin.clone())?;
-        Ok((id.to_owned(), rule))
+        let parsed = Rule::new(policy.new_id(PolicyId::new(id)), place, origin.clone())?;
+        let requests = match &rule.requests {
+            Some(Requests::Matching(patterns)) => patterns.clone(),
+            _ => Vec::new(),
+        };
+        Ok((id.to_owned(), Rule { requests, ..parsed }))
     });
     let mut rules: Vec<_> = rules.collect::<Result<_, String>>()?;
     // A set has no order of its own.

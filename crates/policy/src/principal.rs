@@ -28,7 +28,7 @@ pub struct Client<'a> {
     pub scope: &'a str,
 }
 
-/// What is asked for, in MCP's own words.
+/// What is asked for, in MCP's own words; of an API, in those of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act<'a> {
     /// To use the server at all.
@@ -47,6 +47,9 @@ pub enum Act<'a> {
     CompleteResource(&'a str),
     /// A method that the protocol's revisions up to now do not know.
     Other(&'a str),
+    /// A request to a plain HTTP API: its method, a space, and its path in the spelling of
+    /// [`RequestPath`](protocol::RequestPath).
+    Request(&'a str),
 }
 
 /// The kinds of thing that a server has.
@@ -56,6 +59,7 @@ pub(crate) enum Kind {
     Tool,
     Prompt,
     Resource,
+    Request,
 }
 
 impl<'a> Act<'a> {
@@ -69,6 +73,7 @@ impl<'a> Act<'a> {
             Self::Subscribe(_) => "resources/subscribe",
             Self::CompletePrompt(_) | Self::CompleteResource(_) => "completion/complete",
             Self::Other(method) => method,
+            Self::Request(_) => "request",
         }
     }
 
@@ -82,7 +87,8 @@ impl<'a> Act<'a> {
             | Self::Subscribe(name)
             | Self::CompletePrompt(name)
             | Self::CompleteResource(name)
-            | Self::Other(name) => name,
+            | Self::Other(name)
+            | Self::Request(name) => name,
         }
     }
 
@@ -92,6 +98,7 @@ impl<'a> Act<'a> {
             Self::CallTool(_) => Kind::Tool,
             Self::GetPrompt(_) | Self::CompletePrompt(_) => Kind::Prompt,
             Self::ReadResource(_) | Self::Subscribe(_) | Self::CompleteResource(_) => Kind::Resource,
+            Self::Request(_) => Kind::Request,
         }
     }
 }

@@ -35,12 +35,22 @@ impl<'a> SliceRef<'a> {
             Act::CompletePrompt(_) => 5,
             Act::CompleteResource(_) => 6,
             Act::Other(_) => 7,
+            Act::Request(_) => 8,
         };
         Self {
             act: tag,
             // No policy reads the name of a method that nobody knows.
             name: if tag == 7 { "" } else { act.name() },
             annotations,
+        }
+    }
+
+    /// Of all requests to an API of which no rule can tell one from another.
+    pub(crate) fn of_requests(alike: &'a str) -> Self {
+        Self {
+            act: 9,
+            name: alike,
+            annotations: Annotations::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use model::{Assurance, GroupName, Username};
 
+use crate::request::Requests;
 use crate::scope::ScopeName;
 
 /// Allows some people something on one server.
@@ -25,6 +26,8 @@ pub struct AllowRule {
     pub prompts: Vec<String>,
     /// Which resources, by URI; `*` stands for any text.
     pub resources: Vec<String>,
+    /// Which requests, of a plain HTTP API. Such a rule says nothing of tools, prompts and resources, which an API has not.
+    pub requests: Option<Requests>,
     /// Only then.
     pub when: Conditions,
     /// What a person is told who would be allowed if the conditions were met.

@@ -126,6 +126,13 @@ entity Tool in [Server] = {
 };
 entity Prompt in [Server] = { name: String };
 entity Resource in [Server] = { uri: String };
+// Of a plain HTTP API.
+entity Request in [Server] = {
+    method: String,
+    path: String,       // in one spelling, without the query
+    read_only: Bool,    // GET and HEAD
+    fits: Set<String>,  // of the patterns in the configuration of this server
+};
 
 // Under which circumstances. These are not known when a list is filtered.
 type Clock = {
@@ -150,6 +157,7 @@ action "resources/read", "resources/subscribe" in ["read"]
     appliesTo { principal: Person, resource: Resource, context: Circumstances };
 action "completion/complete" in ["read"]
     appliesTo { principal: Person, resource: [Prompt, Resource], context: Circumstances };
+action "request" in ["any"] appliesTo { principal: Person, resource: Request, context: Circumstances };
 // A method that the protocol's revisions up to now do not know.
 action "other" in ["any"] appliesTo { principal: Person, resource: Server, context: Circumstances };
 "#;

@@ -4,7 +4,7 @@
 //! once action and resource are known and principal and circumstances are not. Cedar's own partial evaluation
 //! finds them, so a slice cannot leave out a policy that the whole set would have obeyed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -19,6 +19,7 @@ use crate::entities::{self, NotRepresentable};
 use crate::explain::Opinions;
 use crate::load::Rule;
 use crate::principal::{Act, Annotations, Circumstances, Principal};
+use crate::request::RequestPattern;
 use crate::schema::Declarations;
 use crate::scope::ServerScopes;
 
@@ -196,6 +197,19 @@ fn concerns(policy: &Policy, action: &EntityUid, resource: &EntityUid, entities:
         }
 }
 
+/// The patterns that a request to an API fits.
+pub(crate) fn fits<'r>(act: Act<'_>, rules: impl Iterator<Item = &'r &'r Rule>) -> BTreeSet<&'r str> {
+    let Act::Request(request) = act else {
+        return BTreeSet::new();
+    };
+    let (method, path) = request.split_once(' ').unwrap_or_default();
+    let patterns = rules.flat_map(|rule| rule.requests.iter());
+    patterns
+        .filter(|pattern| pattern.fits(method, path))
+        .map(RequestPattern::as_str)
+        .collect()
+}
+
 impl Slice {
     /// From all policies of a server.
     pub(crate) fn cut(
@@ -205,7 +219,8 @@ impl Slice {
         enforced: &[&Rule],
         tried: Option<&[&Rule]>,
     ) -> Result<Self, NotRepresentable> {
-        let entities = entities::with_resource(base, server, act, annotations)?;
+        let rules = enforced.iter().chain(tried.into_iter().flatten());
+        let entities = entities::with_resource(base, server, act, annotations, &fits(act, rules))?;
         let (action, resource) = (entities::action(act), entities::resource(server, act));
         let request = Request::builder()
             .unknown_principal_with_type(entities::uid("Person", "").type_name().clone())

@@ -2,6 +2,7 @@
 
 mod again;
 mod properties;
+mod requests;
 mod scopes;
 
 use std::time::Duration;

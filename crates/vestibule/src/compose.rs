@@ -20,6 +20,7 @@ use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::config::{Auth, Config, Iss, RegistrationMode};
 
+mod api;
 mod arguments;
 mod clients;
 mod connectors;

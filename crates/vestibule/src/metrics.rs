@@ -142,7 +142,7 @@ impl Collector for Reader {
         writer.family(
             (
                 "vestibule_refusals",
-                "Requests to MCP endpoints that were refused, by the reason that the audit record names",
+                "Requests to MCP endpoints and APIs that were refused, by the reason that the audit record names",
                 None,
             ),
             MetricType::Counter,

@@ -179,6 +179,11 @@ impl Preset {
         self.text.contains(HOST)
     }
 
+    /// Whether it is of a plain HTTP API, not of an MCP server.
+    pub fn is_api(&self) -> bool {
+        self.kind == Kind::Server && self.text.contains("`kind: api`")
+    }
+
     /// Its text, with the host in it if there is one.
     pub fn text(&self, host: Option<&Host>) -> String {
         match host {
@@ -298,7 +303,9 @@ fn merge(said: &mut Map<String, Value>, known: Map<String, Value>) {
                 merge(said, known);
             }
             // Nothing that is known to be dangerous passes because something else was added.
-            (Some(Value::Array(said)), Value::Array(known)) if key == "strip" => said.extend(known),
+            (Some(Value::Array(said)), Value::Array(known)) if key == "strip" || key == "refuse_query" => {
+                said.extend(known);
+            }
             _ => {}
         }
     }

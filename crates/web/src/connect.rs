@@ -25,6 +25,20 @@ pub fn lines(name: &str, url: &str) -> Vec<Line> {
         file: None,
         link: None,
     };
+    // A plain HTTP API (DEC-21): no MCP client has a use for it.
+    if url.ends_with(&format!("/api/{name}")) {
+        return vec![
+            command("Vestibule", format!("vestibule login {url}")),
+            command(
+                "curl",
+                format!("vestibule exec {name} --header -- curl -H @{{}} {url}/"),
+            ),
+            command(
+                "git",
+                format!("git config --global credential.{url}.helper '!vestibule git-credential'"),
+            ),
+        ];
+    }
     let vscode = json!({ "name": name, "type": "http", "url": url }).to_string();
     let cursor = json!({ "mcpServers": { name: { "url": url } } });
     let cursor_config = BASE64.encode(json!({ "url": url }).to_string().as_bytes());
@@ -68,6 +82,13 @@ mod tests {
             lines
                 .iter()
                 .all(|line| line.text.contains("https://gw.test/mcp/gitea"))
+        );
+        let of_api = super::lines("gitea", "https://gw.test/api/gitea");
+        assert_eq!(of_api.len(), 3);
+        assert!(
+            of_api
+                .iter()
+                .all(|line| line.text.contains("https://gw.test/api/gitea"))
         );
         assert_eq!(
             lines[0].text,

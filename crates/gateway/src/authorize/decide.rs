@@ -9,10 +9,11 @@ use crate::message::{Element, Read};
 /// Names longer than this are nobody's, and are not worth remembering.
 const LONGEST_NAME: usize = 1024;
 const LONGEST_URI: usize = 4096;
+const LONGEST_REQUEST: usize = 3 * LONGEST_URI + 64;
 
 impl About<'_> {
     /// Decides, and where the upstream may read a URI as another one, about that one too.
-    pub(super) fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
+    pub(crate) fn decide(&self, act: Act<'_>, arguments: Option<&str>) -> Decision {
         let mut decision = self.decide_as_written(act, arguments);
         in_other_words(act, |uri| {
             let again = of_uri(act, uri);
@@ -64,6 +65,7 @@ impl About<'_> {
 pub(crate) fn is_too_long(act: Act<'_>) -> bool {
     match act {
         Act::ReadResource(uri) | Act::Subscribe(uri) | Act::CompleteResource(uri) => uri.len() > LONGEST_URI,
+        Act::Request(request) => request.len() > LONGEST_REQUEST,
         act => act.name().len() > LONGEST_NAME,
     }
 }

@@ -103,6 +103,8 @@ impl Refusal {
                     None => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
                 }
             }
+            // Never said where a message waits; plain APIs have words of their own.
+            Self::Request(_) | Self::NoRule { .. } => json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED)),
             Self::Quota { .. } | Self::Busy => too_much(self, circumstances),
             Self::Told(answers) if answers.is_empty() => {
                 json(StatusCode::BAD_REQUEST, rpc(answer::NOT_ALLOWED))
@@ -122,7 +124,7 @@ impl Refusal {
         response
     }
 
-    fn add_headers(&self, headers: &mut HeaderMap, circumstances: &Circumstances<'_>) {
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap, circumstances: &Circumstances<'_>) {
         let challenge = |error| Challenge {
             resource_metadata: circumstances.resource_metadata,
             scope: circumstances.scope,
@@ -269,7 +271,7 @@ pub(crate) fn told(trouble: UpstreamTrouble, waiting: &Waiting, modern: bool) ->
     }
 }
 
-fn plain(error: &str, description: &str) -> String {
+pub(crate) fn plain(error: &str, description: &str) -> String {
     serde_json::json!({ "error": error, "error_description": description }).to_string()
 }
 

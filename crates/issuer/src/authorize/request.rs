@@ -155,10 +155,17 @@ impl AuthorizationServer {
             let path = resource::canonical_path(named, &settings.origins)
                 .map_err(|error| OAuthError::invalid_target(error.to_string()))?;
             match path.as_str() {
-                "" | "/mcp" => {}
+                "" | "/mcp" | "/api" => {}
                 path => {
-                    let name = path.strip_prefix("/mcp/").and_then(|name| name.parse().ok());
-                    let known = name.filter(|name| settings.resource(name).is_some());
+                    let name = ["/mcp/", "/api/"]
+                        .iter()
+                        .find_map(|before| path.strip_prefix(before));
+                    let name: Option<model::ServerName> = name.and_then(|name| name.parse().ok());
+                    // A plain HTTP API is not an MCP server of the same name.
+                    let known = name.filter(|name| {
+                        let known = settings.resource(name);
+                        known.is_some_and(|known| known.uri.ends_with(path))
+                    });
                     let unknown = || OAuthError::invalid_target(format!("there is no server at {path}"));
                     servers.insert(known.ok_or_else(unknown)?);
                 }

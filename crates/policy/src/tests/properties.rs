@@ -59,6 +59,7 @@ fn rules() -> impl Strategy<Value = AllowRule> {
         scope,
     )
         .prop_map(|(groups, ana, clients, tools, when, scope)| AllowRule {
+            requests: None,
             scope,
             groups: groups.iter().map(|name| name.parse().unwrap()).collect(),
             people: ana.then(|| "ana".parse().unwrap()).into_iter().collect(),
@@ -120,7 +121,14 @@ fn whole(
         .resource(entities::resource(&server, act))
         .context(entities::context(about, record, &zones).unwrap())
         .build();
-    let entities = entities::with_resource(&base, &server, act, annotations).unwrap();
+    let entities = entities::with_resource(
+        &base,
+        &server,
+        act,
+        annotations,
+        &std::collections::BTreeSet::new(),
+    )
+    .unwrap();
     let entities = entities.add_entities([person], None).unwrap();
     let response = Authorizer::new().is_authorized_partial(&request, &set, &entities);
     // With everything represented, Cedar itself has the last word.

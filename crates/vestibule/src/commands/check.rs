@@ -173,7 +173,7 @@ fn hints(loaded: &Loaded, world: &World, findings: &mut Findings) {
                 "names nobody: nobody may use this server",
             );
         }
-        let reads_only = |rule: &Allow| rule.tools == Tools::ReadOnly;
+        let reads_only = |rule: &Allow| rule.tools == Some(Tools::ReadOnly);
         if !server.trust_annotations && server.allow.iter().any(reads_only) {
             findings.warning(
                 format!("servers.{name}.allow"),

@@ -17,6 +17,7 @@ use screen::Terminal;
 
 pub mod bridge;
 pub mod exec;
+mod git_credential;
 pub mod install;
 mod kube;
 pub mod reach;
@@ -62,7 +63,7 @@ impl From<Store> for Kind {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum PersonCommand {
-    /// Sign in to an MCP server, of this door or of any other: its URL is all that is needed
+    /// Sign in to an MCP server or an API, of this door or of any other: its URL is all that is needed
     Login(Login),
     /// Sign out: the tokens are taken back, and forgotten here
     Logout {
@@ -87,6 +88,8 @@ pub enum PersonCommand {
     WhoAmI(whoami::WhoAmI),
     /// Run a program that gets a token for one server, and nobody else
     Exec(exec::Exec),
+    /// What git runs for a fresh token, at an API that you are signed in to
+    GitCredential(git_credential::GitHelper),
     /// kubectl with the company's sign-in
     #[command(subcommand)]
     Kube(kube::KubeCommand),
@@ -177,6 +180,7 @@ impl PersonCommand {
                 Ok(())
             }
             Self::Exec(exec) => exec.run(world).await,
+            Self::GitCredential(helper) => helper.run(world, output).await,
             Self::Kube(command) => command.run(world, output).await,
             Self::Tools(tools) => tools.run(world, output).await,
             Self::Call(call) => call.run(world, output).await,

@@ -85,6 +85,10 @@ fn of_name(name: &str) -> Result<Vec<Preset>, Failure> {
 fn text(preset: &Preset, host: Option<&Host>) -> String {
     let (head, depth) = match preset.kind {
         Kind::Provider => (format!("connectors:\n  {}:\n", preset.name), 4),
+        Kind::Server if preset.is_api() => (
+            format!("servers:\n  {}:\n    kind: api\n    credential:\n", preset.name),
+            6,
+        ),
         Kind::Server => (format!("servers:\n  {}:\n    credential:\n", preset.name), 6),
         Kind::SignIn => (format!("sign_in:\n  providers:\n    {}:\n", preset.name), 6),
     };

@@ -187,7 +187,7 @@ pub(super) fn trusts(
         return None;
     };
     let audiences = match server.audiences.as_slice() {
-        [] => vec![format!("{public}/mcp/{name}")],
+        [] => vec![format!("{public}{}{name}", server.kind.path())],
         named => named.to_vec(),
     };
     Some(Trusts {

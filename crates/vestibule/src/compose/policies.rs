@@ -38,7 +38,13 @@ pub(super) fn policies(sources: &mut Sources<'_>, problems: &mut Problems) -> Ar
                     let key = format!("servers.{name}.{member}[{number}].scope");
                     problems.take(key, scope.parse())
                 });
-                AllowRule { scope, ..rule(allow) }
+                let key = format!("servers.{name}.{member}[{number}]");
+                let requests = super::api::requests(&key, server, allow, problems);
+                AllowRule {
+                    scope,
+                    requests,
+                    ..rule(allow)
+                }
             });
             rules.collect()
         };
@@ -104,11 +110,11 @@ fn scopes(name: &ServerName, server: &Server, problems: &mut Problems) -> Vec<Sc
     scopes
 }
 
-/// Everything of a rule but its scope.
+/// Everything of a rule but its scope and its requests.
 fn rule(allow: &policy::Allow) -> AllowRule {
     let everything = || match allow.tools {
-        policy::Tools::All | policy::Tools::ReadOnly => vec!["*".to_owned()],
-        policy::Tools::Matching(_) => Vec::new(),
+        Some(policy::Tools::All | policy::Tools::ReadOnly) => vec!["*".to_owned()],
+        Some(policy::Tools::Matching(_)) | None => Vec::new(),
     };
     let when = &allow.when;
     AllowRule {
@@ -117,10 +123,12 @@ fn rule(allow: &policy::Allow) -> AllowRule {
         clients: allow.clients.clone(),
         scope: None,
         tools: match &allow.tools {
-            policy::Tools::All => Tools::All,
-            policy::Tools::ReadOnly => Tools::ReadOnly,
-            policy::Tools::Matching(names) => Tools::Matching(names.clone()),
+            Some(policy::Tools::All) => Tools::All,
+            Some(policy::Tools::ReadOnly) => Tools::ReadOnly,
+            Some(policy::Tools::Matching(names)) => Tools::Matching(names.clone()),
+            None => Tools::default(),
         },
+        requests: None,
         prompts: allow.prompts.clone().unwrap_or_else(everything),
         resources: allow.resources.clone().unwrap_or_else(everything),
         when: Conditions {

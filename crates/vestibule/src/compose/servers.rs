@@ -50,6 +50,7 @@ pub(super) fn route(
         Some(wanted) => Some(problems.take(key("assertion.header"), assertion(wanted, server))?),
         None => None,
     };
+    let api = super::api::api(name, server, problems);
     let accepts = accepts(&key("accept"), server, problems);
     let trust = super::issuers::trusts(&sources.issuers, public, name, server, problems);
     let (uri, (credential, recipe), egress) = (uri?, credential?, egress?);
@@ -82,6 +83,7 @@ pub(super) fn route(
             config::Transport::Streamable => Transport::Streamable,
             config::Transport::Sse => Transport::Sse,
         },
+        api,
         client,
         egress,
         credential,
@@ -89,7 +91,7 @@ pub(super) fn route(
         strip,
         identity_headers: server.identity_headers,
         assertion,
-        body_limit: server.body_limit.0,
+        body_limit: server.most_of_a_body(),
         timeouts: Timeouts {
             first_byte: server.timeouts.first_byte.0,
             idle: server.timeouts.idle.0,
@@ -158,7 +160,7 @@ fn resource(
     Resource {
         name: name.clone(),
         title: server.title.clone().unwrap_or_else(|| name.to_string()),
-        uri: format!("{public}/mcp/{name}"),
+        uri: format!("{public}{}{name}", server.kind.path()),
         policy: Arc::new(policies.of(name)),
         algorithm: server.signing,
         introspectors: server.introspection_clients.clone(),

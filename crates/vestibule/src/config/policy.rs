@@ -55,9 +55,15 @@ pub struct Allow {
     /// how to grant it.
     #[serde(default)]
     pub scope: Option<String>,
-    /// Which tools: `all`, `read-only`, or names in which `*` stands for any text. Required. `read-only` goes by
-    /// the upstream's word, which counts only with `trust_annotations` on the server.
-    pub tools: Tools,
+    /// Which tools: `all`, `read-only`, or names in which `*` stands for any text. Required of an MCP server. `read-only`
+    /// goes by the upstream's word, which counts only with `trust_annotations` on the server.
+    #[serde(default)]
+    pub tools: Option<Tools>,
+    /// Which requests, of an API: `all`, `read-only` (`GET` and `HEAD`), or a list of methods with paths, as `GET /repos/**`.
+    /// `*` stands for any method, and for any text between two slashes; `**` for any number of segments. `GET` is `HEAD`
+    /// too. The query decides nothing. Required of an API.
+    #[serde(default)]
+    pub requests: Option<Tools>,
     /// Which prompts, by name. All if `tools` is `all` or `read-only`, else none.
     #[serde(default)]
     pub prompts: Option<Vec<String>>,
@@ -84,7 +90,7 @@ pub struct Scope {
     pub includes: Vec<String>,
 }
 
-/// Which tools.
+/// Which tools, or which requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tools {
     /// All of them.
@@ -166,7 +172,7 @@ pub enum Day {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockTime(pub u16);
 
-const TOOLS: &str = "`all`, `read-only`, or a list of tool names";
+const TOOLS: &str = "`all`, `read-only`, or a list of names";
 
 impl<'de> Deserialize<'de> for Tools {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,4 +1,4 @@
-//! `servers`: the MCP servers behind the door.
+//! `servers`: the MCP servers and plain HTTP APIs behind the door.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,16 +18,31 @@ use super::quota::Concurrency;
 use super::require::Require;
 use super::values::{Size, Span};
 
-/// An MCP server behind the door.
+/// An MCP server behind the door, or a plain HTTP API.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of its own, and none depends on another"
+)]
 pub struct Server {
     /// What people call it; its name if not given.
     #[serde(default)]
     pub title: Option<String>,
-    /// Its MCP endpoint.
+    /// What it is: an `mcp` server, at `/mcp/NAME`, or a plain HTTP `api`, at `/api/NAME`.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Its MCP endpoint; of an API the address before all of its paths.
     #[schemars(with = "String")]
     pub upstream: Url,
+    /// Of an API: a token may come as the password of Basic credentials too, whatever the name, and clients are told so.
+    /// `git` knows nothing else.
+    #[serde(default)]
+    pub basic: bool,
+    /// Of an API: `%2F` is a character of a name in its paths, as GitLab has it. Refused if not; an upstream that reads it
+    /// as a slash would see another path than the rules.
+    #[serde(default)]
+    pub encoded_slashes: bool,
     /// How it speaks: `streamable` HTTP, or `sse` for servers of 2024-11-05.
     #[serde(default)]
     pub transport: Transport,
@@ -84,9 +99,9 @@ pub struct Server {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub introspection_clients: Vec<ClientId>,
-    /// Most bytes of a request.
-    #[serde(default = "usual_body")]
-    pub body_limit: Size,
+    /// Most bytes of a request; 4 MiB if not given, and 4 GiB of an API, whose requests are passed on as they come.
+    #[serde(default)]
+    pub body_limit: Option<Size>,
     /// How long it may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -103,6 +118,27 @@ pub struct Server {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub proxy: Option<Url>,
+}
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An MCP server.
+    #[default]
+    Mcp,
+    /// A plain HTTP API.
+    Api,
+}
+
+impl Kind {
+    /// What its paths begin with (DEC-21).
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Mcp => "/mcp/",
+            Self::Api => "/api/",
+        }
+    }
 }
 
 /// A kind of token.
@@ -180,6 +216,21 @@ pub struct Credential {
     /// asks. `X-Grafana-*` stands for all that begin so. Those of a recipe are added to.
     #[serde(default)]
     pub strip: Vec<String>,
+    /// Of an API: names in the query with which a request is refused, because they would bring another credential or act
+    /// for somebody else. Those of a recipe are added to; `access_token` is always refused.
+    #[serde(default)]
+    pub refuse_query: Vec<String>,
+}
+
+impl Server {
+    /// Most bytes of a request (DEC-20).
+    pub(crate) fn most_of_a_body(&self) -> usize {
+        let usual = match self.kind {
+            Kind::Mcp => 4 << 20,
+            Kind::Api => 4 << 30,
+        };
+        self.body_limit.map_or(usual, |limit| limit.0)
+    }
 }
 
 impl Credential {
@@ -216,7 +267,7 @@ pub struct Timeouts {
     pub idle: Span,
     /// For a whole answer, however much of it keeps coming; streams that only listen are none.
     pub longest: Span,
-    /// For a request to arrive from the client.
+    /// For a request to arrive from the client; of an API, between two pieces of it.
     pub body: Span,
 }
 
@@ -235,10 +286,6 @@ impl Default for Timeouts {
 
 const fn yes() -> bool {
     true
-}
-
-const fn usual_body() -> Size {
-    Size(4 << 20)
 }
 
 const fn usual_algorithm() -> Algorithm {

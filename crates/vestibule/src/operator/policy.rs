@@ -72,6 +72,10 @@ pub struct Question {
     #[arg(long, group = "what")]
     #[serde(default)]
     pub resource: Option<String>,
+    /// A request to an API: its method and path
+    #[arg(long, group = "what", value_name = "METHOD PATH")]
+    #[serde(default)]
+    pub request: Option<String>,
     /// The tool's arguments, as a JSON object
     #[arg(long, value_parser = object)]
     #[serde(default)]
@@ -196,6 +200,10 @@ async fn judge(
         Question {
             resource: Some(uri), ..
         } => Act::ReadResource(uri),
+        Question {
+            request: Some(request),
+            ..
+        } => Act::Request(request),
         _ => Act::Connect,
     };
     let annotations = match act {

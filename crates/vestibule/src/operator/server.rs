@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Answer, Failure, Operator};
 use crate::compose::policies_of;
 use crate::config::policy::{Allow, Tools, When};
+use crate::config::server::Kind;
 use crate::config::{self, Transport};
 
 /// The subcommands.
@@ -38,10 +39,15 @@ fn facts(operator: &Operator<'_>, name: &ServerName, server: &config::Server) ->
         let groups = rule.groups.iter().map(|group| format!("group {group}"));
         let people = rule.people.iter().map(ToString::to_string);
         let who: Vec<_> = groups.chain(people).collect();
-        let tools = match &rule.tools {
-            Tools::All => "all tools".to_owned(),
-            Tools::ReadOnly => "tools that only read".to_owned(),
-            Tools::Matching(names) => names.join(", "),
+        let what = match server.kind {
+            Kind::Mcp => "tools",
+            Kind::Api => "requests",
+        };
+        let tools = match rule.tools.as_ref().or(rule.requests.as_ref()) {
+            Some(Tools::All) => format!("all {what}"),
+            Some(Tools::ReadOnly) => format!("{what} that only read"),
+            Some(Tools::Matching(names)) => names.join(", "),
+            None => format!("no {what}"),
         };
         let limits = if rule.when == When::default() && rule.clients.is_empty() {
             ""
@@ -53,11 +59,12 @@ fn facts(operator: &Operator<'_>, name: &ServerName, server: &config::Server) ->
     json!({
         "server": name,
         "title": server.title.as_deref().unwrap_or(name.as_str()),
-        "endpoint": format!("{}/mcp/{name}", operator.public_url()),
+        "endpoint": format!("{}{}{name}", operator.public_url(), server.kind.path()),
         "upstream": server.upstream.as_str(),
-        "transport": match server.transport {
-            Transport::Streamable => "streamable",
-            Transport::Sse => "sse",
+        "transport": match (server.kind, server.transport) {
+            (Kind::Api, _) => "http",
+            (Kind::Mcp, Transport::Streamable) => "streamable",
+            (Kind::Mcp, Transport::Sse) => "sse",
         },
         "allow": server.allow.iter().map(rule).collect::<Vec<_>>(),
         "credential_headers": server.credential.headers.keys().collect::<Vec<_>>(),

@@ -40,7 +40,7 @@ pub(super) const PROVIDERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// MCP servers, for what is shown to them.
+/// MCP servers and plain HTTP APIs, for what is shown to them.
 pub(super) const SERVERS: &[(&str, &str)] = &[
     ("gitea-mcp", include_str!("../../presets/servers/gitea-mcp.yaml")),
     (
@@ -80,6 +80,16 @@ pub(super) const SERVERS: &[(&str, &str)] = &[
         include_str!("../../presets/servers/notion-mcp-server.yaml"),
     ),
     ("slack-mcp", include_str!("../../presets/servers/slack-mcp.yaml")),
+    ("gitea-api", include_str!("../../presets/servers/gitea-api.yaml")),
+    (
+        "gitlab-api",
+        include_str!("../../presets/servers/gitlab-api.yaml"),
+    ),
+    (
+        "gitlab-git",
+        include_str!("../../presets/servers/gitlab-git.yaml"),
+    ),
+    ("jira-api", include_str!("../../presets/servers/jira-api.yaml")),
 ];
 
 /// Providers at which people sign in.

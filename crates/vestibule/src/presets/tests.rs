@@ -88,7 +88,8 @@ fn every_recipe_shows_the_credential() {
     for preset in Kind::Server.presets() {
         let Preset { name, .. } = preset;
         let text = format!(
-            "public_url: https://mcp.example.com\nconnectors:\n  own: {{ preset: google, oauth: {{ client_id: a, authentication: none }} }}\nservers:\n  own:\n    upstream: http://a.example/mcp\n    allow: []\n    credential: {{ connector: own, recipe: {name}{} }}\n",
+            "public_url: https://mcp.example.com\nconnectors:\n  own: {{ preset: google, oauth: {{ client_id: a, authentication: none }} }}\nservers:\n  own:\n    kind: {}\n    upstream: http://a.example/mcp\n    allow: []\n    credential: {{ connector: own, recipe: {name}{} }}\n",
+            if preset.is_api() { "api" } else { "mcp" },
             if preset.needs_host() {
                 ", host: a.example.com"
             } else {
@@ -108,6 +109,8 @@ fn every_recipe_shows_the_credential() {
             "github-mcp-server" => &["X-MCP-Readonly", "X-MCP-Toolsets"][..],
             "gitlab-mcp" => &["Private-Token", "Job-Token", "X-GitLab-API-URL"],
             "mcp-grafana" => &["X-Grafana-URL", "X-Grafana-API-Key", "X-Access-Token"],
+            "gitea-api" => &["Sudo"],
+            "gitlab-api" | "gitlab-git" => &["Private-Token", "Job-Token", "Deploy-Token", "Sudo"],
             name if name.starts_with("mcp-atlassian-") => {
                 &["X-Atlassian-Jira-Url", "X-Atlassian-Confluence-Personal-Token"]
             }
@@ -119,6 +122,16 @@ fn every_recipe_shows_the_credential() {
                 route.strip.iter().any(|strip| strip.covers(&header)),
                 "{name}: {header}"
             );
+        }
+        let refused = route.api.as_ref().map(|api| api.refused_query.as_slice());
+        for query in match name {
+            "gitea-api" => &["sudo", "token"][..],
+            "gitlab-api" | "gitlab-git" => &["private_token", "job_token", "sudo"],
+            "jira-api" => &["os_username", "os_password"],
+            _ => &[],
+        } {
+            let refused = refused.unwrap_or_default();
+            assert!(refused.iter().any(|name| name == query), "{name}: {query}");
         }
     }
 }

@@ -55,7 +55,7 @@ async fn type_in(browser: &mut Browser<'_>, token: &str) -> Reply {
 }
 
 /// Connects somebody by their own page.
-async fn connect(door: &Door, username: &str, token: &str) {
+pub(crate) async fn connect(door: &Door, username: &str, token: &str) {
     let mut browser = door.browser();
     browser.sign_in(username).await;
     browser.get("/connect?to=forge").await;

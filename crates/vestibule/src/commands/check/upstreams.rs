@@ -58,6 +58,10 @@ async fn upstream(route: &Route, world: &World, findings: &mut Findings) {
                 format_args!("{shown} refused the credential in `credential.headers`"),
             );
         }
+        // Before all of its paths an API may have nothing, or send to a page.
+        status if route.api.is_some() && (status.is_redirection() || status == StatusCode::NOT_FOUND) => {
+            findings.good(key, format_args!("{shown} answers"));
+        }
         StatusCode::NOT_FOUND => {
             findings.problem(key, format_args!("{shown} answers 404; is the path right?"));
         }
@@ -98,6 +102,7 @@ pub(super) async fn connectors(snapshot: &Snapshot, world: &World, findings: &mu
 
 fn ping(route: &Route) -> Request<net::Body> {
     let (method, body, accept) = match route.transport {
+        _ if route.api.is_some() => (Method::GET, String::new(), "*/*"),
         Transport::Streamable => (
             Method::POST,
             json!({ "jsonrpc": "2.0", "id": "vestibule-check", "method": "ping" }).to_string(),

@@ -1,0 +1,155 @@
+//! The step that calls an API: both sides may take as long as something moves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, request};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use net::body::ReadError;
+use net::operators::CallError;
+use net::{Body, body};
+use tracing::warn;
+
+use super::form::Form;
+use super::target::Unacceptable;
+use super::upload::{Awaits, Progress, Trouble, Upload};
+use crate::forward::note;
+use crate::gateway::Gateway;
+use crate::refusal::{Refusal, UpstreamTrouble};
+use crate::route::Route;
+
+/// A request that is shorter is read before it is sent, so that it can be sent again with a renewed credential.
+const SHORT: u64 = 64 << 10;
+
+/// The body of a request, before it is sent.
+pub(super) enum Load {
+    /// It has come.
+    Whole(Bytes),
+    /// It comes.
+    Streams(Box<Upload>),
+}
+
+impl Load {
+    /// The body, and another one like it if there can be one.
+    pub(super) fn into_body(self) -> (Body, Option<Bytes>) {
+        match self {
+            Self::Whole(bytes) if bytes.is_empty() => (body::empty(), Some(bytes)),
+            Self::Whole(bytes) => (body::full(bytes.clone()), Some(bytes)),
+            Self::Streams(upload) => (upload.boxed_unsync(), None),
+        }
+    }
+}
+
+impl Gateway {
+    /// Makes ready what comes with a request. Asking for a body is what tells a client to send it (`100 Continue`), so this
+    /// is the last step before it is sent.
+    pub(super) async fn load(
+        &self,
+        route: &Route,
+        head: &request::Parts,
+        incoming: Incoming,
+        progress: &Arc<Progress>,
+    ) -> Result<Load, Refusal> {
+        let limit = route.body_limit;
+        let length = incoming.size_hint().exact();
+        if incoming.size_hint().lower() > limit as u64 {
+            return Err(Refusal::TooLarge(limit));
+        }
+        let mut form = Form::of(&head.method, &head.headers);
+        if length.is_none_or(|length| length > SHORT) {
+            progress.move_on(self.elapsed());
+            return Ok(Load::Streams(Box::new(Upload {
+                incoming,
+                limit: limit as u64,
+                form,
+                progress: Arc::clone(progress),
+                world: self.world().clone(),
+            })));
+        }
+        let read = body::read(incoming, limit, route.timeouts.body).await;
+        let bytes = read.map_err(|error| match error {
+            ReadError::TooLarge(limit) => Refusal::TooLarge(limit),
+            ReadError::TooSlow | ReadError::Broken => Refusal::NoBody,
+        })?;
+        if form.as_mut().is_some_and(|form| form.overrides(&bytes)) {
+            return Err(Unacceptable::MethodOverride("_method in the form").into());
+        }
+        progress.whole(bytes.len(), self.elapsed());
+        Ok(Load::Whole(bytes))
+    }
+
+    /// Sends it and waits for the answer's head, for as long as the request moves and, once it has been sent, as long as an
+    /// answer may take.
+    pub(super) async fn call_api(
+        &self,
+        route: &Route,
+        request: http::Request<Body>,
+        progress: &Progress,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let world = self.world();
+        if !route.health.admits(world.elapsed()) {
+            return Err(Refusal::Upstream(UpstreamTrouble::Unreachable));
+        }
+        let call = route.client.call(request);
+        tokio::pin!(call);
+        let outcome = loop {
+            let (awaits, since) = progress.awaits();
+            let most = match awaits {
+                Awaits::Client => route.timeouts.body,
+                Awaits::Room => route.timeouts.idle,
+                Awaits::Answer => route.timeouts.first_byte,
+            };
+            let left = (since + most).saturating_sub(world.elapsed());
+            if left.is_zero() {
+                break Err(match awaits {
+                    Awaits::Client => Refusal::NoBody,
+                    Awaits::Room | Awaits::Answer => {
+                        warn!(server = %route.name(), upstream = %route.upstream, "upstream did not answer in time");
+                        Refusal::Upstream(UpstreamTrouble::Slow)
+                    }
+                });
+            }
+            tokio::select! {
+                outcome = &mut call => break outcome.map_err(|error| why(route, progress, &error)),
+                () = tokio::time::sleep(left.min(LOOK)) => {}
+            }
+        };
+        match &outcome {
+            Ok(response) => note(world, route, Ok(response.status())),
+            Err(Refusal::Upstream(trouble)) => note(world, route, Err(*trouble)),
+            // The client's own doing says nothing of the upstream.
+            Err(_) => {}
+        }
+        outcome
+    }
+}
+
+/// What is waited for changes while it is waited; it is looked at so often.
+const LOOK: Duration = Duration::from_secs(1);
+
+fn why(route: &Route, progress: &Progress, error: &CallError) -> Refusal {
+    match progress.trouble() {
+        Some(Trouble::TooLarge) => return Refusal::TooLarge(route.body_limit),
+        Some(Trouble::Broken) => return Refusal::NoBody,
+        Some(Trouble::Override) => return Unacceptable::MethodOverride("_method in the form").into(),
+        None => {}
+    }
+    warn!(server = %route.name(), upstream = %route.upstream, %error, "upstream call failed");
+    Refusal::Upstream(match error {
+        CallError::Connect(_) => UpstreamTrouble::Unreachable,
+        CallError::Broken(_) => UpstreamTrouble::Broken,
+    })
+}
+
+/// The headers of the outgoing request; an answer may be compressed for whoever asked for that, since nobody reads it here.
+pub(super) fn outgoing(incoming: &HeaderMap, route: &Route) -> HeaderMap {
+    let mut headers = crate::credential::outgoing(incoming, route);
+    headers.remove(http::header::ACCEPT_ENCODING);
+    for value in incoming.get_all(http::header::ACCEPT_ENCODING) {
+        headers.append(http::header::ACCEPT_ENCODING, value.clone());
+    }
+    headers
+}

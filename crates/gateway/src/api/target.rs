@@ -1,0 +1,190 @@
+//! The step that says what a request asks for: one method and one path, whoever reads them.
+
+use http::{HeaderMap, HeaderValue, Method, Uri, header, request};
+use protocol::{BadRequestPath, RequestPath};
+use thiserror::Error;
+use url::form_urlencoded;
+
+use super::Api;
+use crate::refusal::Refusal;
+use crate::route::Route;
+
+/// A request that is not forwarded, whoever sends it.
+#[derive(Debug, Error)]
+pub enum Unacceptable {
+    /// The path has several readings.
+    #[error("{0}")]
+    Path(#[from] BadRequestPath),
+    /// It says in another place than the first that it wants another method, which no rule would see.
+    #[error("{0} would choose another method than the request line says; send the method itself")]
+    MethodOverride(&'static str),
+    /// It wants another protocol.
+    #[error("connections are not switched to another protocol here")]
+    Upgrade,
+    /// The query brings a credential, or says for whom the upstream should act.
+    #[error("{0} in the query is not forwarded; the door shows the API the credential of whoever calls")]
+    Query(String),
+}
+
+impl Unacceptable {
+    pub(crate) fn slug(&self) -> &'static str {
+        match self {
+            Self::Path(_) => "ambiguous_path",
+            Self::MethodOverride(_) => "method_override",
+            Self::Upgrade => "upgrade",
+            Self::Query(_) => "refused_query",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// The method, a space and the path: what rules and the record see.
+    pub(super) request: String,
+    /// The path.
+    pub(super) path: RequestPath,
+}
+
+/// Headers by which frameworks let a request say another method.
+const OVERRIDES: [&str; 4] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
+];
+/// The same in a query or a form (Rails, Laravel, Symfony).
+pub(super) const OVERRIDE: &str = "_method";
+
+/// Reads it.
+pub(super) fn read(api: &Api, head: &request::Parts, rest: &str) -> Result<Target, Refusal> {
+    // TRACE would show what the door adds (RFC 9110 section 9.3.8), CONNECT is for proxies.
+    if matches!(head.method, Method::TRACE | Method::CONNECT) {
+        return Err(Refusal::Method("GET, HEAD, POST, PUT, PATCH, DELETE"));
+    }
+    let path = if rest.is_empty() { "/" } else { rest };
+    let path = RequestPath::parse(path, api.encoded_slashes).map_err(Unacceptable::from)?;
+    if OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
+        return Err(Unacceptable::MethodOverride("a header").into());
+    }
+    if wants_upgrade(&head.headers) {
+        return Err(Unacceptable::Upgrade.into());
+    }
+    check_query(api, head.uri.query().unwrap_or_default())?;
+    Ok(Target {
+        request: format!("{} {path}", head.method),
+        path,
+    })
+}
+
+/// `h2c` is an offer that may be left aside (RFC 9110 section 7.8); a WebSocket cannot.
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::UPGRADE).iter().map(HeaderValue::as_bytes);
+    values.any(|value| !value.trim_ascii().eq_ignore_ascii_case(b"h2c"))
+}
+
+fn check_query(api: &Api, query: &str) -> Result<(), Unacceptable> {
+    // Some servers part a query by semicolons too.
+    for part in query.split(['&', ';']) {
+        let Some((name, _)) = form_urlencoded::parse(part.as_bytes()).next() else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case(OVERRIDE) {
+            return Err(Unacceptable::MethodOverride("_method in the query"));
+        }
+        let is_refused = |refused: &String| name.eq_ignore_ascii_case(refused);
+        if name.eq_ignore_ascii_case("access_token") || api.refused_query.iter().any(is_refused) {
+            return Err(Unacceptable::Query(name.chars().take(40).collect()));
+        }
+    }
+    Ok(())
+}
+
+impl Target {
+    /// Where it goes: the path that was decided about, behind the upstream's own, with the query as it came.
+    pub(super) fn uri(&self, route: &Route, query: Option<&str>) -> Result<Uri, Refusal> {
+        let base = route.upstream.path().trim_end_matches('/');
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        let mut parts = route.uri.clone().into_parts();
+        let whole = format!("{base}{}{query}", self.path);
+        parts.path_and_query = whole.try_into().ok();
+        // Whatever the standard's own parser takes for a path was read; nothing of it is left out.
+        parts
+            .path_and_query
+            .is_some()
+            .then(|| Uri::from_parts(parts).ok())
+            .flatten()
+            .ok_or_else(|| Unacceptable::Path(BadRequestPath::Escape).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_as(
+        method: &str,
+        rest: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<String, &'static str> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("/api/x{rest}?{query}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let head = request.body(()).unwrap().into_parts().0;
+        let api = Api {
+            refused_query: vec!["private_token".to_owned(), "sudo".to_owned()],
+            ..Api::default()
+        };
+        match read(&api, &head, rest) {
+            Ok(target) => Ok(target.request),
+            Err(refusal) => Err(refusal.slug()),
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_method_and_one_path() {
+        assert_eq!(read_as("GET", "", "", &[]).unwrap(), "GET /");
+        assert_eq!(read_as("PUT", "/a/%62", "x=1", &[]).unwrap(), "PUT /a/b");
+        assert_eq!(
+            read_as("PURGE", "/a", "", &[("upgrade", "h2c")]).unwrap(),
+            "PURGE /a"
+        );
+        for (method, rest, query, headers, slug) in [
+            ("TRACE", "/a", "", &[][..], "method"),
+            ("CONNECT", "/a", "", &[], "method"),
+            ("GET", "/a/../b", "", &[], "ambiguous_path"),
+            (
+                "POST",
+                "/a",
+                "",
+                &[("x-http-method-override", "DELETE")],
+                "method_override",
+            ),
+            (
+                "POST",
+                "/a",
+                "",
+                &[("X-HTTP-Method", "DELETE")],
+                "method_override",
+            ),
+            ("POST", "/a", "a=1&_method=DELETE", &[], "method_override"),
+            ("POST", "/a", "%5fmethod=DELETE", &[], "method_override"),
+            ("POST", "/a", "a=1;_METHOD=DELETE", &[], "method_override"),
+            ("GET", "/a", "", &[("upgrade", "websocket")], "upgrade"),
+            ("GET", "/a", "", &[("upgrade", "h2c, websocket")], "upgrade"),
+            ("GET", "/a", "private%5Ftoken=x", &[], "refused_query"),
+            ("GET", "/a", "x=1&Sudo=root", &[], "refused_query"),
+            ("GET", "/a", "access%5ftoken=x", &[], "refused_query"),
+        ] {
+            assert_eq!(
+                read_as(method, rest, query, headers),
+                Err(slug),
+                "{method} {rest}?{query}"
+            );
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The body of a request on its way up: counted, limited, looked at where it is a form, never held.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use model::World;
+use net::BodyError;
+
+use super::form::Form;
+
+/// How far a body has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    bytes: AtomicU64,
+    /// When something last went on, in milliseconds of [`World::elapsed`].
+    moved: AtomicU64,
+    /// Whether the upstream waits for more, and the client has not sent it.
+    awaits_client: AtomicBool,
+    has_ended: AtomicBool,
+    trouble: AtomicU8,
+}
+
+/// What is wrong with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    TooLarge,
+    Broken,
+    Override,
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaits {
+    /// The client, for more of the body.
+    Client,
+    /// The upstream, to take more of it.
+    Room,
+    /// The upstream, for its answer.
+    Answer,
+}
+
+impl Progress {
+    /// How much has come.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes a body that came as a whole, or none.
+    pub(super) fn whole(&self, length: usize, now: Duration) {
+        self.bytes.store(length as u64, Ordering::Relaxed);
+        self.has_ended.store(true, Ordering::Relaxed);
+        self.move_on(now);
+    }
+
+    pub(super) fn move_on(&self, now: Duration) {
+        let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(millis, Ordering::Relaxed);
+    }
+
+    /// What is waited for, and since when.
+    pub(super) fn awaits(&self) -> (Awaits, Duration) {
+        let since = Duration::from_millis(self.moved.load(Ordering::Relaxed));
+        let awaits = match () {
+            () if self.has_ended.load(Ordering::Relaxed) => Awaits::Answer,
+            () if self.awaits_client.load(Ordering::Relaxed) => Awaits::Client,
+            () => Awaits::Room,
+        };
+        (awaits, since)
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        match self.trouble.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Trouble::TooLarge),
+            2 => Some(Trouble::Broken),
+            _ => Some(Trouble::Override),
+        }
+    }
+
+    fn fail(&self, trouble: Trouble) {
+        let number = match trouble {
+            Trouble::TooLarge => 1,
+            Trouble::Broken => 2,
+            Trouble::Override => 3,
+        };
+        self.trouble.store(number, Ordering::Relaxed);
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A body that passes. Trailers do not: they are hop by hop to many servers, and headers to some.
+pub(super) struct Upload {
+    pub(super) incoming: Incoming,
+    pub(super) limit: u64,
+    pub(super) form: Option<Form>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) world: World,
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(trouble) = this.progress.trouble() {
+                return Poll::Ready(Some(Err(format!("{trouble:?}").into())));
+            }
+            this.progress.awaits_client.store(true, Ordering::Relaxed);
+            let polled = ready!(Pin::new(&mut this.incoming).poll_frame(context));
+            this.progress.awaits_client.store(false, Ordering::Relaxed);
+            this.progress.move_on(this.world.elapsed());
+            let frame = match polled {
+                None => {
+                    this.progress.has_ended.store(true, Ordering::Relaxed);
+                    return Poll::Ready(None);
+                }
+                Some(Ok(frame)) => frame,
+                Some(Err(_)) => {
+                    this.progress.fail(Trouble::Broken);
+                    continue;
+                }
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            let before = this
+                .progress
+                .bytes
+                .fetch_add(data.len() as u64, Ordering::Relaxed);
+            if before + data.len() as u64 > this.limit {
+                this.progress.fail(Trouble::TooLarge);
+                continue;
+            }
+            if this.form.as_mut().is_some_and(|form| form.overrides(&data)) {
+                this.progress.fail(Trouble::Override);
+                continue;
+            }
+            if this.incoming.is_end_stream() {
+                this.progress.has_ended.store(true, Ordering::Relaxed);
+            }
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream() && self.progress.trouble().is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

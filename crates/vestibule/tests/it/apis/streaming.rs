@@ -1,0 +1,173 @@
+//! Bodies of any length, both ways, of which the door holds no more than a piece.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{ALL, ask, opened, token};
+use crate::rig::{Ask, Door};
+
+const CHUNK: usize = 64 << 10;
+/// Far more than the door may hold.
+const MUCH: usize = 512 << 20;
+/// What it may hold beyond what it holds anyway: buffers of sockets, and what an allocator keeps.
+const SLACK: usize = 96 << 20;
+
+/// The memory of this process, in which door, API and client all are.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+async fn upload(door: &Door, token: &str, target: &str, bytes: usize) -> Response<Incoming> {
+    let stream = TcpStream::connect(door.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::task::spawn(async move {
+        let _ = connection.await;
+    });
+    let chunk = Bytes::from(vec![b'x'; CHUNK]);
+    let steps = stream::unfold(bytes, move |left| {
+        let next = chunk.slice(..left.min(CHUNK));
+        async move {
+            let left = left - next.len();
+            (!next.is_empty()).then_some((Ok::<_, std::io::Error>(Frame::data(next)), left))
+        }
+    });
+    let request = Request::builder()
+        .method("POST")
+        .uri(format!("/api/forge{target}"))
+        .header("host", door.host())
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/x-git-receive-pack-request")
+        .body(StreamBody::new(steps))
+        .unwrap();
+    sender.send_request(request).await.unwrap()
+}
+
+async fn length(mut body: Incoming) -> usize {
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        length += frame.unwrap().data_ref().map_or(0, Bytes::len);
+    }
+    length
+}
+
+/// DEC-20: much goes up and much comes down, and little is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn much_passes_and_little_is_held() {
+    let (door, _api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    let before = resident();
+    let response = upload(&door, &mine, "/sink", MUCH).await;
+    assert_eq!(response.status(), 200);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, format!("{{\"bytes\":{MUCH}}}"));
+    for target in [
+        format!("/flood?bytes={MUCH}"),
+        format!("/flood?bytes={MUCH}&length=1"),
+    ] {
+        let response = upload(&door, &mine, &target, 0).await;
+        assert_eq!(length(response.into_body()).await, MUCH);
+    }
+    let held = resident().saturating_sub(before);
+    assert!(held < SLACK, "{held} bytes are held");
+    let rows = door.calls_recorded(|rows| rows.len() >= 3).await;
+    let much = serde_json::json!(MUCH);
+    assert!(
+        rows.iter().any(|row| row["bytes_in"] == much) && rows.iter().any(|row| row["bytes_out"] == much),
+        "{rows:?}"
+    );
+}
+
+/// A reader that reads nothing holds up its own answer and nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_does_not_read_holds_nobody_up() {
+    let (door, _api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    let before = resident();
+    let asked = || Ask::get(&format!("/api/forge/flood?bytes={MUCH}")).bearer(&mine);
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        idle.push(asked().open(door.address).await);
+    }
+    assert_eq!(ask(&door, &mine, "GET", "/echo/x").await.status, 200);
+    let held = resident().saturating_sub(before);
+    assert!(held < SLACK, "{held} bytes are held");
+}
+
+/// RFC 9110 section 10.1.1: who may not send it is told so before the body, who may is told to go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_announced_is_asked_for_once_it_may_come() {
+    let lines = "    allow: [{ groups: [developers], requests: [\"POST /sink\"] }]\n";
+    let (door, _api) = opened(lines).await;
+    let mine = token(&door, "ana").await;
+    for (path, token, first) in [
+        ("/sink", mine.as_str(), "HTTP/1.1 100 Continue"),
+        ("/other", &mine, "HTTP/1.1 403 Forbidden"),
+        ("/sink", "wrong", "HTTP/1.1 401 Unauthorized"),
+    ] {
+        let mut stream = TcpStream::connect(door.address).await.unwrap();
+        let head = format!(
+            "POST /api/forge{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n",
+            door.host()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut buffer = vec![0; 4096];
+        let count = stream.read(&mut buffer).await.unwrap();
+        let said = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        assert!(said.starts_with(first), "{path}: {said}");
+        if first.contains("100") {
+            stream.write_all(&vec![b'x'; 100_000]).await.unwrap();
+            let count = stream.read(&mut buffer).await.unwrap();
+            assert!(String::from_utf8_lossy(&buffer[..count]).starts_with("HTTP/1.1 200"));
+        }
+    }
+}
+
+/// What is longer than the limit is refused, whether it says so or not; an API that answers before it has read all is
+/// heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn there_is_a_limit() {
+    let (door, _api) = opened(&format!("    body_limit: 1MiB\n{ALL}")).await;
+    let mine = token(&door, "ana").await;
+    let at_once = Ask::new("POST", "/api/forge/sink")
+        .bearer(&mine)
+        .body(vec![b'x'; (1 << 20) + 1]);
+    assert_eq!(door.ask(at_once).await.status, 413);
+    assert_eq!(upload(&door, &mine, "/sink", 1 << 20).await.status(), 200);
+    let response = upload(&door, &mine, "/sink", (1 << 20) + 1).await;
+    assert_eq!(response.status(), 413);
+    assert_eq!(upload(&door, &mine, "/early", 100_000).await.status(), 413);
+}
+
+/// MA-56: a long answer ends when the right to it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_ends_when_its_grant_is_taken_back() {
+    let (door, _api) = opened(ALL).await;
+    let mut app = door.app().await;
+    app.resource = format!("{}/api/forge", door.url);
+    let tokens = app.sign_in(&door, "ana").await;
+    // More than all buffers in between hold.
+    let asked = Ask::get(&format!("/api/forge/flood?bytes={MUCH}")).bearer(&tokens.access);
+    let stream = asked.open(door.address).await;
+    assert_eq!(stream.status(), 200);
+    assert_eq!(app.revoke(&tokens.refresh).await.status, 200);
+    let read = tokio::time::timeout(Duration::from_mins(1), stream.try_whole())
+        .await
+        .unwrap();
+    let length = read.map_or(0, |reply| reply.body.len());
+    assert!(length < MUCH, "it went on to its end");
+    let rows = door.calls_recorded(|rows| !rows.is_empty()).await;
+    assert_eq!(rows[0]["outcome"], "ended", "{rows:?}");
+}
