@@ -46,7 +46,7 @@ fn record(
     if client.redirect_uris.is_empty() && !client.device && !for_itself {
         problems.add(
             key("redirect_uris"),
-            "is missing; only a client with `device: true` can do without",
+            "is missing; only a client with `device: true`, or one that acts for itself, can do without",
         );
         return None;
     }

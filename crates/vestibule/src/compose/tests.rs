@@ -94,12 +94,10 @@ servers:
     servers.login.upstream: must not hold a user name or password; put the credential in `credential.headers`
     servers.unset.credential.headers: header x-unset: the environment variable NOWHERE is not set
     clients.https://a.example/: an id that is a URL belongs to a metadata document
-    clients.other.secret_file: /nonexistent/secret: No such file or directory (os error 2)
+    clients.other.redirect_uris: is missing; only a client with `device: true`, or one that acts for itself, can do without
     clients.portal.redirect_uris: javascript:alert(1): uses a scheme that is never allowed
     known_clients_file: /nonexistent/known.json: No such file or directory (os error 2)
     default_server: there is no server called nowhere
-    clients.https://a.example/.redirect_uris: is missing
-    clients.other.redirect_uris: is missing
     ");
     insta::assert_snapshot!(problems("servers: {}"), @"public_url: is missing: it is the address under which people and clients reach this door, for example https://mcp.example.com");
 }
