@@ -57,7 +57,7 @@ async function machine(name) {
     GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: `${name}@example.com`, GIT_COMMITTER_NAME: name,
     GIT_COMMITTER_EMAIL: `${name}@example.com`,
   };
-  const login = new Program(vestibule, ['login', `${door.url}/api/gitea`, '--json'], { env });
+  const login = new Program(vestibule, ['login', `${door.url}/api/gitea`, '--json', '--no-browser'], { env });
   const [address] = await login.says(/^http:\S+$/m);
   await fetch(await new Person(name).approve(new URL(address)));
   assert.equal(await login.ended, 0, login.output);

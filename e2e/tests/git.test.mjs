@@ -79,7 +79,7 @@ test('whoever has not signed in is told nothing that could be typed', async () =
 });
 
 test('git clones and pushes with tokens that it never keeps', async (t) => {
-  const login = new Program(vestibule, ['login', remote, '--json'], { env });
+  const login = new Program(vestibule, ['login', remote, '--json', '--no-browser'], { env });
   t.after(() => login.stop());
   const [address] = await login.says(/^http:\S+$/m);
   await fetch(await new Person().approve(new URL(address)));
