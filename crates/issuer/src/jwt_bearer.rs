@@ -6,7 +6,7 @@ use model::ClientId;
 use net::address::network_of;
 use protocol::jwt::Compact;
 use protocol::metadata::paths;
-use protocol::{OAuthError, Params};
+use protocol::{ErrorCode, OAuthError, Params};
 use relying::{BadForeignToken, ForeignAccess};
 use serde_json::Value;
 
@@ -24,6 +24,10 @@ impl AuthorizationServer {
     /// # Errors
     /// Nobody trusted says who it is, or it is none that is known: `invalid_grant`.
     pub async fn jwt_bearer(&self, form: &Params, person: &Person) -> Result<TokenResponse, IssueError> {
+        if self.settings().machines.workloads.is_empty() {
+            let text = "this grant type is not offered here";
+            return Err(OAuthError::new(ErrorCode::UnsupportedGrantType, text).into());
+        }
         let assertion = single(form, "assertion")?;
         let assertion = assertion.ok_or_else(|| OAuthError::invalid_request("assertion is missing"))?;
         match self.workload(assertion).await {

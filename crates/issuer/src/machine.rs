@@ -120,14 +120,11 @@ impl AuthorizationServer {
             .map(|scope| scope.name.to_string())
             .collect();
         let most = most.filtered(|name| name == scope::MCP || of_server.iter().any(|scope| scope == name));
-        let asked = single(form, "scope")?.unwrap_or_default();
-        let asked: Vec<_> = asked
-            .split_ascii_whitespace()
-            .filter(|name| !OF_PEOPLE.contains(name))
-            .collect();
-        let granted = match asked.as_slice() {
-            [] => most,
-            asked => Scopes::parse(&asked.join(" ")).intersection(&most),
+        let granted = match single(form, "scope")?.map(str::trim) {
+            None | Some("") => most,
+            Some(asked) => Scopes::parse(asked)
+                .filtered(|name| !OF_PEOPLE.contains(&name))
+                .intersection(&most),
         };
         if granted.is_empty() {
             let text = "nothing of this scope may be granted to this program";

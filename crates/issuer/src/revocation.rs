@@ -6,6 +6,7 @@ use model::{OpaqueToken, TokenKind};
 use store::{Client, EndReason, Grant, StoreError};
 
 use crate::clients::{Resolution, is_confidential};
+use crate::jwt_bearer;
 use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
@@ -103,7 +104,12 @@ impl AuthorizationServer {
         }
     }
 
+    /// Whether whoever has the token may end it without more.
     async fn is_public(&self, client_id: &str) -> Result<bool, StoreError> {
+        // A workload has nothing else to show.
+        if client_id.starts_with(jwt_bearer::PREFIX) {
+            return Ok(true);
+        }
         Ok(match self.resolve_client(client_id, None).await? {
             Resolution::Known(client) => !is_confidential(&client),
             _ => false,

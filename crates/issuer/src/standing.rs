@@ -70,12 +70,15 @@ impl Standing {
 
     /// Whether a token of this grant and client still stands; that it has not run out is not asked here.
     pub fn stands(&self, grant: GrantId, token: TokenId, client: &ClientId) -> bool {
-        let client_ended = self
-            .clients
-            .pin()
-            .get(client)
-            .is_some_and(|&ended| grant.made_at() <= ended);
-        !client_ended && !self.grants.pin().contains_key(&grant) && !self.tokens.pin().contains_key(&token)
+        self.client_stands(client, grant.made_at())
+            && !self.grants.pin().contains_key(&grant)
+            && !self.tokens.pin().contains_key(&token)
+    }
+
+    /// Whether a client has not ended since this moment.
+    pub fn client_stands(&self, client: &ClientId, since: Timestamp) -> bool {
+        let clients = self.clients.pin();
+        clients.get(client).is_none_or(|&ended| since > ended)
     }
 
     /// What a person added to this grant, if anything that a token from before would lack.

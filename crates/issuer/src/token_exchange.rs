@@ -96,7 +96,8 @@ impl AuthorizationServer {
         }
         // A scope of one server says nothing at another; what is beside `mcp` is for who may have it there.
         let most = exchange.scope.clone();
-        let most = if subject.scopes.contains(scope::MCP) {
+        let is_elsewhere = subject.audience != resource.uri;
+        let most = if is_elsewhere && subject.scopes.contains(scope::MCP) {
             most
         } else {
             most.intersection(&subject.scopes)
@@ -115,9 +116,13 @@ impl AuthorizationServer {
             actor: Some(actor),
         };
         let left = subject.expires_at.since(self.world.now());
-        let permit = self
-            .permit(standpoint, account, Holder::Client(client))?
-            .at_most(left);
+        let permit = self.permit(standpoint, account, Holder::Client(client));
+        // Section 2.2.2 has no `invalid_grant`.
+        let permit = permit.map_err(|error| match error {
+            IssueError::Refused(why) => invalid(&why.description),
+            error => error,
+        })?;
+        let permit = permit.at_most(left);
         let minted = self.mint(&permit, subject.generation, &scopes)?;
         self.note_issue(&permit, &minted, Issue::TokenExchange, person);
         Ok(ExchangeResponse {

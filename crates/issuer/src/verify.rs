@@ -222,17 +222,25 @@ impl Verifier {
         if access.expires_at <= self.world.now() {
             return Err(InvalidToken::Expired);
         }
-        if self.standing.stands(access.grant, access.token, &access.client) {
-            Ok(())
-        } else {
-            Err(InvalidToken::Revoked)
-        }
+        let is_of = |client| self.standing.stands(access.grant, access.token, client);
+        let stands = match &access.actor {
+            None => is_of(&access.client),
+            // The first was granted it, and whoever acts for the person after that has it since the exchange.
+            Some(actor) => {
+                let first = actor.chain().last();
+                let since = access.token.made_at();
+                let stands = |client| self.standing.client_stands(client, since);
+                first.is_some_and(is_of) && actor.chain().all(stands)
+            }
+        };
+        stands.then_some(()).ok_or(InvalidToken::Revoked)
     }
 
     /// The token with what the person added to its grant, if it lacks that (CC-77).
     pub fn widened(&self, access: &Access) -> Option<Arc<Access>> {
         let widening = self.standing.widening(access.grant)?;
-        if widening.added.is_subset(&access.scopes) {
+        // What the person allows a program is not for whoever acts for it.
+        if access.actor.is_some() || widening.added.is_subset(&access.scopes) {
             return None;
         }
         let scopes = access.scopes.union(&widening.added);

@@ -81,9 +81,16 @@ impl fmt::Display for RequestPath {
 fn segment_into(out: &mut String, segment: &str, encoded_slashes: bool) -> Result<(), BadRequestPath> {
     let decoded = decoded(segment)?;
     let text = std::str::from_utf8(&decoded).map_err(|_| BadRequestPath::Encoding)?;
-    // With a space or a dot behind it, it is the same to some file systems.
-    if text.trim_end_matches([' ', '.']).is_empty() && text.contains('.') {
-        return Err(BadRequestPath::DotSegment);
+    // Whoever decodes first sees what is between slashes behind escapes as segments too.
+    let parts: Vec<_> = text.split('/').collect();
+    for part in &parts {
+        // With a space or a dot behind it, it is the same to some file systems.
+        if part.trim_end_matches([' ', '.']).is_empty() && part.contains('.') {
+            return Err(BadRequestPath::DotSegment);
+        }
+        if part.is_empty() && parts.len() > 1 {
+            return Err(BadRequestPath::EmptySegment);
+        }
     }
     for &byte in &decoded {
         match byte {
@@ -212,7 +219,17 @@ mod tests {
         }
         assert_eq!(read(&format!("/{}", "a".repeat(LONGEST))), Err(TooLong));
         // The other checks hold all the same.
-        for bad in ["/a%2f..%2fb/../c", "/a%252fb", "/%2e%2e"] {
+        for bad in [
+            "/a%2f..%2fb/../c",
+            "/a%252fb",
+            "/%2e%2e",
+            "/a%2F..%2F..%2Fadmin/issues",
+            "/a%2f%2e%2e%2fb",
+            "/a%2f.%20%2fb",
+            "/%2fx",
+            "/x%2f%2fy",
+            "/x%2f",
+        ] {
             assert!(RequestPath::parse(bad, true).is_err(), "{bad}");
         }
     }

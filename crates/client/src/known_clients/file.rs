@@ -160,7 +160,14 @@ impl ClientFile {
             let mut name = self.path.clone().into_os_string();
             name.push(format!(".{BEFORE}"));
             let path = PathBuf::from(name);
-            std::fs::copy(&self.path, &path).map_err(|error| ClientFileError::File(path.clone(), error))?;
+            // In place of whatever has this name: what a link leads to is not ours to write.
+            let mut copy = NamedTempFile::new_in(folder).map_err(at)?;
+            let before = self.before.as_deref().unwrap_or_default();
+            copy.write_all(before.as_bytes()).map_err(at)?;
+            let permissions = draft.as_file().metadata().map_err(at)?.permissions();
+            copy.as_file().set_permissions(permissions).map_err(at)?;
+            copy.persist(&path)
+                .map_err(|error| ClientFileError::File(path.clone(), error.error))?;
             backup = Some(path);
         }
         // Clients write their files themselves, some of them often.

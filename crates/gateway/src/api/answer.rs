@@ -28,7 +28,9 @@ pub(super) fn clean(parts: &mut response::Parts, rewrite: &Rewrite<'_>) {
         .keys()
         .filter(|name| {
             let goes = is_dropped(name) && **name != header::LOCATION;
-            goes || named.contains(name) || browser::is_of_the_origin(name.as_str())
+            goes || named.contains(name)
+                || browser::is_of_the_origin(name.as_str())
+                || is_for_a_proxy(name.as_str())
         })
         .cloned()
         .collect();
@@ -40,6 +42,20 @@ pub(super) fn clean(parts: &mut response::Parts, rewrite: &Rewrite<'_>) {
     cache(headers);
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
+}
+
+/// What tells a proxy or a cache in front of the door what to do, in the name of the door (RFC 9213).
+fn is_for_a_proxy(name: &str) -> bool {
+    const PROXIES: [&str; 4] = [
+        "x-sendfile",
+        "x-lighttpd-send-file",
+        "edge-control",
+        "use-as-dictionary",
+    ];
+    name.starts_with("surrogate-")
+        || name.starts_with("x-accel-")
+        || name.ends_with("cdn-cache-control")
+        || PROXIES.contains(&name)
 }
 
 /// It is for whoever asked: they may keep it and ask whether it still holds, and nobody in between may keep it at all (RFC

@@ -21,6 +21,14 @@ pub enum Unacceptable {
     /// It wants another protocol.
     #[error("connections are not switched to another protocol here")]
     Upgrade,
+    /// It writes to a second place, which no rule would see.
+    #[error("a Destination names a second path, which no rule decides about")]
+    Destination,
+    /// Its answer would hold what the door shows the upstream.
+    #[error(
+        "Git LFS is not forwarded: servers write the credential that they are shown into their answers to it"
+    )]
+    LargeFiles,
     /// The query brings a credential, or says for whom the upstream should act.
     #[error("{0} in the query is not forwarded; the door shows the API the credential of whoever calls")]
     Query(String),
@@ -32,6 +40,8 @@ impl Unacceptable {
             Self::Path(_) => "ambiguous_path",
             Self::MethodOverride(_) => "method_override",
             Self::Upgrade => "upgrade",
+            Self::Destination => "destination",
+            Self::LargeFiles => "git_lfs",
             Self::Query(_) => "refused_query",
         }
     }
@@ -56,6 +66,9 @@ const OVERRIDES: [&str; 4] = [
 /// The same in a query or a form (Rails, Laravel, Symfony).
 pub(super) const OVERRIDE: &str = "_method";
 
+/// Where Git LFS asks where files are. Gitea, Forgejo and GitLab answer with the very `Authorization` that they were shown.
+const LARGE_FILES: &str = "/info/lfs/objects/batch";
+
 /// Reads it.
 pub(super) fn read(api: &Api, head: &request::Parts, rest: &str) -> Result<Target, Refusal> {
     // TRACE would show what the door adds (RFC 9110 section 9.3.8), CONNECT is for proxies.
@@ -66,6 +79,13 @@ pub(super) fn read(api: &Api, head: &request::Parts, rest: &str) -> Result<Targe
     let path = RequestPath::parse(path, api.encoded_slashes).map_err(Unacceptable::from)?;
     if OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
         return Err(Unacceptable::MethodOverride("a header").into());
+    }
+    // RFC 4918 section 10.3.
+    if head.headers.contains_key("destination") {
+        return Err(Unacceptable::Destination.into());
+    }
+    if path.as_str().to_ascii_lowercase().ends_with(LARGE_FILES) {
+        return Err(Unacceptable::LargeFiles.into());
     }
     if wants_upgrade(&head.headers) {
         return Err(Unacceptable::Upgrade.into());
@@ -174,6 +194,8 @@ mod tests {
             ("POST", "/a", "a=1&_method=DELETE", &[], "method_override"),
             ("POST", "/a", "%5fmethod=DELETE", &[], "method_override"),
             ("POST", "/a", "a=1;_METHOD=DELETE", &[], "method_override"),
+            ("MOVE", "/dav/a", "", &[("destination", "/dav/b")], "destination"),
+            ("POST", "/a/b.git/info/LFS/objects/batch", "", &[], "git_lfs"),
             ("GET", "/a", "", &[("upgrade", "websocket")], "upgrade"),
             ("GET", "/a", "", &[("upgrade", "h2c, websocket")], "upgrade"),
             ("GET", "/a", "private%5Ftoken=x", &[], "refused_query"),

@@ -119,8 +119,11 @@ fn machine(
 ) -> Machine {
     are_servers(config, &format!("{key}.servers"), servers, problems);
     let lifetime = lifetime.map_or(config.lifetimes.access_token.0, |span| span.0);
-    if lifetime > issuer::settings::LONGEST_ACCESS {
-        problems.add(format!("{key}.lifetime"), "may be 24h at most");
+    if lifetime > config.lifetimes.access_token.0 {
+        problems.add(
+            format!("{key}.lifetime"),
+            "may be `lifetimes.access_token` at most",
+        );
     }
     Machine {
         account: account.clone(),

@@ -46,7 +46,7 @@ servers:
   abroad: { upstream: 'http://a/mcp', allow: [], auth: issuer, issuer: ci }
 "), @"
     clients.keyed.client_credentials.servers: must name a server
-    clients.keyed.client_credentials.lifetime: may be 24h at most
+    clients.keyed.client_credentials.lifetime: may be `lifetimes.access_token` at most
     clients.keyed.token_exchange.to: there is no server called b
     clients.keyed.token_exchange.to: abroad takes no tokens of this door
     clients.public: needs secret_file, jwks_uri or jwks_file: who only says a name has proved nothing

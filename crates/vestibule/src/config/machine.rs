@@ -21,7 +21,7 @@ pub struct ClientCredentials {
     /// The most it may be granted, separated by spaces.
     #[serde(default = "usual_scope")]
     pub scope: String,
-    /// How long its tokens live; as others if not given.
+    /// How long its tokens live: as others if not given, and no longer.
     #[serde(default)]
     pub lifetime: Option<Span>,
 }
@@ -65,7 +65,7 @@ pub struct Workload {
     /// The most it may be granted, separated by spaces.
     #[serde(default = "usual_scope")]
     pub scope: String,
-    /// How long its tokens live; as others if not given.
+    /// How long its tokens live: as others if not given, and no longer.
     #[serde(default)]
     pub lifetime: Option<Span>,
 }

@@ -102,7 +102,8 @@ impl Install {
                 Failure::Conflict(format!("{} has this bridge already, as {name}", client.title())).into(),
             );
         }
-        if before.is_some_and(|before| !before.is_bridge()) && !self.replace {
+        let is_same = |before: &Entry| before.is_bridge() && before.arguments().get(1) == Some(&url.as_str());
+        if before.is_some_and(|before| !is_same(&before)) && !self.replace {
             let text = format!(
                 "{} has another server called {name}: give this one another --name, or say --replace",
                 client.title()

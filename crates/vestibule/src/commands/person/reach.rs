@@ -50,6 +50,8 @@ impl Reach {
             store: self.store.map(Kind::from),
             patience: self.timeout.0,
             is_unasked: true,
+            // Nobody may be there to begin anew.
+            keeps_session: true,
             ..Login::default()
         };
         Ok((server, around, login))

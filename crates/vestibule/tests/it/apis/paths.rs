@@ -190,7 +190,14 @@ async fn a_slash_may_be_part_of_a_name_where_the_operator_says_so() {
         "/base/projects/group%2Fsub%2Fproject/issues"
     );
     assert_eq!(status("/projects/group/project/issues").await, 403);
-    assert_eq!(status("/projects/..%2f..%2fadmin/issues%2f").await, 403);
+    // Whoever decodes first would be somewhere else.
+    for elsewhere in [
+        "/projects/..%2f..%2fadmin/issues",
+        "/projects/a%2f..%2fb/issues",
+        "/projects/%2fa/issues",
+    ] {
+        assert_eq!(status(elsewhere).await, 400, "{elsewhere}");
+    }
 }
 
 /// Whatever bytes somebody puts into a path: what arrives is allowed, and is what the record says.

@@ -182,6 +182,11 @@ async fn os_70_ma_163_a_program_acts_as_its_own_account() {
         "invalid_scope",
     );
 
+    refused(
+        &credentials(&door, "nightly", &[("resource", &fixture), ("scope", "openid")]).await,
+        "invalid_scope",
+    );
+
     // OS-70: neither a client that is not meant to, nor one that anybody registered, nor one that only says a name.
     for client in ["nobody", "relay"] {
         refused(
@@ -566,8 +571,12 @@ async fn os_76_os_79_a_server_calls_another_one_for_somebody() {
     let machine = Tokens::of(&credentials(&door, "nightly", &[("resource", &second_of)]).await);
     refused(
         &exchange(&door, "farther", &machine.access, "strict", &[]).await,
-        "invalid_grant",
+        "invalid_request",
     );
+
+    // At the server of the token nothing is added.
+    let kept = Tokens::of(&exchange(&door, "farther", &first.access, "second", &[]).await);
+    assert_eq!(kept.claims()["scope"], "mcp");
 
     // The end of the grant is the end of all that stands on it.
     let last = Tokens::of(&exchange(&door, "relay", &person.access, "second", &[]).await);
@@ -583,4 +592,11 @@ async fn os_76_os_79_a_server_calls_another_one_for_somebody() {
         &exchange(&door, "relay", &person.access, "second", &[]).await,
         "invalid_request",
     );
+
+    // Nor does it outlive the program that was granted it.
+    let (other, another) = door.signed_in("ben").await;
+    let lent = Tokens::of(&exchange(&door, "relay", &another.access, "second", &[]).await);
+    assert_eq!(call(&door, "second", &lent.access).await.status, 200);
+    door.operate(&["client", "disable", &other.id]).await.unwrap();
+    assert_eq!(call(&door, "second", &lent.access).await.status, 401);
 }
