@@ -221,11 +221,14 @@ impl Bridge {
             running.end.cancel();
         }
         let session = pipe.sessions.current();
-        if session.id.is_some()
-            && let Ok(token) = pipe.gate.token().await
-        {
-            let headers = wire::of_session(&session, token.as_ref());
-            let _ = tokio::time::timeout(ENDING, pipe.wire.delete(&headers)).await;
+        if session.id.is_some() {
+            let ending = async {
+                if let Ok(token) = pipe.gate.token().await {
+                    let headers = wire::of_session(&session, token.as_ref());
+                    pipe.wire.delete(&headers).await;
+                }
+            };
+            let _ = tokio::time::timeout(ENDING, ending).await;
         }
         pipe.tasks.shut_down(Duration::ZERO).await;
     }

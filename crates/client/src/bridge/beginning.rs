@@ -1,5 +1,7 @@
 //! A session in the place of one that the server has forgotten (TP-40).
 
+use std::time::Duration;
+
 use net::body;
 use serde_json::Value;
 
@@ -10,10 +12,18 @@ use super::reading::Reading;
 use super::session::Session;
 use super::{Pipe, wire};
 
+/// How long a server may take to begin a session anew: every request waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 impl Pipe {
     /// Begins a session in the place of one that the server has forgotten, unless somebody else has done so meanwhile
     /// (TP-40).
     pub(crate) async fn begin_again(&self, number: u64) -> Result<(), Failure> {
+        let begun = tokio::time::timeout(PATIENCE, self.begun_again(number)).await;
+        begun.unwrap_or(Err(Failure::SessionEnded))
+    }
+
+    async fn begun_again(&self, number: u64) -> Result<(), Failure> {
         let _turn = self.sessions.renewing.lock().await;
         if self.sessions.current().number != number {
             return Ok(());

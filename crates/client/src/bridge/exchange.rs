@@ -208,6 +208,8 @@ impl Pipe {
             if unanswered.is_empty() {
                 return Ok(Some(message.text));
             }
+            // Some of a batch have their answers all the same.
+            self.say(message.text).await;
         }
         // An error that names no request is about the one that was sent.
         if let ([id], Some(error)) = (&unanswered.0[..], error_of(&text)) {

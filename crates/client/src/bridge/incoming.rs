@@ -52,9 +52,19 @@ fn answered(text: &str) -> Option<String> {
 }
 
 /// The `error` of a message that names no request: what is wrong with the one request that was sent.
-pub(crate) fn error_of(text: &str) -> Option<Box<RawValue>> {
+/// None if it is no error of JSON-RPC: many servers write other things under that name.
+pub(crate) fn error_of(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Error {
+        #[serde(rename = "code")]
+        _code: i64,
+        #[serde(rename = "message", default)]
+        _message: Option<String>,
+    }
     let head: Head<'_> = serde_json::from_str(text).ok()?;
-    head.error.map(ToOwned::to_owned)
+    let error = head.error?.get();
+    serde_json::from_str::<Error>(error).ok()?;
+    Some(on_one_line(error))
 }
 
 /// Line ends are blanks between the parts of JSON, and nowhere else.
@@ -67,6 +77,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::{Value, json};
+
+    #[test]
+    fn only_an_error_of_json_rpc_is_one() {
+        let error =
+            error_of("{\"jsonrpc\": \"2.0\",\n \"error\": {\n \"code\": -32600,\r\n \"message\": \"no\" } }")
+                .unwrap();
+        assert!(!error.contains(['\n', '\r']), "{error}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&error).unwrap(),
+            json!({ "code": -32600, "message": "no" })
+        );
+        for other in [
+            r#"{"error":"invalid_token"}"#,
+            r#"{"error":{"code":"1","message":"no"}}"#,
+            r#"{"error":{"message":"no"}}"#,
+            r#"{"error":null}"#,
+            "no",
+        ] {
+            assert_eq!(error_of(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn it_is_known_which_requests_are_answered() {

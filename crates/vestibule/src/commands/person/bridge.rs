@@ -56,6 +56,7 @@ impl BridgeCommand {
             signal(SignalKind::hangup())?,
         ];
         let [terminate, interrupt, hangup] = &mut signals;
+        let mut is_read = true;
         let patience = loop {
             tokio::select! {
                 line = lines.recv() => match line {
@@ -63,7 +64,10 @@ impl BridgeCommand {
                     None => break LAST_ANSWERS,
                 },
                 // Nobody reads any more.
-                _ = &mut written => break Duration::ZERO,
+                _ = &mut written => {
+                    is_read = false;
+                    break Duration::ZERO;
+                }
                 _ = terminate.recv() => break Duration::ZERO,
                 _ = interrupt.recv() => break Duration::ZERO,
                 _ = hangup.recv() => break Duration::ZERO,
@@ -73,7 +77,9 @@ impl BridgeCommand {
             () = bridge.close(patience) => {}
             _ = terminate.recv() => {}
         }
-        let _ = tokio::time::timeout(LAST_LINES, written).await;
+        if is_read {
+            let _ = tokio::time::timeout(LAST_LINES, written).await;
+        }
         Ok(())
     }
 }
