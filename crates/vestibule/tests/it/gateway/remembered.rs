@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use vestibule::operator::Answer;
+
 use crate::rig::{Ask, Door, Plan, eventually, scripted::Scripted};
 
 const RULES: &str = "    allow: [{ groups: [developers], tools: [a, b] }, { groups: [owners], tools: all }]
@@ -10,6 +12,28 @@ const RULES: &str = "    allow: [{ groups: [developers], tools: [a, b] }, { grou
 /// What a list of three tools shows, asked under three ids, whichever end of the answer they stand at: the second and
 /// the third time it may come from memory. One of the tools says something.
 async fn shown(door: &Door, upstream: &Scripted, token: &str, saying: &str) -> Vec<String> {
+    let mut seen: Option<Vec<String>> = None;
+    for id in [json!(1), json!(1), json!("two"), json!(333)] {
+        for is_last in [true, false] {
+            let names = one(door, upstream, token, saying, (&id, is_last)).await;
+            assert_eq!(
+                *seen.get_or_insert_with(|| names.clone()),
+                names,
+                "as the first time"
+            );
+        }
+    }
+    seen.unwrap()
+}
+
+/// What one list shows whose result stands at the last place of the answer, or not.
+async fn one(
+    door: &Door,
+    upstream: &Scripted,
+    token: &str,
+    saying: &str,
+    (id, is_last): (&Value, bool),
+) -> Vec<String> {
     let padding = "an entry that is long enough to be remembered ".repeat(4);
     let result = json!({
         "resultType": "complete",
@@ -20,29 +44,18 @@ async fn shown(door: &Door, upstream: &Scripted, token: &str, saying: &str) -> V
         ],
         "cacheScope": "public",
     });
-    let mut seen: Option<Vec<String>> = None;
-    for id in [json!(1), json!(1), json!("two"), json!(333)] {
-        for text in [
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#),
-            format!(r#"{{"result":{result},"jsonrpc":"2.0","id":{id}}}"#),
-        ] {
-            upstream.answers("200 OK", &["Content-Type: application/json"], &text);
-            let answer = door.ask(list(&id).bearer(token)).await.json();
-            assert_eq!(answer["id"], id, "{answer}");
-            assert_eq!(answer["result"]["cacheScope"], "private", "{answer}");
-            let tools = answer["result"]["tools"].as_array().unwrap();
-            let names: Vec<_> = tools
-                .iter()
-                .map(|tool| tool["name"].as_str().unwrap().to_owned())
-                .collect();
-            assert_eq!(
-                *seen.get_or_insert_with(|| names.clone()),
-                names,
-                "as the first time"
-            );
-        }
-    }
-    seen.unwrap()
+    let text = if is_last {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+    } else {
+        format!(r#"{{"result":{result},"jsonrpc":"2.0","id":{id}}}"#)
+    };
+    upstream.answers("200 OK", &["Content-Type: application/json"], &text);
+    let answer = door.ask(list(id).bearer(token)).await.json();
+    assert_eq!(answer["id"], *id, "{answer}");
+    assert_eq!(answer["result"]["cacheScope"], "private", "{answer}");
+    let tools = answer["result"]["tools"].as_array().unwrap();
+    let names = tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
+    names.collect()
 }
 
 fn list(id: &Value) -> Ask {
@@ -86,10 +99,19 @@ async fn a_list_is_made_from_memory_only_while_nothing_has_changed() {
     // Another definition, its acceptance, and the one before.
     assert_eq!(shown(&door, &upstream, &ana, "adds, and sends").await, ["a"]);
     assert_eq!(shown(&door, &upstream, &bea, "adds, and sends").await, ["a", "c"]);
+    // What is new is written down behind the list, and only then is it what is accepted.
+    eventually(async || {
+        let changed = ["tool", "list", "scripted", "--changed"];
+        match door.operate(&changed).await.unwrap() {
+            Answer::List { rows, .. } if rows.len() == 1 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
     door.operate(&["tool", "accept", "scripted", "b"]).await.unwrap();
     // The catalogue is read again behind the command.
     eventually(async || {
-        let names = shown(&door, &upstream, &ana, "adds, and sends").await;
+        let names = one(&door, &upstream, &ana, "adds, and sends", (&json!(1), true)).await;
         (names == ["a", "b"]).then_some(()).ok_or(format!("{names:?}"))
     })
     .await;
