@@ -178,6 +178,9 @@ impl Gateway {
         self.verifier.learn_name(&access).await;
         let proof = Proof::Access(Arc::clone(&access));
         let caller = self.person(access.account, proof).await?;
+        if !route.resource.programs.still_have(&access, &caller.account) {
+            return Err(why(InvalidToken::Revoked));
+        }
         self.verifier.note_use(&access);
         Ok(caller)
     }
@@ -302,6 +305,7 @@ impl Gateway {
                 route.accepts.contains(&Kind::Jwt)
                     && route.trust.as_ref().is_none_or(|trust| !trust.alone)
                     && self.verifier.still_counts(access).is_ok()
+                    && route.resource.programs.still_have(access, &caller.account)
             }
             Proof::Foreign(access) => {
                 let trusts = |trust: &Trusts| {

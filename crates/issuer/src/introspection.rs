@@ -69,7 +69,10 @@ impl AuthorizationServer {
         let Some(account) = self.directory.view(access.account).await? else {
             return Ok(Introspection::default());
         };
-        if !crate::verify::is_current(&account, &access) || !resource.allows(&account) {
+        let counts = crate::verify::is_current(&account, &access)
+            && resource.allows(&account)
+            && resource.programs.still_have(&access, &account);
+        if !counts {
             return Ok(Introspection::default());
         }
         let details = self.details(&access, account.username.to_string());

@@ -36,10 +36,14 @@ impl AuthorizationServer {
                 self.issue_to_machine(machine, Holder::Workload(&id), form, Issue::JwtBearer, person)
                     .await
             }
-            Err(error @ IssueError::Refused(_)) => {
+            Err(error) => {
+                // A platform that cannot be asked costs as much as a refusal.
                 let network = person.address.map(network_of);
                 if let Some(Err(wait)) = network.map(|network| self.code_failures.take(&network)) {
                     return Err(IssueError::TooMany(wait));
+                }
+                if !matches!(error, IssueError::Refused(_)) {
+                    return Err(error);
                 }
                 let what = What::GrantRefused {
                     client: PREFIX.parse().map_err(|_| refused("no workload"))?,
@@ -49,7 +53,6 @@ impl AuthorizationServer {
                 self.recorder.record(what, person.clone());
                 Err(error)
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -83,8 +86,7 @@ impl AuthorizationServer {
             if !self.is_for_us(&workload, &access) {
                 trouble = Some("the assertion is for somebody else: its aud is not this issuer".to_owned());
             } else if workload.fits(&access, &claims) {
-                let id = format!("{PREFIX}{}", workload.name);
-                let id = id.parse().map_err(|_| refused("no workload"))?;
+                let id = workload.id().ok_or_else(|| refused("no workload"))?;
                 return Ok((workload, id));
             } else {
                 trouble = Some("no workload that is known has this sub and these claims".to_owned());
@@ -106,6 +108,11 @@ impl AuthorizationServer {
 }
 
 impl Workload {
+    /// Under which id rules and records know it.
+    pub(crate) fn id(&self) -> Option<ClientId> {
+        format!("{PREFIX}{}", self.name).parse().ok()
+    }
+
     fn fits(&self, access: &ForeignAccess, claims: &Value) -> bool {
         let says = |(path, pattern): &(relying::ClaimPath, crate::SubjectPattern)| {
             let said = path.of(claims).and_then(Value::as_str);

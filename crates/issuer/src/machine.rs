@@ -5,7 +5,7 @@
 //! of the account, whose groups decide as anybody's do. No refresh token and no ID token comes with them (OS-71), and nobody
 //! signed in for them, which they say by having no `auth_time`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::server::AuthorizationServer;
 use crate::settings::Resource;
 use crate::subject_pattern::SubjectPattern;
 use crate::token_exchange::Exchange;
+use crate::verify::Access;
 
 /// Scopes that only a person can grant: to know who they are, and to come back without them.
 const OF_PEOPLE: [&str; 5] = [
@@ -73,7 +74,45 @@ pub struct Workload {
     pub machine: Machine,
 }
 
+/// The programs that may hold a token for one server without a person having allowed it in a browser. Asked on each call, so
+/// that what is not in the configuration any more ends at once.
+#[derive(Clone, Debug, Default)]
+pub struct Programs {
+    as_account: HashMap<ClientId, Username>,
+    exchanging: HashSet<ClientId>,
+}
+
+impl Programs {
+    /// Whether a token may still be used that one of them was given; those of people are not its business.
+    pub fn still_have(&self, access: &Access, account: &AccountView) -> bool {
+        match (&access.actor, access.auth_time) {
+            (Some(_), _) => self.exchanging.contains(&access.client),
+            (None, None) => self.as_account.get(&access.client) == Some(&account.username),
+            (None, Some(_)) => true,
+        }
+    }
+}
+
 impl Machines {
+    /// Those of one server.
+    pub fn of(&self, server: &ServerName) -> Programs {
+        let workloads = self
+            .workloads
+            .iter()
+            .filter_map(|workload| Some((workload.id()?, &workload.machine)));
+        let clients = self.clients.iter().map(|(id, machine)| (id.clone(), machine));
+        let has = |(_, machine): &(ClientId, &Machine)| machine.servers.contains(server);
+        let all = clients.chain(workloads).filter(has);
+        let exchanging = self
+            .exchanges
+            .iter()
+            .filter(|(_, exchange)| exchange.to.contains(server));
+        Programs {
+            as_account: all.map(|(id, machine)| (id, machine.account.clone())).collect(),
+            exchanging: exchanging.map(|(id, _)| id.clone()).collect(),
+        }
+    }
+
     /// The grant types that somebody may use.
     pub fn grant_types(&self) -> Vec<&'static str> {
         let offered = [

@@ -12,7 +12,7 @@ use protocol::{Issuer, Origins};
 use serde::{Deserialize, Serialize};
 use store::AccountView;
 
-use crate::machine::Machines;
+use crate::machine::{Machines, Programs};
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -144,6 +144,8 @@ pub struct Resource {
     pub algorithm: Algorithm,
     /// Confidential clients that may introspect its tokens.
     pub introspectors: Vec<ClientId>,
+    /// Programs that may hold its tokens without a person.
+    pub programs: Programs,
     /// What a sign-in must be: for this server, and for people of some groups anywhere.
     pub require: Requirements,
 }

@@ -62,7 +62,7 @@ impl Standing {
         for (token, until) in store.revoked_tokens(now).await? {
             standing.tokens.pin().insert(token, until);
         }
-        for (client, at) in store.disabled_clients(since).await? {
+        for (client, at) in store.ended_clients(since).await? {
             standing.clients.pin().insert(client, at);
         }
         Ok(standing)

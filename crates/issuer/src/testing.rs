@@ -115,6 +115,7 @@ pub(crate) fn settings() -> Settings {
             policy: Arc::new(policies.of(&name.parse().unwrap())),
             algorithm: Algorithm::Es256,
             introspectors: vec!["introspector".parse().unwrap()],
+            programs: Programs::default(),
             require: Requirements::default(),
         })
     };
@@ -227,6 +228,7 @@ impl House {
             email: Some(format!("{username}@example.com")),
             administrator: false,
             password_hash: Some("unused".to_owned().into()),
+            service: false,
             groups: groups.iter().map(|name| name.parse().unwrap()).collect(),
         };
         assert!(

@@ -3,6 +3,8 @@
 //! Always delegation, never impersonation: the new token says in `act` who acts, and who acted before. It stands on the same
 //! grant as the one that was shown, so that whatever ends that ends it; it never lives longer and never has more.
 
+use std::sync::Arc;
+
 use audit::{Issue, Person};
 use model::ServerName;
 use protocol::jwt::Actor;
@@ -15,6 +17,7 @@ use crate::code::single;
 use crate::issue::{Holder, IssueError, Standpoint, TokenResponse};
 use crate::machine::unauthorized;
 use crate::server::AuthorizationServer;
+use crate::settings::Resource;
 use crate::verify::{Access, is_current};
 
 /// The type of what is shown and of what is given (RFC 8693 section 3).
@@ -75,10 +78,13 @@ impl AuthorizationServer {
         form: &Params,
         person: &Person,
     ) -> Result<ExchangeResponse, IssueError> {
-        let subject = self.subject(exchange, form)?;
+        let (subject, from) = self.subject(exchange, form)?;
         let account = self.store.account_view(subject.account).await?;
         let account = account.filter(|account| is_current(account, &subject));
         let account = account.ok_or_else(|| invalid("the account of subject_token is gone"))?;
+        if !from.programs.still_have(&subject, &account) {
+            return Err(invalid("subject_token: token revoked"));
+        }
         let resource = self.machine_target(form, &exchange.to)?;
         let actor = Actor {
             sub: client.id.clone(),
@@ -132,7 +138,11 @@ impl AuthorizationServer {
     }
 
     /// The token that is shown, if it counts and is for a server that the client stands for (OS-77).
-    fn subject(&self, exchange: &Exchange, form: &Params) -> Result<std::sync::Arc<Access>, IssueError> {
+    fn subject(
+        &self,
+        exchange: &Exchange,
+        form: &Params,
+    ) -> Result<(Arc<Access>, Arc<Resource>), IssueError> {
         let one = |name: &str| single(form, name);
         let missing = |name: &str| invalid(&format!("{name} is missing"));
         let token = one("subject_token")?.ok_or_else(|| missing("subject_token"))?;
@@ -155,17 +165,12 @@ impl AuthorizationServer {
         let access = self.verifier.verify(token);
         let access = access.map_err(|error| invalid(&format!("subject_token: {error}")))?;
         let settings = self.settings();
-        let is_from = exchange.from.iter().any(|name| {
-            let resource = settings.resource(name);
-            resource.is_some_and(|resource| resource.uri == access.audience)
-        });
-        if is_from {
-            Ok(access)
-        } else {
-            Err(invalid(
-                "subject_token is for a server that this client does not stand for",
-            ))
-        }
+        let mut from = exchange.from.iter().filter_map(|name| settings.resource(name));
+        let from = from.find(|resource| resource.uri == access.audience);
+        let from = from
+            .cloned()
+            .ok_or_else(|| invalid("subject_token is for a server that this client does not stand for"))?;
+        Ok((access, from))
     }
 }
 

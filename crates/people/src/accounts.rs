@@ -99,7 +99,7 @@ impl Accounts {
         valid: Duration,
     ) -> Result<(AccountId, Invite), AccountError> {
         let (token, invitation) = self.link(valid);
-        let id = self.add(person, None, Some(&invitation)).await?;
+        let id = self.add(person, None, Some(&invitation), false).await?;
         Ok((
             id,
             Invite {
@@ -111,7 +111,7 @@ impl Accounts {
 
     /// Makes an account for a program: nobody can sign in as it, and nobody is invited to.
     pub async fn add_service(&self, person: NewPerson) -> Result<AccountId, AccountError> {
-        self.add(person, None, None).await
+        self.add(person, None, None, true).await
     }
 
     /// Makes an account with a password.
@@ -122,7 +122,7 @@ impl Accounts {
     ) -> Result<AccountId, AccountError> {
         password::acceptable(&password, person.username.as_str())?;
         let hash = self.passwords.hash(password).await?;
-        self.add(person, Some(hash), None).await
+        self.add(person, Some(hash), None, false).await
     }
 
     async fn add(
@@ -130,6 +130,7 @@ impl Accounts {
         person: NewPerson,
         password_hash: Option<SecretString>,
         invitation: Option<&NewInvitation>,
+        service: bool,
     ) -> Result<AccountId, AccountError> {
         let known = self.store.groups().await?;
         if let Some(unknown) = person
@@ -148,6 +149,7 @@ impl Accounts {
             email_verified: false,
             administrator: person.administrator,
             password_hash,
+            service,
             groups: person.groups,
         };
         if self

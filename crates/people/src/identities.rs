@@ -145,6 +145,7 @@ impl Identities {
                 email_verified: newcomer.email_verified,
                 administrator: false,
                 password_hash: None,
+                service: false,
                 groups: Vec::new(),
             };
             let now = self.world.now();

@@ -63,6 +63,10 @@ impl RequestPath {
             out.push('/');
             segment_into(&mut out, segment, encoded_slashes)?;
         }
+        // Escapes make it longer, and it is this that is decided about and sent.
+        if out.len() > LONGEST {
+            return Err(BadRequestPath::TooLong);
+        }
         Ok(Self(out))
     }
 
@@ -218,6 +222,7 @@ mod tests {
             );
         }
         assert_eq!(read(&format!("/{}", "a".repeat(LONGEST))), Err(TooLong));
+        assert_eq!(read(&format!("/{}", "^".repeat(LONGEST / 2))), Err(TooLong));
         // The other checks hold all the same.
         for bad in [
             "/a%2f..%2fb/../c",

@@ -20,6 +20,7 @@ struct Row {
     status: String,
     administrator: bool,
     password_hash: Option<String>,
+    service: bool,
     created_at: i64,
     last_sign_in_at: Option<i64>,
 }
@@ -36,6 +37,7 @@ impl TryFrom<Row> for Account {
             status: parse("accounts.status", &row.status)?,
             administrator: row.administrator,
             password_hash: row.password_hash.map(Into::into),
+            service: row.service,
             created_at: Timestamp::from_millis(row.created_at),
             last_sign_in_at: row.last_sign_in_at.map(Timestamp::from_millis),
         })
@@ -92,8 +94,8 @@ impl Accounts for Engine {
         };
         let added = sqlx::query!(
             "INSERT INTO accounts (id, username, display_name, email, email_verified, status, administrator,
-                 password_hash, grants_end_before, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9)
+                 password_hash, grants_end_before, created_at, updated_at, service_since)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9, $10)
              ON CONFLICT (username) DO NOTHING",
             account.id.uuid(),
             account.username.as_str(),
@@ -104,6 +106,7 @@ impl Accounts for Engine {
             account.administrator,
             hash,
             now.as_millis(),
+            account.service.then(|| now.as_millis()),
         )
         .execute(tx.conn())
         .await
@@ -135,7 +138,8 @@ impl Accounts for Engine {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", username, display_name, email, email_verified AS "email_verified: bool", status,
-                      administrator AS "administrator: bool", password_hash, created_at, last_sign_in_at
+                      administrator AS "administrator: bool", password_hash,
+                      service_since IS NOT NULL AS "service!: bool", created_at, last_sign_in_at
                FROM accounts WHERE id = $1"#,
             id.uuid()
         )
@@ -149,7 +153,8 @@ impl Accounts for Engine {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", username, display_name, email, email_verified AS "email_verified: bool", status,
-                      administrator AS "administrator: bool", password_hash, created_at, last_sign_in_at
+                      administrator AS "administrator: bool", password_hash,
+                      service_since IS NOT NULL AS "service!: bool", created_at, last_sign_in_at
                FROM accounts WHERE username = $1"#,
             username.as_str()
         )
@@ -163,7 +168,8 @@ impl Accounts for Engine {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: Uuid", username, display_name, email, email_verified AS "email_verified: bool", status,
-                      administrator AS "administrator: bool", password_hash, created_at, last_sign_in_at
+                      administrator AS "administrator: bool", password_hash,
+                      service_since IS NOT NULL AS "service!: bool", created_at, last_sign_in_at
                FROM accounts ORDER BY username"#
         )
         .fetch_all(&mut *self.read().await?)
@@ -200,7 +206,8 @@ impl Accounts for Engine {
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let set = sqlx::query!(
-            "UPDATE accounts SET password_hash = $2, updated_at = $3 WHERE id = $1 AND status = 'active'",
+            "UPDATE accounts SET password_hash = $2, updated_at = $3
+             WHERE id = $1 AND status = 'active' AND service_since IS NULL",
             id.uuid(),
             hash.expose_secret(),
             now.as_millis()
@@ -242,7 +249,7 @@ impl Accounts for Engine {
         let mut tx = self.begin().await?;
         let enabled = sqlx::query!(
             "UPDATE accounts
-             SET status = CASE WHEN password_hash IS NULL
+             SET status = CASE WHEN password_hash IS NULL AND service_since IS NULL
                                     AND NOT EXISTS (SELECT 1 FROM identities WHERE account_id = accounts.id)
                                THEN 'invited' ELSE 'active' END,
                  updated_at = $2

@@ -285,9 +285,9 @@ impl Clients for Engine {
         Ok(first.rows_affected() == 1)
     }
 
-    async fn disabled_clients(&self, since: Timestamp) -> Result<Vec<(ClientId, Timestamp)>> {
+    async fn ended_clients(&self, since: Timestamp) -> Result<Vec<(ClientId, Timestamp)>> {
         let rows = sqlx::query!(
-            r#"SELECT id, disabled_at AS "at!" FROM clients WHERE disabled_at > $1"#,
+            r#"SELECT id, ended_before AS "at!" FROM clients WHERE ended_before > $1"#,
             since.as_millis()
         )
         .fetch_all(&mut *self.read().await?)
@@ -334,7 +334,8 @@ async fn add_secrets(tx: &mut Tx<'_>, id: &ClientId, secrets: &[TokenDigest], no
 
 async fn disable(tx: &mut Tx<'_>, id: &ClientId, now: Timestamp) -> Result<bool> {
     let disabled = sqlx::query!(
-        "UPDATE clients SET disabled_at = $2, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL",
+        "UPDATE clients SET disabled_at = $2, ended_before = $2, updated_at = $2
+         WHERE id = $1 AND disabled_at IS NULL",
         id.as_str(),
         now.as_millis()
     )

@@ -248,6 +248,7 @@ impl DeviceAuthorizations for Engine {
             "UPDATE device_authorizations SET redeemed_at = $3
              WHERE id = $1 AND grant_id = $2 AND redeemed_at IS NULL AND expires_at > $3
                    AND EXISTS (SELECT 1 FROM accounts WHERE accounts.id = account_id AND status = 'active')
+                   AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = session_id AND ended_at IS NULL)
                    AND EXISTS (SELECT 1 FROM clients WHERE clients.id = client_id AND disabled_at IS NULL)",
             device.uuid(),
             given.grant.uuid(),

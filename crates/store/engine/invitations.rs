@@ -54,7 +54,8 @@ impl Invitations for Engine {
         let mut tx = self.begin().await?;
         // Takes the account's row, so that a disabling at the same moment comes before or after, not between.
         let usable = sqlx::query!(
-            "UPDATE accounts SET updated_at = $2 WHERE id = $1 AND status <> 'disabled'",
+            "UPDATE accounts SET updated_at = $2
+             WHERE id = $1 AND status <> 'disabled' AND service_since IS NULL",
             account.uuid(),
             now.as_millis()
         )

@@ -110,7 +110,8 @@ impl Sessions for Engine {
     async fn add_session(&self, session: &NewSession, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
         let active = sqlx::query!(
-            "UPDATE accounts SET last_sign_in_at = $2 WHERE id = $1 AND status = 'active'",
+            "UPDATE accounts SET last_sign_in_at = $2
+             WHERE id = $1 AND status = 'active' AND service_since IS NULL",
             session.account.uuid(),
             now.as_millis()
         )

@@ -25,6 +25,8 @@ pub struct Account {
     pub administrator: bool,
     /// PHC string; none until the invitation was opened.
     pub password_hash: Option<SecretString>,
+    /// Whether it is a program's, as which nobody can sign in.
+    pub service: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last signed in.
@@ -67,8 +69,10 @@ pub struct NewAccount {
     pub email_verified: bool,
     /// Whether it may use the operator's commands and pages.
     pub administrator: bool,
-    /// PHC string: with one it is active at once, without one it is invited.
+    /// PHC string; none if somebody is invited to choose a password, or nobody will ever have one.
     pub password_hash: Option<SecretString>,
+    /// Whether it is a program's.
+    pub service: bool,
     /// Its groups, which must exist.
     pub groups: Vec<GroupName>,
 }
@@ -76,7 +80,7 @@ pub struct NewAccount {
 /// The `accounts` table.
 #[async_trait]
 pub trait Accounts {
-    /// Makes an account, with an invitation if it has no password. `false` if the username is taken.
+    /// Makes an account, active at once unless somebody is invited to open it. `false` if the username is taken.
     async fn add_account(
         &self,
         account: &NewAccount,

@@ -136,6 +136,6 @@ pub trait Clients {
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<bool>;
     /// Notes a client assertion. `false` if it was used before (RFC 7523 section 3, `jti`).
     async fn use_assertion(&self, digest: &[u8; 32], expires_at: Timestamp) -> Result<bool>;
-    /// Clients that were disabled after `since`, with when.
-    async fn disabled_clients(&self, since: Timestamp) -> Result<Vec<(ClientId, Timestamp)>>;
+    /// Clients that were last disabled after `since`, with when, whether or not they are enabled again.
+    async fn ended_clients(&self, since: Timestamp) -> Result<Vec<(ClientId, Timestamp)>>;
 }

@@ -26,8 +26,9 @@ use crate::house::Foundation;
 
 /// The format that is written, and the newest that is read. In the second, a refresh token is rotated when the next of
 /// its chain is there; whoever reads that as the first would take rotated ones for good. In the third are factors and
-/// connections, and in the fourth the sessions of providers, which whoever does not know them cannot put back.
-const FORMAT: u32 = 4;
+/// connections, in the fourth the sessions of providers, and in the fifth which accounts are programs', which whoever does
+/// not know them cannot put back.
+const FORMAT: u32 = 5;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {

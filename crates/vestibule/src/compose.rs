@@ -164,6 +164,7 @@ pub fn compose(
     quotas::check(config, &mut problems);
     arguments::check(config, &mut problems);
     sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
+    let machines = machines::machines(&sources, &mut problems);
     let ways = ways::ways(&mut sources, ways_before, &mut problems);
     let connectors = connectors::connectors(&mut sources, connectors_before, &mut problems);
     let mut resources = Vec::new();
@@ -172,7 +173,7 @@ pub fn compose(
         let known = before.and_then(|routes| routes.servers.get(name));
         if let Some(route) = servers::route(
             &mut sources,
-            (&policies, &connectors),
+            (&policies, &connectors, &machines),
             origins.public(),
             name,
             server,
@@ -205,7 +206,6 @@ pub fn compose(
             format_args!("{name} takes no tokens of this door"),
         );
     }
-    let machines = machines::machines(&sources, &mut problems);
     let settings = Settings {
         machines,
         ..settings(config, origins.clone(), issuer.clone(), resources)

@@ -24,6 +24,7 @@ pub const TABLES: [Table; 26] = [
             ("created_at", Integer),
             ("updated_at", Integer),
             ("last_sign_in_at", Integer),
+            ("service_since", Integer),
         ],
     },
     Table {
@@ -89,6 +90,7 @@ pub const TABLES: [Table; 26] = [
             ("completed_at", Integer),
             ("last_used_at", Integer),
             ("disabled_at", Integer),
+            ("ended_before", Integer),
         ],
     },
     Table {

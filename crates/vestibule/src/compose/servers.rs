@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gateway::{Assertion, Concurrency, Kind, Pinning, Route, Timeouts, Transport};
 use http::Uri;
-use issuer::Resource;
+use issuer::{Machines, Programs, Resource};
 use model::{Requirements, ServerName};
 use net::{Egress, Operators};
 use policy::Policies;
@@ -20,7 +20,7 @@ const IDLE_CONNECTIONS: usize = 256;
 /// Makes a route; the way there is the one of `before` if nothing about it changed.
 pub(super) fn route(
     sources: &mut Sources<'_>,
-    (policies, connectors): (&Arc<Policies>, &Connectors),
+    (policies, connectors, machines): (&Arc<Policies>, &Connectors, &Machines),
     public: &Origin,
     name: &ServerName,
     server: &config::Server,
@@ -72,6 +72,7 @@ pub(super) fn route(
     Some(Route {
         resource: Arc::new(Resource {
             require: requirements::of_server(&sources.loaded.config, server.require.as_ref()),
+            programs: machines.of(name),
             ..resource(policies, public, name, server)
         }),
         accepts,
@@ -165,6 +166,7 @@ fn resource(
         algorithm: server.signing,
         introspectors: server.introspection_clients.clone(),
         require: Requirements::default(),
+        programs: Programs::default(),
     }
 }
 

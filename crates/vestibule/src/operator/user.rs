@@ -166,6 +166,7 @@ fn facts(account: &Account) -> Value {
         "email": account.email,
         "status": account.status.as_str(),
         "administrator": account.administrator,
+        "service": account.service,
         "created_at": account.created_at.to_string(),
         "last_sign_in_at": account.last_sign_in_at.map(|at| at.to_string()),
     })
@@ -257,6 +258,7 @@ fn invited(operator: &Operator<'_>, username: &Username, invite: &Invite) -> Ans
 
 async fn invite(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
     let account = operator.account(username).await?;
+    of_a_person(&account)?;
     let invite = operator
         .foundation
         .accounts
@@ -264,6 +266,18 @@ async fn invite(operator: &Operator<'_>, username: &Username) -> Result<Answer, 
         .await?;
     operator.record("user invite", username);
     Ok(invited(operator, username, &invite))
+}
+
+/// What only somebody who signs in can use.
+fn of_a_person(account: &Account) -> Result<(), Failure> {
+    if account.service {
+        let text = format!(
+            "{} is a program's account: nobody can sign in as it",
+            account.username
+        );
+        return Err(Failure::Conflict(text));
+    }
+    Ok(())
 }
 
 async fn disable(operator: &Operator<'_>, username: &Username) -> Result<Answer, Failure> {
@@ -341,6 +355,9 @@ async fn set_administrator(
     administrator: bool,
 ) -> Result<Answer, Failure> {
     let account = operator.account(username).await?;
+    if administrator {
+        of_a_person(&account)?;
+    }
     let now = operator.foundation.world.now();
     let store = &operator.foundation.store;
     let (already, done, command) = if administrator {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Codes, Tool, type_in};
+use super::{Codes, Tool, answered, type_in};
 use crate::rig::{Ask, Door, Plan, Reply, Tokens};
 
 /// OS-94: who guesses is stopped after five, and nobody else with them.
@@ -223,6 +223,33 @@ async fn os_73_no_other_code_and_no_other_program() {
             tool.poll(&door, &codes).await.error(),
             "authorization_pending",
             "its own code it may use"
+        );
+    }
+}
+
+/// Whoever was talked into allowing something, and ends the session, has ended that too, as long as nobody fetched it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_nobody_fetched_ends_with_its_session() {
+    for door in Door::each(Plan::default()).await {
+        let engine = door.engine();
+        let tool = Tool::register(&door).await;
+        let codes = tool.ask(&door).await;
+        let mut ana = door.browser();
+        ana.sign_in("ana").await;
+        ana.get("/device").await;
+        assert_eq!(type_in(&mut ana, &codes.user).await.status, 200);
+        answered(&mut ana, "approve").await;
+        let sessions = door.operate(&["session", "list", "--user", "ana"]).await.unwrap();
+        let vestibule::operator::Answer::List { rows, .. } = sessions else {
+            panic!("{sessions:?}")
+        };
+        let id = rows[0]["id"].as_str().unwrap();
+        door.operate(&["session", "revoke", id]).await.unwrap();
+        let reply = tool.poll(&door, &codes).await;
+        assert_eq!(
+            (reply.status, reply.error().as_str()),
+            (400, "invalid_grant"),
+            "{engine}: {reply:?}"
         );
     }
 }

@@ -1,0 +1,5 @@
+-- Since when an account is a program's, as which nobody can sign in; NULL for people.
+ALTER TABLE accounts ADD COLUMN service_since INTEGER;
+-- Tokens that a client had for itself up to this moment have ended. Enabling it again does not bring them back.
+ALTER TABLE clients ADD COLUMN ended_before INTEGER;
+UPDATE clients SET ended_before = disabled_at;
