@@ -119,27 +119,37 @@ pub fn sign_in_url(text: &str) -> Result<Url, DiscoveryError> {
     }
 }
 
-/// Asks the server without a token, and follows what it says.
-pub async fn discover(http: &Operators, server: &Url) -> Result<Found, DiscoveryError> {
+/// Follows what the server said when it refused something, or asks it without a token.
+pub async fn discover(
+    http: &Operators,
+    server: &Url,
+    said: Option<&Challenge>,
+) -> Result<Found, DiscoveryError> {
     if server.fragment().is_some() {
         return Ok(Found::Guarded(Box::new(issuer_itself(http, server).await?)));
     }
     let mut server = server.clone();
-    let challenge = loop {
+    let mut said = said.cloned();
+    let (challenge, silent) = loop {
+        if let Some(challenge) = said.take() {
+            break (challenge, None);
+        }
         match knock(http, &server).await? {
-            Knock::Open => return Ok(Found::Open),
-            Knock::Challenge(challenge) => break challenge,
+            Knock::Challenge(challenge) => break (challenge, None),
             // Some have their endpoint behind a slash, and say so.
             Knock::Slash => server.set_path(&format!("{}/", server.path())),
+            Knock::Silent(found) => break (Challenge::default(), Some(found)),
         }
     };
     let server = &server;
-    let document = resource_metadata(http, server, &challenge).await?;
-    let issuer = document.as_ref().and_then(|document| {
-        let issuers = document["authorization_servers"].as_array()?;
-        issuers.iter().find_map(Value::as_str).map(str::to_owned)
-    });
+    let document = match (resource_metadata(http, server, &challenge).await, silent) {
+        // Some guard what is asked for later alone; their metadata says so (RFC 9728 section 3).
+        (Ok(Some(document)), Some(_)) if first_issuer(&document).is_some() => Some(document),
+        (_, Some(found)) => return found,
+        (document, None) => document?,
+    };
     // Servers of 2025-03-26 are their own authorization servers (MA-159).
+    let issuer = document.as_ref().and_then(first_issuer);
     let issuer = issuer.unwrap_or_else(|| server.origin().ascii_serialization());
     let metadata = metadata(http, server, &issuer).await?;
     usable(&metadata).map_err(|why| DiscoveryError::Issuer {
@@ -162,6 +172,11 @@ pub async fn discover(http: &Operators, server: &Url) -> Result<Found, Discovery
         scope: challenge.scope.or(supported).filter(|scope| !scope.is_empty()),
         metadata,
     })))
+}
+
+fn first_issuer(document: &Value) -> Option<String> {
+    let issuers = document["authorization_servers"].as_array()?;
+    issuers.iter().find_map(Value::as_str).map(str::to_owned)
 }
 
 /// What an issuer says of itself (OpenID Connect Discovery section 4), and the claims that are asked for.
@@ -200,8 +215,9 @@ fn shown(url: &Url) -> String {
 
 /// What somebody hears who comes without a token.
 enum Knock {
-    Open,
     Challenge(Challenge),
+    /// Nothing of a token. What that means if nothing else says that it wants one.
+    Silent(Result<Found, DiscoveryError>),
     /// The same place, with a slash at its end.
     Slash,
 }
@@ -246,12 +262,13 @@ async fn knock(http: &Operators, server: &Url) -> Result<Knock, DiscoveryError> 
         }
         status if status.is_success() => {
             end_session(http, server, response.headers()).await;
-            Ok(Knock::Open)
+            Ok(Knock::Silent(Ok(Found::Open)))
         }
-        status => Err(DiscoveryError::Status {
+        // A server of the stateless era alone knows no `initialize` (TP-50, TP-54).
+        status => Ok(Knock::Silent(Err(DiscoveryError::Status {
             url: shown(server),
             status,
-        }),
+        }))),
     }
 }
 

@@ -8,6 +8,7 @@ use relying::oauth_client::ClientError;
 use thiserror::Error;
 use url::Url;
 
+use crate::challenge::Challenge;
 use crate::discovery::{DiscoveryError, Found, discover};
 use crate::home::{Home, HomeError, Known};
 use crate::registration::{Configured, RegistrationError};
@@ -57,6 +58,8 @@ pub struct Login {
     pub client: Configured,
     /// What to ask for, in place of what the server says.
     pub scope: Option<String>,
+    /// What the server said when it refused something; it is asked otherwise.
+    pub challenge: Option<Challenge>,
     /// Where tokens are to lie.
     pub store: Option<Kind>,
     /// As somebody else than the browser is signed in as (`prompt=login`).
@@ -194,7 +197,7 @@ pub async fn login(
         }
         turn => turn?,
     };
-    let Found::Guarded(found) = discover(http, server).await? else {
+    let Found::Guarded(found) = discover(http, server, login.challenge.as_ref()).await? else {
         return Ok(Outcome::Open);
     };
     let Configured { issuer, .. } = &login.client;

@@ -155,7 +155,9 @@ impl Pipe {
         }
         match status {
             StatusCode::UNAUTHORIZED if tried.tokens < 2 => {
-                self.gate.another(shown.token.as_ref(), tried.tokens > 0).await?;
+                self.gate
+                    .another(shown.token.as_ref(), tried.tokens > 0, demand)
+                    .await?;
                 tried.tokens += 1;
                 Ok(true)
             }
@@ -311,7 +313,8 @@ impl Pipe {
             };
             match response.status() {
                 StatusCode::UNAUTHORIZED if tokens < 2 => {
-                    self.gate.another(token.as_ref(), tokens > 0).await?;
+                    let demand = challenge(response.headers());
+                    self.gate.another(token.as_ref(), tokens > 0, demand).await?;
                     tokens += 1;
                 }
                 StatusCode::NOT_FOUND => return Err(Failure::SessionEnded),

@@ -131,18 +131,23 @@ impl Gate {
         }
     }
 
-    /// A token after the server refused this one, or wanted one: renewed, or of a new sign-in. A second refusal is not
-    /// one of a token that has ended.
+    /// A token after the server refused this one, or wanted one: renewed, or of a new sign-in as the server demands it. A
+    /// second refusal is not one of a token that has ended.
     pub(crate) async fn another(
         &self,
         refused: Option<&SecretString>,
         again: bool,
+        demand: Challenge,
     ) -> Result<SecretString, Closed> {
         // Another process may have signed in meanwhile.
         if !again && let Some(token) = self.renewed(refused).await? {
             return Ok(token);
         }
-        self.signed_in(self.login.clone(), refused).await
+        let login = Login {
+            challenge: Some(demand),
+            ..self.login.clone()
+        };
+        self.signed_in(login, refused).await
     }
 
     /// A token that is good for more, or of a better sign-in, as the server demands it (MA-30, RFC 9470 section 4).
@@ -161,6 +166,7 @@ impl Gate {
             scope: demand.scope.as_ref().map(|wanted| union(had.as_deref(), wanted)),
             acr_values: demand.acr_values.clone(),
             max_age: demand.max_age,
+            challenge: Some(demand.clone()),
             keeps_session: true,
             ..self.login.clone()
         };

@@ -11,6 +11,7 @@ use crate::rig::Door;
 use crate::rig::machine::{Machine, come_back};
 
 mod device;
+mod finding;
 
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::MetadataExt as _;

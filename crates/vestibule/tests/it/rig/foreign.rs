@@ -12,14 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// What is answered to a request, its head and its body; nothing: the connection is closed.
-pub(super) type Answers = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
+pub(crate) type Answers = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
 
 /// The same with further lines of its head.
 pub(super) type Headed = dyn Fn(&str) -> Option<(u16, String, String)> + Send + Sync;
 
 /// A listener that answers each connection once.
-pub(super) struct Listener {
-    pub(super) address: SocketAddr,
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
@@ -30,7 +30,7 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    pub(super) async fn start(answers: Arc<Answers>) -> Self {
+    pub(crate) async fn start(answers: Arc<Answers>) -> Self {
         let headed = move |request: &str| {
             let (status, body) = answers(request)?;
             Some((status, String::new(), body))

@@ -66,7 +66,7 @@ impl Setup {
     pub(super) async fn run(self, world: World, output: Output) -> anyhow::Result<()> {
         let url = self.cluster.url()?;
         let around = self.whose.around(world)?;
-        let Found::Guarded(found) = client::discover(&around.http, &url).await? else {
+        let Found::Guarded(found) = client::discover(&around.http, &url, None).await? else {
             return Err(Failure::NotFound(format!("{} is no OpenID provider", self.cluster.issuer)).into());
         };
         if self.write {
