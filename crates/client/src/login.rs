@@ -13,7 +13,9 @@ use crate::home::{Home, HomeError, Known};
 use crate::registration::{Configured, RegistrationError};
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
 use crate::tokens::{logout, renewing, session_name};
+use asking::Asking;
 
+mod asking;
 mod authorization;
 mod device;
 
@@ -202,6 +204,7 @@ pub async fn login(
         return Err(LoginError::OtherIssuer(found.issuer));
     }
     let store = TokenStore::choose(login.store, home, world)?;
+    let asking = Asking::new(login, &found, &store, around)?;
     if login.is_unasked && home.unanswered(server)? >= UNANSWERED {
         return Err(LoginError::Unanswered(server.clone()));
     }
@@ -216,10 +219,10 @@ pub async fn login(
         Way::Browser => false,
         Way::Device => true,
         // Who is to sign in otherwise than they have needs the page that asks for it.
-        Way::DeviceIfOffered => !login.wants_page() && device::is_offered(&found),
+        Way::DeviceIfOffered => !login.wants_page() && asking.offers_codes(),
     };
     let signed_in = if by_device {
-        match device::authorize(login, &found, &store, around, screen).await {
+        match device::authorize(&asking, screen).await {
             // Nothing was shown yet, and nobody asked for a code.
             Err(LoginError::NoCode { .. }) if login.way == Way::DeviceIfOffered => None,
             outcome => Some(outcome?),
@@ -229,7 +232,7 @@ pub async fn login(
     };
     let session = match signed_in {
         Some(signed_in) => signed_in,
-        None => authorization::authorize(login, &found, &store, around, screen).await?,
+        None => authorization::authorize(&asking, screen).await?,
     };
     if session.resource.is_none() && session.id_token_ends_at().is_none() {
         return Err(LoginError::NoIdToken(session.issuer));
