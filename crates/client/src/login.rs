@@ -19,7 +19,8 @@ mod asking;
 mod authorization;
 mod device;
 
-/// So many sign-ins that nobody asked for are begun without an answer.
+/// So many sign-ins that nobody asked for are shown to somebody without an answer (CC-104, MA-126). What failed before
+/// anything was shown, as where no authorization server was found, bothered nobody and does not count.
 const UNANSWERED: u32 = 3;
 
 /// What is said to the person meanwhile.
@@ -196,6 +197,9 @@ pub async fn login(
         }
         turn => turn?,
     };
+    if login.is_unasked && home.unanswered(server)? >= UNANSWERED {
+        return Err(LoginError::Unanswered(server.clone()));
+    }
     let Found::Guarded(found) = discover(http, server).await? else {
         return Ok(Outcome::Open);
     };
@@ -204,12 +208,7 @@ pub async fn login(
         return Err(LoginError::OtherIssuer(found.issuer));
     }
     let store = TokenStore::choose(login.store, home, world)?;
-    let asking = Asking::new(login, &found, &store, around)?;
-    if login.is_unasked && home.unanswered(server)? >= UNANSWERED {
-        return Err(LoginError::Unanswered(server.clone()));
-    }
-    // Whoever gives up may end this process; so it counts until it is answered.
-    home.count_unanswered(server)?;
+    let asking = Asking::new(login, (server, &found), &store, around)?;
     // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
     // cannot be taken back is replaced all the same.
     if !login.keeps_session {

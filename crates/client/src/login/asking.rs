@@ -3,9 +3,11 @@
 
 use relying::oauth_client::{ClientError, Endpoints, OAuthClient, Tokens};
 use serde_json::Value;
+use url::Url;
 
 use super::{Login, LoginError, Surroundings};
 use crate::discovery::Discovered;
+use crate::home::HomeError;
 use crate::registration::{self, RegistrationError};
 use crate::session::{self, Client, Session};
 use crate::token_store::{TokenStore, TokenStoreError};
@@ -16,6 +18,7 @@ pub(super) struct Asking<'a> {
     pub(super) found: &'a Discovered,
     pub(super) around: &'a Surroundings,
     pub(super) endpoints: Endpoints,
+    server: &'a Url,
     store: &'a TokenStore,
     scope: String,
 }
@@ -23,7 +26,7 @@ pub(super) struct Asking<'a> {
 impl<'a> Asking<'a> {
     pub(super) fn new(
         login: &'a Login,
-        found: &'a Discovered,
+        (server, found): (&'a Url, &'a Discovered),
         store: &'a TokenStore,
         around: &'a Surroundings,
     ) -> Result<Self, LoginError> {
@@ -34,6 +37,7 @@ impl<'a> Asking<'a> {
             found,
             around,
             endpoints: endpoints.map_err(|error| failed(found, error))?,
+            server,
             store,
             scope: wanted_scope(wanted, &found.metadata),
         })
@@ -70,6 +74,12 @@ impl<'a> Asking<'a> {
     /// The client is not known there any more.
     pub(super) fn forget_client(&self) -> Result<(), TokenStoreError> {
         registration::forget(self.store, &self.found.issuer)
+    }
+
+    /// The person is about to be shown something: one more that is not answered. Whoever gives up may end this process, so
+    /// it counts until somebody is signed in; a "no" counts as well, for nobody is to be worn down by asking again.
+    pub(super) fn counts(&self) -> Result<(), HomeError> {
+        self.around.home.count_unanswered(self.server)
     }
 
     /// Why the authorization server gave nothing.

@@ -38,7 +38,9 @@ pub(super) async fn authorize(asking: &Asking<'_>, screen: &impl Screen) -> Resu
     let url = oauth
         .authorization_url(&client.identity, &redirect_uri, &state, &challenge, world.now())
         .await;
-    screen.open(&url.map_err(|error| asking.failed(error))?);
+    let url = url.map_err(|error| asking.failed(error))?;
+    asking.counts()?;
+    screen.open(&url);
 
     let answered = async {
         tokio::select! {

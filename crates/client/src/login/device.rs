@@ -51,6 +51,7 @@ async fn asked(asking: &Asking<'_>, screen: &impl Screen) -> Result<Session, Log
         error,
     })?;
     let page = codes.complete.as_ref().unwrap_or(&codes.verification_uri);
+    asking.counts()?;
     screen.shows_code(&codes.user_code, &codes.verification_uri, page);
     let tokens = answer(&oauth, &client.identity, &codes, asking).await?;
     Ok(asking.session(client, tokens))
