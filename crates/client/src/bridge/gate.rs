@@ -59,7 +59,8 @@ pub(crate) struct Gate {
     server: Url,
     around: Surroundings,
     tasks: Tasks,
-    waiting: Duration,
+    /// How long a request waits for somebody to sign in.
+    pub(crate) waiting: Duration,
     login: Login,
     sign_in: Box<dyn Fn(Login) -> SigningIn + Send + Sync>,
     state: Arc<Mutex<State>>,
@@ -142,12 +143,13 @@ impl Gate {
         &self,
         refused: Option<&SecretString>,
         again: bool,
+        patience: Duration,
     ) -> Result<SecretString, Closed> {
         // Another process may have signed in meanwhile.
         if !again && let Some(token) = self.renewed(refused).await? {
             return Ok(token);
         }
-        self.signed_in(self.login.clone(), refused).await
+        self.signed_in(self.login.clone(), refused, patience).await
     }
 
     /// A token that is good for more, or of a better sign-in, as the server demands it (MA-30, RFC 9470 section 4).
@@ -155,6 +157,7 @@ impl Gate {
         &self,
         shown: &SecretString,
         demand: &Challenge,
+        patience: Duration,
     ) -> Result<SecretString, Closed> {
         let had = self
             .lock()
@@ -169,17 +172,22 @@ impl Gate {
             keeps_session: true,
             ..self.login.clone()
         };
-        self.signed_in(login, Some(shown)).await
+        self.signed_in(login, Some(shown), patience).await
     }
 
     /// Waits for a sign-in: the one that is under way, or a new one.
-    async fn signed_in(&self, login: Login, refused: Option<&SecretString>) -> Result<SecretString, Closed> {
+    async fn signed_in(
+        &self,
+        login: Login,
+        refused: Option<&SecretString>,
+        patience: Duration,
+    ) -> Result<SecretString, Closed> {
         let mut attempt = self.attempt(login);
         let outcome = async {
             let outcome = attempt.wait_for(Option::is_some).await;
             outcome.ok().and_then(|outcome| outcome.clone())
         };
-        match tokio::time::timeout(self.waiting, outcome).await {
+        match tokio::time::timeout(patience, outcome).await {
             Err(_) => return Err(Closed::Waiting(self.server.clone())),
             Ok(None) => return Err(Closed::Failed("it was given up".to_owned())),
             Ok(Some(Err(closed))) => return Err(closed),

@@ -154,7 +154,7 @@ async fn nobody_waits_for_ever_and_no_tab_is_opened_for_nobody() {
 }
 
 /// A sign-in that failed before anybody was shown anything bothered nobody: the next call tries again, however often it
-/// was, and the reason is told each time (MA-126).
+/// was, and the reason is told each time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_there_is_nothing_to_sign_in_at_nobody_failed_to_answer() {
     let server = Scripted::start().await;
