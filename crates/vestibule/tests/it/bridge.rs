@@ -45,6 +45,13 @@ impl Program {
         }
     }
 
+    /// A bridge to the door's server that has begun a session.
+    async fn in_a_session(machine: &Machine) -> Self {
+        let mut this = Self::start(machine, &["fixture"]);
+        this.initialize("2025-11-25", &json!({})).await;
+        this
+    }
+
     async fn says(&mut self, message: &Value) {
         self.writes(&message.to_string()).await;
     }

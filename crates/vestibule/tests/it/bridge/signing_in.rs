@@ -14,8 +14,7 @@ use crate::rig::scripted::Scripted;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_at_once_renew_once() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     machine.let_expire();
     let mut programs = Vec::new();
     for _ in 0..20 {
@@ -174,10 +173,8 @@ async fn where_there_is_nothing_to_sign_in_at_nobody_failed_to_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_that_has_grown_too_old_is_renewed() {
     let mut door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
-    let mut program = Program::start(&machine, &["fixture"]);
-    program.initialize("2025-11-25", &json!({})).await;
+    let machine = Machine::signed_in(&door).await;
+    let mut program = Program::in_a_session(&machine).await;
     program.calls(1, "test_simple_text", json!({})).await;
     door.advance(Duration::from_mins(15));
     let credential = "    credential:";
