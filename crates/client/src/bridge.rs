@@ -35,6 +35,8 @@ mod mirrored;
 mod outgoing;
 mod reading;
 mod session;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use failure::SIGN_IN;
@@ -46,8 +48,9 @@ pub const MOST_BYTES: usize = 32 << 20;
 const MOST_REQUESTS: usize = 512;
 /// So many messages that are no requests wait to be sent, and so many of the server's to be read.
 const QUEUE: usize = 64;
-/// A request waits no longer for what was said before it.
-const IN_TURN: Duration = Duration::from_secs(10);
+/// A request waits no longer for what was said before it, and a line no longer for a place in a queue that does not move:
+/// longer than a message may take that is never acknowledged.
+const IN_TURN: Duration = Duration::from_secs(15);
 /// How long the server may take to end a session.
 const ENDING: Duration = Duration::from_secs(1);
 
@@ -73,6 +76,8 @@ pub struct Bridge {
     /// How many of them there were.
     noted: u64,
     sent: watch::Receiver<u64>,
+    /// How many had been sent when the queue was found not to move.
+    stuck_at: Option<u64>,
 }
 
 /// What the tasks of a bridge share.
@@ -155,11 +160,13 @@ impl Bridge {
             notes,
             noted: 0,
             sent,
+            stuck_at: None,
         };
         (this, lines)
     }
 
-    /// Passes on a line of the client's. Waits only for messages before it that are no requests, if there are many.
+    /// Passes on a line of the client's. Waits only for messages before it that are no requests, if there are many, and not
+    /// for ever. May be given up when the bridge is to end.
     pub async fn take(&mut self, line: Line) {
         let text = match line {
             Line::Text(text) => text,
@@ -177,16 +184,40 @@ impl Bridge {
     }
 
     async fn note(&mut self, message: Outgoing) {
-        if let Some(id) = &message.cancels {
-            let running = self.pipe.running(id);
+        if let Some(running) = message.cancels.as_ref().and_then(|id| self.pipe.running(id)) {
+            // At once: what waits in the queue before it is no reason to go on.
+            running.end.cancel();
             // To hang up is to cancel in that era, and there is no such message (TP-49, TP-59).
-            if let Some(running) = running.filter(|running| running.is_stateless) {
-                running.end.cancel();
+            if running.is_stateless {
                 return;
             }
         }
-        self.noted += 1;
-        let _ = self.notes.send(message).await;
+        self.queue(message).await;
+    }
+
+    /// Puts a message behind those that wait. A queue that is full is waited for while it moves; of one that does not, the
+    /// rest is lost, because requests come on the same pipe and have to be answered.
+    async fn queue(&mut self, message: Outgoing) {
+        let sent = *self.sent.borrow();
+        let is_stuck = self.stuck_at == Some(sent);
+        let patience = if is_stuck { Duration::ZERO } else { IN_TURN };
+        match tokio::time::timeout(patience, self.notes.reserve()).await {
+            Ok(Ok(place)) => {
+                place.send(message);
+                self.noted += 1;
+            }
+            // It is over.
+            Ok(Err(_)) => {}
+            Err(_) => {
+                self.stuck_at = Some(sent);
+                if !is_stuck {
+                    let text = format!(
+                        "{QUEUE} messages wait for the server; more are not passed on until one goes"
+                    );
+                    self.pipe.note(&text);
+                }
+            }
+        }
     }
 
     async fn request(&mut self, message: Outgoing) {
@@ -199,9 +230,11 @@ impl Bridge {
         self.pipe.start("request", move |pipe| async move {
             let work = async {
                 // Whoever says something and then asks means it in that order.
-                let in_turn = sent.wait_for(|sent| *sent >= before);
+                let (since, in_turn) = (pipe.world.elapsed(), sent.wait_for(|sent| *sent >= before));
                 let _ = tokio::time::timeout(IN_TURN, in_turn).await;
-                pipe.exchange(&message).await;
+                let waited = pipe.world.elapsed().saturating_sub(since);
+                let patience = pipe.gate.waiting.saturating_sub(waited);
+                pipe.exchange(&message, patience).await;
             };
             tokio::select! {
                 () = work => {}
@@ -211,12 +244,21 @@ impl Bridge {
         });
     }
 
-    /// Ends it: requests that are under way have so long to be answered, and the server is told that the session is over.
+    /// Ends it: requests that are under way have so long to be answered, and what else was said to be sent; the server is
+    /// told that the session is over.
     pub async fn close(self, patience: Duration) {
-        let Self { pipe, notes, .. } = self;
-        drop(notes);
+        let Self {
+            pipe,
+            noted,
+            mut sent,
+            ..
+        } = self;
         let mut count = pipe.count.subscribe();
-        let _ = tokio::time::timeout(patience, count.wait_for(|count| *count == 0)).await;
+        let all = async {
+            let _ = count.wait_for(|count| *count == 0).await;
+            let _ = sent.wait_for(|sent| *sent >= noted).await;
+        };
+        let _ = tokio::time::timeout(patience, all).await;
         for running in pipe.lock().values() {
             running.end.cancel();
         }
@@ -251,12 +293,10 @@ impl Pipe {
 
     async fn send_notes(&self, mut notes: mpsc::Receiver<Outgoing>, sent: watch::Sender<u64>) {
         while let Some(message) = notes.recv().await {
-            self.exchange(&message).await;
+            // Nobody waits for it, and nobody says again that a session is ready: for as long as a sign-in goes on.
+            self.exchange(&message, Duration::MAX).await;
             if message.is("notifications/initialized") {
                 self.sessions.is_ready(message.text.clone());
-            }
-            if let Some(running) = message.cancels.as_ref().and_then(|id| self.running(id)) {
-                running.end.cancel();
             }
             sent.send_modify(|count| *count += 1);
         }

@@ -172,7 +172,7 @@ impl Home {
         }
     }
 
-    /// How many sign-ins at a server were begun since the last that was answered.
+    /// How many sign-ins at a server were shown to somebody since the last that was answered.
     pub(crate) fn unanswered(&self, server: &Url) -> Result<u32, HomeError> {
         let file = self.unanswered_file(server);
         match std::fs::read_to_string(&file) {

@@ -14,11 +14,14 @@ use crate::home::{Home, HomeError, Known};
 use crate::registration::{Configured, RegistrationError};
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
 use crate::tokens::{logout, renewing, session_name};
+use asking::Asking;
 
+mod asking;
 mod authorization;
 mod device;
 
-/// So many sign-ins that nobody asked for are begun without an answer.
+/// So many sign-ins that nobody asked for are shown to somebody without an answer (CC-104, MA-126). What failed before
+/// anything was shown, as where no authorization server was found, bothered nobody and does not count.
 const UNANSWERED: u32 = 3;
 
 /// What is said to the person meanwhile.
@@ -197,6 +200,9 @@ pub async fn login(
         }
         turn => turn?,
     };
+    if login.is_unasked && home.unanswered(server)? >= UNANSWERED {
+        return Err(LoginError::Unanswered(server.clone()));
+    }
     let Found::Guarded(found) = discover(http, server, login.challenge.as_ref()).await? else {
         return Ok(Outcome::Open);
     };
@@ -205,11 +211,7 @@ pub async fn login(
         return Err(LoginError::OtherIssuer(found.issuer));
     }
     let store = TokenStore::choose(login.store, home, world)?;
-    if login.is_unasked && home.unanswered(server)? >= UNANSWERED {
-        return Err(LoginError::Unanswered(server.clone()));
-    }
-    // Whoever gives up may end this process; so it counts until it is answered.
-    home.count_unanswered(server)?;
+    let asking = Asking::new(login, (server, &found), &store, around)?;
     // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
     // cannot be taken back is replaced all the same.
     if !login.keeps_session {
@@ -219,10 +221,10 @@ pub async fn login(
         Way::Browser => false,
         Way::Device => true,
         // Who is to sign in otherwise than they have needs the page that asks for it.
-        Way::DeviceIfOffered => !login.wants_page() && device::is_offered(&found),
+        Way::DeviceIfOffered => !login.wants_page() && asking.offers_codes(),
     };
     let signed_in = if by_device {
-        match device::authorize(login, &found, &store, around, screen).await {
+        match device::authorize(&asking, screen).await {
             // Nothing was shown yet, and nobody asked for a code.
             Err(LoginError::NoCode { .. }) if login.way == Way::DeviceIfOffered => None,
             outcome => Some(outcome?),
@@ -232,7 +234,7 @@ pub async fn login(
     };
     let session = match signed_in {
         Some(signed_in) => signed_in,
-        None => authorization::authorize(login, &found, &store, around, screen).await?,
+        None => authorization::authorize(&asking, screen).await?,
     };
     if session.resource.is_none() && session.id_token_ends_at().is_none() {
         return Err(LoginError::NoIdToken(session.issuer));

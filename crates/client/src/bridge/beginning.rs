@@ -5,12 +5,13 @@ use std::time::Duration;
 use net::body;
 use serde_json::Value;
 
+use super::Pipe;
 use super::exchange::Shown;
 use super::failure::Failure;
 use super::incoming::Incoming;
 use super::reading::Reading;
 use super::session::Session;
-use super::{Pipe, wire};
+use super::wire::{self, Sending};
 
 /// How long a server may take to begin a session anew: every request waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,8 +62,8 @@ impl Pipe {
         let headers = wire::of_session(&session, shown.token.as_ref());
         let said = initialized.iter().chain(wishes.iter().map(|wish| &wish.text));
         for text in said {
-            let sent = self.wire.post(&shown.endpoint, &headers, text, true).await;
-            let response = sent.map_err(|why| self.unreachable(why))?;
+            let to = &shown.endpoint;
+            let response = self.wire.post(to, &headers, text, Sending::AGAIN).await?;
             body::pass_over(response.into_body()).await;
         }
         self.sessions.begun(&initialize, id, Some(version));

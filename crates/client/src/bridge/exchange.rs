@@ -15,7 +15,8 @@ use super::incoming::{Incoming, error_of};
 use super::outgoing::{Outgoing, same};
 use super::reading::{Place, Reading, is_events};
 use super::session::{Session, Sessions};
-use super::{MOST_BYTES, Pipe, wire};
+use super::wire::{self, Sending};
+use super::{MOST_BYTES, Pipe};
 use crate::challenge::{Challenge, challenge};
 use crate::discovery::adds_a_slash;
 
@@ -42,8 +43,10 @@ enum Mend {
 }
 
 /// What was tried already for a message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tried {
+    /// How long a sign-in may take that it waits for.
+    patience: Duration,
     tokens: u32,
     mended: Vec<Mend>,
 }
@@ -77,12 +80,20 @@ impl Unanswered {
 }
 
 impl Pipe {
-    /// Sends a message and passes on what it is answered with, or says why it is not.
-    pub(crate) async fn exchange(&self, message: &Outgoing) {
+    /// Sends a message and passes on what it is answered with, or says why it is not. If somebody has to sign in first, it
+    /// waits for so long.
+    pub(crate) async fn exchange(&self, message: &Outgoing, patience: Duration) {
         let mut unanswered = Unanswered::of(message);
-        if let Err(failure) = self.try_exchange(message, &mut unanswered).await {
+        let tried = Tried {
+            patience,
+            tokens: 0,
+            mended: Vec::new(),
+        };
+        if let Err(failure) = self.try_exchange(message, tried, &mut unanswered).await {
             if message.requests.is_empty() {
-                self.note(&format!("a message was not delivered: {failure}"));
+                self.note(&format!(
+                    "as far as is known, a message was not delivered: {failure}"
+                ));
             }
             self.give_up(&failure, &unanswered.0).await;
         }
@@ -95,8 +106,12 @@ impl Pipe {
         }
     }
 
-    async fn try_exchange(&self, message: &Outgoing, unanswered: &mut Unanswered) -> Result<(), Failure> {
-        let mut tried = Tried::default();
+    async fn try_exchange(
+        &self,
+        message: &Outgoing,
+        mut tried: Tried,
+        unanswered: &mut Unanswered,
+    ) -> Result<(), Failure> {
         loop {
             let shown = Shown {
                 session: self.sessions.current(),
@@ -132,8 +147,7 @@ impl Pipe {
             wire::of_session(&shown.session, token)
         };
         let (to, text) = (&shown.endpoint, &message.text);
-        let sent = self.wire.post(to, &headers, text, message.is_repeatable()).await;
-        sent.map_err(|why| self.unreachable(why))
+        self.wire.post(to, &headers, text, Sending::of(message)).await
     }
 
     /// Does what makes a refused message worth sending again, each thing once. Gives whether it is.
@@ -150,14 +164,13 @@ impl Pipe {
             .as_ref()
             .filter(|_| wants_more(status, &demand) && tried.first(Mend::More))
         {
-            self.gate.more(token, &demand).await?;
+            self.gate.more(token, &demand, tried.patience).await?;
             return Ok(true);
         }
         match status {
             StatusCode::UNAUTHORIZED if tried.tokens < 2 => {
-                self.gate
-                    .another(shown.token.as_ref(), tried.tokens > 0, demand)
-                    .await?;
+                let (token, again) = (shown.token.as_ref(), tried.tokens > 0);
+                self.gate.another(token, again, &demand, tried.patience).await?;
                 tried.tokens += 1;
                 Ok(true)
             }
@@ -313,8 +326,10 @@ impl Pipe {
             };
             match response.status() {
                 StatusCode::UNAUTHORIZED if tokens < 2 => {
-                    let demand = challenge(response.headers());
-                    self.gate.another(token.as_ref(), tokens > 0, demand).await?;
+                    let (demand, patience) = (challenge(response.headers()), self.gate.waiting);
+                    self.gate
+                        .another(token.as_ref(), tokens > 0, &demand, patience)
+                        .await?;
                     tokens += 1;
                 }
                 StatusCode::NOT_FOUND => return Err(Failure::SessionEnded),
@@ -337,13 +352,6 @@ impl Pipe {
             }
         };
         let _ = tokio::time::timeout(LINGER, rest).await;
-    }
-
-    pub(super) fn unreachable(&self, why: net::operators::CallError) -> Failure {
-        Failure::Unreachable {
-            server: self.server.clone(),
-            why,
-        }
     }
 }
 

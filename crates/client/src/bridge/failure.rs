@@ -1,5 +1,7 @@
 //! Why a request is answered by the bridge itself, and the one place that says so as JSON-RPC.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use net::operators::CallError;
 use protocol::mcp::answer;
@@ -25,6 +27,9 @@ pub(crate) enum Failure {
         /// Why.
         why: CallError,
     },
+    /// Nothing was said of a message that wants no answer.
+    #[error("the server did not say within {} s that it has it", .0.as_secs())]
+    Unacknowledged(Duration),
     /// An answer that is no message.
     #[error("{server} answered {status}{}", .text.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Status {

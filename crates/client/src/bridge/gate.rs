@@ -2,8 +2,8 @@
 //! left (CC-104).
 //!
 //! Requests wait for a sign-in, but not for ever, because whoever sent them does not either; the sign-in itself goes on.
-//! Of many requests, and of many bridges to one server, one opens a browser. After three that nobody answered none does
-//! any more until somebody signs in by command.
+//! Of many requests, and of many bridges to one server, one opens a browser; when none does any more because nobody
+//! answers, `login` decides.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +18,6 @@ use url::Url;
 use crate::challenge::Challenge;
 use crate::login::{Login, LoginError, Outcome, Screen, Surroundings, login};
 use crate::tokens::{self, Access, LEAST, TokenError};
-
-/// So many sign-ins that nobody answered are enough (MA-126).
-const MOST_UNANSWERED: u32 = 3;
 
 /// Why nothing is let through.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -44,16 +41,26 @@ pub(crate) enum Closed {
     Refused(Url),
 }
 
+impl From<LoginError> for Closed {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Unanswered(server) => Self::SignedOut(server),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 type SigningIn = Pin<Box<dyn Future<Output = Result<Outcome, LoginError>> + Send>>;
 /// What came of a sign-in; nothing yet while it is under way.
-type Attempt = watch::Receiver<Option<Result<(), String>>>;
+type Attempt = watch::Receiver<Option<Result<(), Closed>>>;
 
 /// The way in.
 pub(crate) struct Gate {
     server: Url,
     around: Surroundings,
     tasks: Tasks,
-    waiting: Duration,
+    /// How long a request waits for somebody to sign in.
+    pub(crate) waiting: Duration,
     login: Login,
     sign_in: Box<dyn Fn(Login) -> SigningIn + Send + Sync>,
     state: Arc<Mutex<State>>,
@@ -65,7 +72,6 @@ pub(crate) struct Gate {
 struct State {
     access: Option<Access>,
     attempt: Option<Attempt>,
-    unanswered: u32,
 }
 
 impl std::fmt::Debug for Gate {
@@ -137,17 +143,18 @@ impl Gate {
         &self,
         refused: Option<&SecretString>,
         again: bool,
-        demand: Challenge,
+        demand: &Challenge,
+        patience: Duration,
     ) -> Result<SecretString, Closed> {
         // Another process may have signed in meanwhile.
         if !again && let Some(token) = self.renewed(refused).await? {
             return Ok(token);
         }
         let login = Login {
-            challenge: Some(demand),
+            challenge: Some(demand.clone()),
             ..self.login.clone()
         };
-        self.signed_in(login, refused).await
+        self.signed_in(login, refused, patience).await
     }
 
     /// A token that is good for more, or of a better sign-in, as the server demands it (MA-30, RFC 9470 section 4).
@@ -155,6 +162,7 @@ impl Gate {
         &self,
         shown: &SecretString,
         demand: &Challenge,
+        patience: Duration,
     ) -> Result<SecretString, Closed> {
         let had = self
             .lock()
@@ -170,20 +178,25 @@ impl Gate {
             keeps_session: true,
             ..self.login.clone()
         };
-        self.signed_in(login, Some(shown)).await
+        self.signed_in(login, Some(shown), patience).await
     }
 
     /// Waits for a sign-in: the one that is under way, or a new one.
-    async fn signed_in(&self, login: Login, refused: Option<&SecretString>) -> Result<SecretString, Closed> {
-        let mut attempt = self.attempt(login)?;
+    async fn signed_in(
+        &self,
+        login: Login,
+        refused: Option<&SecretString>,
+        patience: Duration,
+    ) -> Result<SecretString, Closed> {
+        let mut attempt = self.attempt(login);
         let outcome = async {
             let outcome = attempt.wait_for(Option::is_some).await;
             outcome.ok().and_then(|outcome| outcome.clone())
         };
-        match tokio::time::timeout(self.waiting, outcome).await {
+        match tokio::time::timeout(patience, outcome).await {
             Err(_) => return Err(Closed::Waiting(self.server.clone())),
             Ok(None) => return Err(Closed::Failed("it was given up".to_owned())),
-            Ok(Some(Err(why))) => return Err(Closed::Failed(why)),
+            Ok(Some(Err(closed))) => return Err(closed),
             Ok(Some(Ok(()))) => {}
         }
         // Not through what is kept here: it is of before.
@@ -196,13 +209,10 @@ impl Gate {
         Ok(token)
     }
 
-    fn attempt(&self, login: Login) -> Result<Attempt, Closed> {
+    fn attempt(&self, login: Login) -> Attempt {
         let mut state = self.lock();
         if let Some(attempt) = &state.attempt {
-            return Ok(attempt.clone());
-        }
-        if state.unanswered >= MOST_UNANSWERED {
-            return Err(Closed::SignedOut(self.server.clone()));
+            return attempt.clone();
         }
         let (sender, attempt) = watch::channel(None);
         state.attempt = Some(attempt.clone());
@@ -219,14 +229,10 @@ impl Gate {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.attempt = None;
             state.access = None;
-            match &outcome {
-                Ok(_) => state.unanswered = 0,
-                Err(_) => state.unanswered += 1,
-            }
             drop(state);
-            sender.send_replace(Some(outcome.map(|_| ()).map_err(|error| error.to_string())));
+            sender.send_replace(Some(outcome.map(|_| ()).map_err(Closed::from)));
         });
-        Ok(attempt)
+        attempt
     }
 
     /// Where tokens of this server were kept.

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use protocol::mcp::mirror;
@@ -18,6 +19,8 @@ use super::reading::Reading;
 
 /// Pages of a list that are read.
 const MOST_PAGES: usize = 100;
+/// How long reading them may take: a call waits for it.
+const LEARNING: Duration = Duration::from_secs(20);
 /// So many tools are remembered.
 const MOST_TOOLS: usize = 10_000;
 /// Schemas are read no deeper.
@@ -83,6 +86,12 @@ impl Pipe {
     /// Reads the list of tools, because a call was refused that did not say in its head what the list wants said there
     /// (TP-73).
     pub(super) async fn learn_tools(&self, message: &Outgoing, shown: &Shown) -> Result<(), Failure> {
+        let learned = tokio::time::timeout(LEARNING, self.learn_pages(message, shown)).await;
+        // What was read so far may be enough; if not, the server refuses the call once more, and says so.
+        learned.unwrap_or(Ok(()))
+    }
+
+    async fn learn_pages(&self, message: &Outgoing, shown: &Shown) -> Result<(), Failure> {
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
             let Some(asking) = asking(message, cursor.as_deref()) else {

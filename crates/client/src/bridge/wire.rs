@@ -13,6 +13,7 @@ use protocol::mcp::{Revision, mirror};
 use url::Url;
 
 use super::Notes;
+use super::failure::Failure;
 use super::outgoing::Outgoing;
 use super::session::Session;
 use crate::login::Surroundings;
@@ -29,6 +30,38 @@ const STALE: Duration = Duration::from_secs(45);
 /// How long to wait before connecting again, for the first time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// How long a server may take to say that it has a message that wants no answer: longer than to connect, which is tried
+/// again.
+const ACKNOWLEDGING: Duration = Duration::from_secs(12);
+
+/// How a message is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sending {
+    /// It may be sent again if the connection broke before anything was answered.
+    pub(crate) repeatable: bool,
+    /// How long the head of the answer is waited for, the time to connect included.
+    pub(crate) patience: Duration,
+}
+
+impl Sending {
+    /// Of what only says again what was said before.
+    pub(crate) const AGAIN: Self = Self {
+        repeatable: true,
+        patience: Duration::MAX,
+    };
+
+    /// As a message wants to be sent. Nobody waits for the answer to one that is no request, and others wait behind it.
+    pub(crate) fn of(message: &Outgoing) -> Self {
+        Self {
+            repeatable: message.is_repeatable(),
+            patience: if message.requests.is_empty() {
+                ACKNOWLEDGING
+            } else {
+                Duration::MAX
+            },
+        }
+    }
+}
 
 /// The way to one server.
 pub(crate) struct Wire {
@@ -84,20 +117,19 @@ impl Wire {
         self.lock().endpoint = endpoint;
     }
 
-    /// Sends a message. Who cannot be reached has not heard it, so connecting is tried again; `repeatable` may be sent
-    /// again too if the connection broke before anything was answered.
+    /// Sends a message. Who cannot be reached has not heard it, so connecting is tried again.
     pub(crate) async fn post(
         &self,
         to: &Url,
         headers: &HeaderMap,
         text: &Bytes,
-        repeatable: bool,
-    ) -> Result<Response<Body>, CallError> {
+        sending: Sending,
+    ) -> Result<Response<Body>, Failure> {
         let mut headers = headers.clone();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = HeaderValue::from_static("application/json, text/event-stream");
         headers.insert(header::ACCEPT, accept);
-        self.send((Method::POST, to), &headers, text, repeatable).await
+        self.send((Method::POST, to), &headers, text, sending).await
     }
 
     /// Opens a stream of events, or takes one up behind an event.
@@ -105,14 +137,14 @@ impl Wire {
         &self,
         headers: &HeaderMap,
         behind: Option<&str>,
-    ) -> Result<Response<Body>, CallError> {
+    ) -> Result<Response<Body>, Failure> {
         let mut headers = headers.clone();
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = behind.and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(LAST_EVENT, id);
         }
-        self.send((Method::GET, &self.endpoint()), &headers, &Bytes::new(), true)
-            .await
+        let to = (Method::GET, &self.endpoint());
+        self.send(to, &headers, &Bytes::new(), Sending::AGAIN).await
     }
 
     /// Ends a session.
@@ -126,13 +158,15 @@ impl Wire {
         to: (Method, &Url),
         headers: &HeaderMap,
         text: &Bytes,
-        repeatable: bool,
-    ) -> Result<Response<Body>, CallError> {
+        sending: Sending,
+    ) -> Result<Response<Body>, Failure> {
         let (mut pause, mut waited, mut is_again) = (FIRST_PAUSE, Duration::ZERO, false);
         loop {
             let request = request((to.0.clone(), to.1), headers, text);
-            match self.http().call(request).await {
-                Err(CallError::Broken(_)) if repeatable && !is_again => is_again = true,
+            let http = self.http();
+            let answered = tokio::time::timeout(sending.patience, http.call(request)).await;
+            match answered.map_err(|_| Failure::Unacknowledged(sending.patience))? {
+                Err(CallError::Broken(_)) if sending.repeatable && !is_again => is_again = true,
                 Err(CallError::Connect(why)) if waited < self.connecting => {
                     if waited.is_zero() {
                         (self.notes)(&format!("{} cannot be reached, and is tried again: {why}", to.1));
@@ -141,7 +175,11 @@ impl Wire {
                     waited += pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                outcome => return outcome,
+                Err(why) => {
+                    let server = to.1.clone();
+                    return Err(Failure::Unreachable { server, why });
+                }
+                Ok(response) => return Ok(response),
             }
         }
     }

@@ -2,39 +2,26 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use keys::sha256;
-use model::World;
-use relying::oauth_client::{ClientError, Endpoints, Tokens};
-use serde_json::Value;
+use relying::oauth_client::ClientError;
 use url::Url;
 
-use super::{Login, LoginError, Screen, Surroundings};
+use super::asking::Asking;
+use super::{LoginError, Screen};
 use crate::callback::{Arrival, Callback};
 use crate::discovery::Discovered;
-use crate::registration::{self, printable};
-use crate::session::{self, Client, Session};
-use crate::token_store::TokenStore;
+use crate::registration::printable;
+use crate::session::{Client, Session};
 
 /// Sends the person to the authorization server and redeems what they come back with.
-pub(super) async fn authorize(
-    login: &Login,
-    found: &Discovered,
-    store: &TokenStore,
-    Surroundings { world, http, .. }: &Surroundings,
-    screen: &impl Screen,
-) -> Result<Session, LoginError> {
-    let failed = |error| LoginError::Tokens {
-        issuer: found.issuer.clone(),
-        error,
-    };
+pub(super) async fn authorize(asking: &Asking<'_>, screen: &impl Screen) -> Result<Session, LoginError> {
+    let (login, found, world) = (asking.login, asking.found, &asking.around.world);
     let state = BASE64URL_NOPAD.encode(&world.random::<24>());
     let verifier = BASE64URL_NOPAD.encode(&world.random::<32>());
-    let before = registration::kept(store, &found.issuer)?;
+    let before = asking.client_before()?;
     let mut callback = listen(before.as_ref(), &state)
         .await
         .map_err(LoginError::Listen)?;
     let redirect_uri = callback.redirect_uri().to_owned();
-    let endpoints = Endpoints::read(&found.metadata, &found.issuer).map_err(failed)?;
-    let scope = wanted_scope(login.scope.as_deref().or(found.scope.as_deref()), &found.metadata);
     let mut parameters = Vec::new();
     if login.as_other_user {
         parameters.push(("prompt".to_owned(), "login".to_owned()));
@@ -45,21 +32,15 @@ pub(super) async fn authorize(
     if let Some(seconds) = login.max_age {
         parameters.push(("max_age".to_owned(), seconds.to_string()));
     }
-    let oauth = session::oauth(
-        endpoints.clone(),
-        found.resource.as_deref(),
-        &scope,
-        parameters,
-        http,
-    );
-    let beside = (store, &oauth, &endpoints);
-    let client = registration::client(&login.client, before, &redirect_uri, beside, world).await?;
-    let identity = client.identity.clone();
+    let oauth = asking.oauth(parameters);
+    let client = asking.client(before, &redirect_uri, &oauth).await?;
     let challenge = BASE64URL_NOPAD.encode(&sha256(verifier.as_bytes()));
     let url = oauth
-        .authorization_url(&identity, &redirect_uri, &state, &challenge, world.now())
+        .authorization_url(&client.identity, &redirect_uri, &state, &challenge, world.now())
         .await;
-    screen.open(&url.map_err(failed)?);
+    let url = url.map_err(|error| asking.failed(error))?;
+    asking.counts()?;
+    screen.open(&url);
 
     let answered = async {
         tokio::select! {
@@ -70,46 +51,20 @@ pub(super) async fn authorize(
     let arrival = tokio::time::timeout(login.patience, answered).await;
     let Ok(arrival) = arrival else {
         // A server that does not know this client any more shows a page that says so, and nobody comes back.
-        registration::forget(store, &found.issuer)?;
+        asking.forget_client()?;
         return Err(LoginError::Late(login.patience.as_secs()));
     };
-    let code = code_of(arrival, found, &state, endpoints.names_issuer);
+    let code = code_of(arrival, found, &state, asking.endpoints.names_issuer);
     callback.close().await;
     let redeemed = oauth
-        .redeem(&identity, &code?, &redirect_uri, &verifier, world)
+        .redeem(&client.identity, &code?, &redirect_uri, &verifier, world)
         .await;
     if matches!(&redeemed, Err(ClientError::Client(_))) {
         // It was registered here before, and is not known there any more.
-        registration::forget(store, &found.issuer)?;
+        asking.forget_client()?;
     }
-    let tokens = redeemed.map_err(failed)?;
-    Ok(session_of(found, client, endpoints, scope, tokens, world))
-}
-
-/// What is kept of a sign-in, whichever way it went.
-pub(super) fn session_of(
-    found: &Discovered,
-    client: Client,
-    endpoints: Endpoints,
-    scope: String,
-    tokens: Tokens,
-    world: &World,
-) -> Session {
-    let mut session = Session {
-        resource: found.resource.clone(),
-        issuer: found.issuer.clone(),
-        client,
-        token_endpoint: endpoints.token,
-        revocation_endpoint: endpoints.revocation,
-        scope: Some(scope).filter(|scope| !scope.is_empty()),
-        access_token: tokens.access_token.clone(),
-        expires_at: None,
-        refresh_token: None,
-        id_token: None,
-        person: Value::Null,
-    };
-    session.renewed(tokens, world);
-    session
+    let tokens = redeemed.map_err(|error| asking.failed(error))?;
+    Ok(asking.session(client, tokens))
 }
 
 /// What somebody pastes that answers this request; what answers nothing or another one ends nothing (MA-115).
@@ -132,19 +87,6 @@ async fn listen(before: Option<&Client>, state: &str) -> std::io::Result<Callbac
         Err(_) if port.is_some() => Callback::listen(None, state).await,
         outcome => outcome,
     }
-}
-
-/// What the server wants, and what the authorization server offers beside it: to renew (MA-132), and to say who it is.
-pub(super) fn wanted_scope(wanted: Option<&str>, metadata: &Value) -> String {
-    let mut scopes: Vec<&str> = wanted.unwrap_or_default().split_whitespace().collect();
-    if let Some(offered) = metadata["scopes_supported"].as_array() {
-        for name in ["offline_access", "openid", "profile"] {
-            if offered.iter().any(|scope| scope == name) && !scopes.contains(&name) {
-                scopes.push(name);
-            }
-        }
-    }
-    scopes.join(" ")
 }
 
 /// The code of the answer, once it is known whose answer it is (MA-115, MA-118, MA-119).
@@ -178,7 +120,7 @@ fn code_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::Value;
 
     fn found() -> Discovered {
         Discovered {
@@ -227,16 +169,5 @@ mod tests {
             true,
         );
         assert!(matches!(denied, Err(LoginError::Refused(_))));
-    }
-
-    #[test]
-    fn ma_132_to_renew_is_asked_for_where_it_is_offered() {
-        let offered = json!({ "scopes_supported": ["mcp", "offline_access", "openid"] });
-        assert_eq!(wanted_scope(Some("mcp"), &offered), "mcp offline_access openid");
-        assert_eq!(
-            wanted_scope(Some("mcp"), &json!({ "scopes_supported": ["mcp"] })),
-            "mcp"
-        );
-        assert_eq!(wanted_scope(None, &json!({})), "");
     }
 }

@@ -18,6 +18,9 @@ mod signing_in;
 /// How long anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Sooner than anything ends that a bridge could wait for.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
 /// A program's end of a bridge.
 struct Program {
     child: Child,
@@ -40,6 +43,13 @@ impl Program {
             child,
             aside: VecDeque::new(),
         }
+    }
+
+    /// A bridge to the door's server that has begun a session.
+    async fn in_a_session(machine: &Machine) -> Self {
+        let mut this = Self::start(machine, &["fixture"]);
+        this.initialize("2025-11-25", &json!({})).await;
+        this
     }
 
     async fn says(&mut self, message: &Value) {
@@ -117,6 +127,15 @@ impl Program {
     async fn calls(&mut self, id: u64, tool: &str, arguments: Value) -> String {
         self.asks(id, tool, arguments).await;
         text_of(&self.answer(id).await)
+    }
+
+    /// Sends the bridge SIGTERM, and gives how it ended; at once, because it waits for nobody then.
+    async fn terminates(mut self) -> ExitStatus {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        let id = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        let ended = tokio::time::timeout(AT_ONCE, self.child.wait()).await;
+        ended.expect("it ends").unwrap()
     }
 
     /// Closes its end, and gives how the bridge ended.

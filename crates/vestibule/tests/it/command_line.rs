@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinSet;
 
 use crate::rig::Door;
-use crate::rig::machine::{Machine, come_back};
+use crate::rig::machine::{Machine, come_back, remove_client};
 
 mod device;
 mod finding;
@@ -83,8 +83,7 @@ async fn from_a_url_to_a_token_and_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_at_once_renew_once() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     machine.let_expire();
     let mut running = JoinSet::new();
     for _ in 0..50 {
@@ -112,8 +111,7 @@ async fn fifty_at_once_renew_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_gets_a_token_of_its_own() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     let token = machine.done(&["token", "fixture"]).await;
     let shell = ["sh", "-c", "echo $VESTIBULE_TOKEN"];
     assert_eq!(
@@ -226,8 +224,7 @@ async fn two_at_once_sign_in_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn profiles_stand_apart() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     assert_eq!(
         machine.failed(&["token", "fixture", "--profile", "work"]).await.0,
         3
@@ -241,8 +238,7 @@ async fn profiles_stand_apart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_was_forgotten_there_is_made_anew() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     let before = machine.done(&["token", "fixture"]).await;
     machine.login(&door, "ana").await;
     assert_eq!(
@@ -250,11 +246,7 @@ async fn a_client_that_was_forgotten_there_is_made_anew() {
         401,
         "taken back"
     );
-    let issued = door.audit("tokens_issued").await;
-    let client = issued[0]["client"].as_str().unwrap();
-    door.operate(&["client", "remove", client, "--yes"])
-        .await
-        .unwrap();
+    remove_client(&door).await;
     machine.let_expire();
     assert_eq!(machine.failed(&["token", "fixture"]).await.0, 3);
     machine.login(&door, "ana").await;
@@ -326,11 +318,7 @@ async fn who_one_is() {
     let text = machine.done(&["whoami", "fixture"]).await;
     assert!(text.contains("signed in with") && !text.contains("eyJ"), "{text}");
 
-    let issued = door.audit("tokens_issued").await;
-    let client = issued[0]["client"].as_str().unwrap();
-    door.operate(&["client", "remove", client, "--yes"])
-        .await
-        .unwrap();
+    remove_client(&door).await;
     machine.let_expire();
     assert_eq!(machine.failed(&["whoami", "fixture"]).await.0, 3);
 }

@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::rig::machine::{Machine, come_back};
+use crate::rig::machine::Machine;
 use crate::rig::{Door, Plan};
 
 const CLIENT: &str =
@@ -57,14 +57,7 @@ fn claims(token: &Value) -> Value {
 
 async fn sign_in(machine: &Machine, door: &Door, words: &[String]) {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
-    let (child, address) = machine.begin(&words).await;
-    let back = door
-        .browser()
-        .approve(address.strip_prefix(&door.url).unwrap(), "ana")
-        .await;
-    assert_eq!(come_back(&back).await, 200);
-    let output = child.wait_with_output().await.unwrap();
-    assert!(output.status.success());
+    machine.signs_in(door, "ana", &words).await;
 }
 
 /// As if the ID token had ended.

@@ -20,8 +20,7 @@ async fn tools_are_listed_and_called() {
         ..Plan::default()
     })
     .await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     let listed = machine.done(&["tools", "fixture"]).await;
     assert!(
         listed.contains("greet\n    ") && listed.contains("test_simple_text"),

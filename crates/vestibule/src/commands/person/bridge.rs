@@ -57,21 +57,22 @@ impl BridgeCommand {
         ];
         let [terminate, interrupt, hangup] = &mut signals;
         let mut is_read = true;
-        let patience = loop {
-            tokio::select! {
-                line = lines.recv() => match line {
-                    Some(line) => bridge.take(line).await,
-                    None => break LAST_ANSWERS,
-                },
-                // Nobody reads any more.
-                _ = &mut written => {
-                    is_read = false;
-                    break Duration::ZERO;
-                }
-                _ = terminate.recv() => break Duration::ZERO,
-                _ = interrupt.recv() => break Duration::ZERO,
-                _ = hangup.recv() => break Duration::ZERO,
+        let passing = async {
+            while let Some(line) = lines.recv().await {
+                bridge.take(line).await;
             }
+        };
+        // Whatever a line waits for, whoever ends it is listened to.
+        let patience = tokio::select! {
+            () = passing => LAST_ANSWERS,
+            // Nobody reads any more.
+            _ = &mut written => {
+                is_read = false;
+                Duration::ZERO
+            }
+            _ = terminate.recv() => Duration::ZERO,
+            _ = interrupt.recv() => Duration::ZERO,
+            _ = hangup.recv() => Duration::ZERO,
         };
         tokio::select! {
             () = bridge.close(patience) => {}

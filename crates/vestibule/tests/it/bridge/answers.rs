@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Program, call, stateless};
+use super::{Program, call, stateless};
 use crate::rig::machine::Machine;
 use crate::rig::scripted::Scripted;
 
@@ -156,12 +156,27 @@ async fn a_server_that_is_away_is_tried_again() {
         }
     })
     .await;
-    let id = rustix::process::Pid::from_raw(i32::try_from(program.child.id().unwrap()).unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    let ended = tokio::time::timeout(PATIENCE, program.child.wait())
-        .await
-        .unwrap();
-    assert!(ended.unwrap().success());
+    assert!(program.terminates().await.success());
+}
+
+/// Who has much to say to a server that acknowledges nothing is still listened to, and so are signals.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_acknowledges_nothing_keeps_nobody_from_ending() {
+    let server = Scripted::start().await;
+    server.says("");
+    let machine = Machine::new();
+    let mut program = Program::start(&machine, &[&server.url()]);
+    for _ in 0..100 {
+        program
+            .says(&json!({ "jsonrpc": "2.0", "method": "notifications/progress" }))
+            .await;
+    }
+    crate::rig::eventually(async || match server.heard() {
+        0 => Err("it was told nothing".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    assert!(program.terminates().await.success());
 }
 
 /// A wrong address is said on standard error, in words; standard output stays empty whatever was asked for.

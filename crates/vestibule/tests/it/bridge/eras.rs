@@ -14,10 +14,8 @@ use crate::rig::{Ask, Door};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tp_7_messages_arrive_as_they_were_written() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
-    let mut program = Program::start(&machine, &["fixture"]);
-    program.initialize("2025-11-25", &json!({})).await;
+    let machine = Machine::signed_in(&door).await;
+    let mut program = Program::in_a_session(&machine).await;
     let odd = r#"{ "params":{"arguments":{},"name":"echo_headers","x":1.00,"big":123456789012345678901234567890},"jsonrpc": "2.0","method":"tools\/call","id":"\u00e4"}"#;
     program.writes(odd).await;
     text_of(&program.answer("ä").await);
@@ -37,8 +35,7 @@ async fn tp_7_messages_arrive_as_they_were_written() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_of_each_revision() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
         let mut program = Program::start(&machine, &["fixture"]);
         let begun = program.initialize(version, &json!({ "sampling": {} })).await;
@@ -97,8 +94,7 @@ async fn a_session_of_each_revision() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stateless_era() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
+    let machine = Machine::signed_in(&door).await;
     let mut program = Program::start(&machine, &["fixture"]);
     program.says(&stateless(1, "echo_headers", json!({}))).await;
     let seen: Value = serde_json::from_str(&text_of(&program.answer(1).await)).unwrap();
@@ -134,10 +130,8 @@ async fn the_stateless_era() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tp_35_a_broken_stream_is_taken_up_again() {
     let door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
-    let mut program = Program::start(&machine, &["fixture"]);
-    program.initialize("2025-11-25", &json!({})).await;
+    let machine = Machine::signed_in(&door).await;
+    let mut program = Program::in_a_session(&machine).await;
     let text = program.calls(1, "test_reconnection", json!({})).await;
     assert!(text.contains("properly reconnected"), "{text}");
 }
@@ -146,10 +140,8 @@ async fn tp_35_a_broken_stream_is_taken_up_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_the_door_is_not_noticed() {
     let mut door = Door::open().await;
-    let machine = Machine::new();
-    machine.login(&door, "ana").await;
-    let mut program = Program::start(&machine, &["fixture"]);
-    program.initialize("2025-11-25", &json!({})).await;
+    let machine = Machine::signed_in(&door).await;
+    let mut program = Program::in_a_session(&machine).await;
     program.calls(1, "test_simple_text", json!({})).await;
     door.stop().await;
     // Nobody is there to take it yet.

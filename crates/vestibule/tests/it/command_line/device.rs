@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::Machine;
+use super::{Machine, remove_client};
 use crate::rig::{Browser, Door, Plan};
 
 impl Machine {
@@ -156,11 +156,7 @@ async fn a_client_that_was_forgotten_there_is_made_anew() {
             child.wait_with_output().await.unwrap().status.success(),
             "{round}"
         );
-        let issued = door.audit("tokens_issued").await;
-        let client = issued[0]["client"].as_str().unwrap();
-        door.operate(&["client", "remove", client, "--yes"])
-            .await
-            .unwrap();
+        remove_client(&door).await;
     }
 }
 

@@ -78,15 +78,29 @@ impl Machine {
         panic!("no address: {:?}", child.wait_with_output().await);
     }
 
-    /// Signs in as somebody; gives what is printed.
-    pub(crate) async fn login(&self, door: &Door, username: &str) -> Value {
-        let (child, address) = self.begin(&["login", &door.endpoint(), "--json"]).await;
+    /// Somebody at a browser allows what a command asks for; gives what it prints.
+    pub(crate) async fn signs_in(&self, door: &Door, username: &str, words: &[&str]) -> String {
+        let (child, address) = self.begin(words).await;
         let target = address.strip_prefix(&door.url).unwrap();
         let back = door.browser().approve(target, username).await;
         assert_eq!(come_back(&back).await, 200);
         let output = child.wait_with_output().await.unwrap();
         assert!(output.status.success());
-        serde_json::from_slice(&output.stdout).unwrap()
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Signs in as somebody; gives what is printed.
+    pub(crate) async fn login(&self, door: &Door, username: &str) -> Value {
+        let words = ["login", &door.endpoint(), "--json"];
+        let said = self.signs_in(door, username, &words).await;
+        serde_json::from_str(&said).unwrap()
+    }
+
+    /// One on which Ana is signed in.
+    pub(crate) async fn signed_in(door: &Door) -> Self {
+        let machine = Self::new();
+        machine.login(door, "ana").await;
+        machine
     }
 
     /// The files in which tokens lie.
@@ -110,6 +124,15 @@ impl Machine {
             }
         }
     }
+}
+
+/// The operator removes the client that a door knows the command line as.
+pub(crate) async fn remove_client(door: &Door) {
+    let issued = door.audit("tokens_issued").await;
+    let client = issued[0]["client"].as_str().unwrap();
+    door.operate(&["client", "remove", client, "--yes"])
+        .await
+        .unwrap();
 }
 
 /// What a browser does that is sent back to the command line.
