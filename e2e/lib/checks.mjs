@@ -1,14 +1,15 @@
 // What the official suite wrote down about a run, and how two runs differ (CF-15).
 import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 // Scenario by scenario: its checks as `id / name: STATUS`, sorted. A check may be recorded several times, and
 // those that only describe traffic may come in another order.
 export function readChecks(folder, prefix) {
   const scenarios = new Map();
-  for (const name of readdirSync(folder).sort()) {
-    const scenario = name.replace(prefix, '').replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '');
-    const checks = JSON.parse(readFileSync(join(folder, name, 'checks.json'), 'utf8'));
+  const files = readdirSync(folder, { recursive: true }).filter((name) => basename(name) === 'checks.json');
+  for (const name of files.sort()) {
+    const scenario = dirname(name).replace(prefix, '').replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '');
+    const checks = JSON.parse(readFileSync(join(folder, name), 'utf8'));
     if (scenarios.has(scenario)) throw new Error(`${scenario} was run twice in ${folder}`);
     scenarios.set(scenario, checks.map((check) => `${check.id} / ${check.name}: ${check.status}`).sort());
   }

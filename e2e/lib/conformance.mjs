@@ -23,6 +23,6 @@ export function resultsFolder(...names) {
 }
 
 // Starts the suite. It writes its results into `folder`.
-export function start(mode, options, folder) {
-  return new Program(process.execPath, [suite, mode, ...options, '-o', folder]);
+export function start(mode, options, folder, more) {
+  return new Program(process.execPath, [suite, mode, ...options, '-o', folder], more);
 }

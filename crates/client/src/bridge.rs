@@ -92,6 +92,8 @@ pub(crate) struct Pipe {
     notes: Notes,
     tasks: Tasks,
     running: Mutex<HashMap<String, Running>>,
+    /// The last session whose stream is open, or will not be.
+    listened: watch::Sender<u64>,
     /// How many requests are under way.
     count: watch::Sender<usize>,
 }
@@ -148,6 +150,7 @@ impl Bridge {
             notes: told,
             tasks,
             running: Mutex::default(),
+            listened: watch::Sender::new(0),
             count: watch::Sender::new(0),
         });
         pipe.start(
@@ -232,6 +235,7 @@ impl Bridge {
                 // Whoever says something and then asks means it in that order.
                 let (since, in_turn) = (pipe.world.elapsed(), sent.wait_for(|sent| *sent >= before));
                 let _ = tokio::time::timeout(IN_TURN, in_turn).await;
+                pipe.listening().await;
                 let waited = pipe.world.elapsed().saturating_sub(since);
                 let patience = pipe.gate.waiting.saturating_sub(waited);
                 pipe.exchange(&message, patience).await;

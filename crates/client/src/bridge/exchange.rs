@@ -259,14 +259,14 @@ impl Pipe {
                     if piece.text.is_empty() {
                         continue;
                     }
-                    let Some(found) = Incoming::read(&piece.text) else {
+                    let Some(mut found) = Incoming::read(&piece.text) else {
                         if !reading.is_events() {
                             return Err(Failure::Nothing);
                         }
                         self.note("the server sent an event that is no message");
                         continue;
                     };
-                    self.learn(message, &found, id.as_ref());
+                    self.learn(message, &mut found, id.as_ref());
                     unanswered.note(&found);
                     self.say(found.text).await;
                     if unanswered.is_empty() {
@@ -287,7 +287,7 @@ impl Pipe {
     }
 
     /// What an answer means for what comes after it.
-    fn learn(&self, message: &Outgoing, found: &Incoming, id: Option<&header::HeaderValue>) {
+    fn learn(&self, message: &Outgoing, found: &mut Incoming, id: Option<&header::HeaderValue>) {
         let is_answer = message.requests.len() == 1 && !found.answers.is_empty();
         if !is_answer {
             return;
@@ -295,6 +295,13 @@ impl Pipe {
         if message.is_stateless() {
             if message.is("tools/list") {
                 self.mirrored.learn(&found.text);
+                if let Some((text, names)) = self.mirrored.without_unusable(&found.text) {
+                    let names = names.get(..10).unwrap_or(&names);
+                    self.note(&format!(
+                        "left out, because their x-mcp-header cannot be followed: {names:?}"
+                    ));
+                    found.text = text;
+                }
             }
             return;
         }

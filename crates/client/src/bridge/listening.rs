@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// So much more of the wall clock than of the other one passes only in sleep.
 const SLEPT: Duration = Duration::from_secs(20);
 
+/// How long a request waits for the stream: some servers say nothing of it before there is something to say.
+const OPENING: Duration = Duration::from_millis(500);
+
 /// Why listening to a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
@@ -55,6 +58,26 @@ impl Pipe {
         }
     }
 
+    /// Waits until a session is listened to. What servers ask of the client while they work on a request, many ask on that
+    /// stream alone, and forget it if there is none.
+    pub(super) async fn listening(&self) {
+        let session = self.sessions.current();
+        if !session.is_ready {
+            return;
+        }
+        let mut listened = self.listened.subscribe();
+        let opened = listened.wait_for(|number| *number >= session.number);
+        if tokio::time::timeout(OPENING, opened).await.is_err() {
+            self.listens_to(&session);
+        }
+    }
+
+    /// Nobody has to wait for this session any more.
+    fn listens_to(&self, session: &Session) {
+        self.listened
+            .send_modify(|number| *number = session.number.max(*number));
+    }
+
     async fn listen_to(&self, session: &Session) -> Over {
         let mut place = Place::default();
         let mut was_open = false;
@@ -64,7 +87,9 @@ impl Pipe {
                 continue;
             };
             let headers = wire::of_session(session, token.as_ref());
-            match self.wire.get(&headers, place.id.as_deref()).await {
+            let answered = self.wire.get(&headers, place.id.as_deref()).await;
+            self.listens_to(session);
+            match answered {
                 Ok(response) if response.status().is_success() && is_events(&response) => {
                     was_open = true;
                     self.hear(Reading::new(response, false), &mut place).await;

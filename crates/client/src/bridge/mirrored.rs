@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use protocol::mcp::list::{self, Expected, List};
 use protocol::mcp::mirror;
 use serde_json::{Map, Value, json};
 
@@ -23,17 +24,15 @@ const MOST_PAGES: usize = 100;
 const LEARNING: Duration = Duration::from_secs(20);
 /// So many tools are remembered.
 const MOST_TOOLS: usize = 10_000;
-/// Schemas are read no deeper.
-const DEPTH: usize = 32;
 /// What a member of `_meta` is called that says of which revision and whose a request is.
 const OF_THE_PROTOCOL: &str = "io.modelcontextprotocol/";
 
 /// Where an argument is, and the header that repeats it.
 type Place = (Vec<String>, HeaderName);
 
-/// What is known of the tools of a server.
+/// What is known of the tools of a server: what is repeated of each, or that what it wants cannot be done.
 #[derive(Debug, Default)]
-pub(crate) struct Mirrored(Mutex<HashMap<String, Vec<Place>>>);
+pub(crate) struct Mirrored(Mutex<HashMap<String, Option<Vec<Place>>>>);
 
 impl Mirrored {
     /// Reads a list of tools; gives where the next page begins.
@@ -45,7 +44,7 @@ impl Mirrored {
             let Some(name) = tool["name"].as_str() else {
                 continue;
             };
-            let places = places(&tool["inputSchema"]).unwrap_or_default();
+            let places = places(&tool["inputSchema"]);
             if known.len() < MOST_TOOLS || known.contains_key(name) {
                 known.insert(name.to_owned(), places);
             }
@@ -56,13 +55,31 @@ impl Mirrored {
         }
     }
 
+    /// A list without the tools that want what cannot be done, and their names; none if it has no such tool (TP-73).
+    pub(crate) fn without_unusable(&self, answer: &str) -> Option<(String, Vec<String>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_out = Vec::new();
+        let mut is_usable = |list: List, text: &str| {
+            let Some(entry) = list::entry(text, list) else {
+                return true;
+            };
+            let is_usable = !matches!(known.get(&*entry.name), Some(None));
+            if !is_usable {
+                left_out.push(entry.name.into_owned());
+            }
+            is_usable
+        };
+        let text = list::filter(answer, &Expected::Form, &mut is_usable).ok()??;
+        (!left_out.is_empty()).then_some((text, left_out))
+    }
+
     /// The headers for a call.
     pub(crate) fn headers(&self, message: &Outgoing) -> Vec<(HeaderName, HeaderValue)> {
         let Some(tool) = message.target.as_deref().filter(|_| message.is("tools/call")) else {
             return Vec::new();
         };
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(places) = known.get(tool).filter(|places| !places.is_empty()) else {
+        let Some(Some(places)) = known.get(tool) else {
             return Vec::new();
         };
         let message: Value = serde_json::from_slice(&message.text).unwrap_or_default();
@@ -114,32 +131,53 @@ impl Pipe {
     }
 }
 
-/// Every argument that is repeated. None if a server that says so would be misunderstood: the call goes without.
+/// Every argument that is repeated. None if the schema wants what cannot be done: the header's name is none or another
+/// argument's too, or the argument is no plain one, or one that is not always at the same place (TP-73).
 fn places(schema: &Value) -> Option<Vec<Place>> {
     let mut found = Vec::new();
-    walk(schema, &mut Vec::new(), &mut found)?;
+    walk(schema, Some(&mut Vec::new()), &mut found)?;
     let mut names = HashSet::new();
     found.iter().all(|(_, name)| names.insert(name)).then_some(found)
 }
 
-fn walk(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Place>) -> Option<()> {
-    if path.len() > DEPTH {
-        return None;
+/// Reads a schema, at a path through `properties` alone or anywhere else.
+fn walk(schema: &Value, mut path: Option<&mut Vec<String>>, found: &mut Vec<Place>) -> Option<()> {
+    if let Value::Array(schemas) = schema {
+        return schemas.iter().try_for_each(|schema| walk(schema, None, found));
     }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        path.push(name.clone());
-        if let Some(header) = property.get("x-mcp-header") {
-            let is_simple = ["string", "integer", "boolean"]
-                .iter()
-                .any(|kind| property["type"] == *kind);
-            let header = header.as_str().filter(|header| is_simple && !header.is_empty())?;
-            let header = HeaderName::from_bytes(format!("mcp-param-{header}").as_bytes()).ok()?;
-            found.push((path.clone(), header));
+    for (keyword, value) in schema.as_object().into_iter().flatten() {
+        match keyword.as_str() {
+            "x-mcp-header" => found.push((path.as_deref()?.clone(), header_of(schema, value)?)),
+            "properties" => {
+                for (name, property) in value.as_object().into_iter().flatten() {
+                    if let Some(path) = path.as_deref_mut() {
+                        path.push(name.clone());
+                    }
+                    walk(property, path.as_deref_mut(), found)?;
+                    path.as_deref_mut().map(Vec::pop);
+                }
+            }
+            // Names and schemas.
+            "$defs" | "definitions" | "patternProperties" | "dependentSchemas" => {
+                for schema in value.as_object().into_iter().flat_map(Map::values) {
+                    walk(schema, None, found)?;
+                }
+            }
+            // Values, of whatever form.
+            "const" | "default" | "enum" | "examples" => {}
+            _ => walk(value, None, found)?,
         }
-        walk(property, path, found)?;
-        path.pop();
     }
     Some(())
+}
+
+/// The header that repeats an argument of this schema, by what its annotation says.
+fn header_of(schema: &Value, annotation: &Value) -> Option<HeaderName> {
+    let is_plain = ["string", "integer", "boolean"]
+        .iter()
+        .any(|kind| schema["type"] == *kind);
+    let name = annotation.as_str().filter(|name| is_plain && !name.is_empty())?;
+    HeaderName::from_bytes(format!("mcp-param-{name}").as_bytes()).ok()
 }
 
 /// A request for the list of tools, of whoever sent this message.
@@ -208,19 +246,38 @@ mod tests {
     }
 
     #[test]
-    fn tp_73_what_cannot_be_repeated_is_left_out() {
+    fn tp_73_a_tool_that_wants_what_cannot_be_done_is_left_out() {
+        let good = json!({ "type": "string", "x-mcp-header": "B" });
         for bad in [
             json!({ "type": "number", "x-mcp-header": "A" }),
             json!({ "type": "string", "x-mcp-header": "" }),
             json!({ "type": "string", "x-mcp-header": "a b" }),
             json!({ "type": "string", "x-mcp-header": 1 }),
+            json!({ "type": "string", "x-mcp-header": "b" }),
+            json!({ "type": "array", "items": { "type": "string", "x-mcp-header": "A" } }),
+            json!({ "anyOf": [{ "type": "string", "x-mcp-header": "A" }] }),
+            json!({ "$defs": { "x": { "properties": { "y": { "type": "string", "x-mcp-header": "A" } } } } }),
         ] {
-            let mirrored = known(&json!({ "a": bad, "b": { "type": "string", "x-mcp-header": "B" } }));
+            let mirrored = known(&json!({ "a": bad, "b": good }));
             assert!(mirrored.headers(&call(&json!({ "a": "1", "b": "2" }))).is_empty());
+            let list = r#"{"id":1,"result":{"tools":[ {"name":"s"}, {"name":"t","x":1.0} ],"z":1e3}}"#;
+            let (text, names) = mirrored.without_unusable(list).expect("it is left out");
+            assert_eq!(names, ["t"], "{bad}");
+            let rest: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(rest["result"]["tools"], json!([{ "name": "s" }]), "{bad}");
         }
-        let twice = known(
-            &json!({ "a": { "type": "string", "x-mcp-header": "X" }, "b": { "type": "string", "x-mcp-header": "x" } }),
-        );
-        assert!(twice.headers(&call(&json!({ "a": "1", "b": "2" }))).is_empty());
+        // What only looks like one.
+        for plain in [
+            json!({ "type": "object", "properties": { "x-mcp-header": { "type": "string" } } }),
+            json!({ "type": "object", "default": { "x-mcp-header": "A" } }),
+        ] {
+            let mirrored = known(&json!({ "a": plain, "b": good }));
+            assert_eq!(mirrored.headers(&call(&json!({ "b": "2" }))).len(), 1);
+            assert!(
+                mirrored
+                    .without_unusable(r#"{"id":1,"result":{"tools":[{"name":"t"}]}}"#)
+                    .is_none()
+            );
+        }
     }
 }
