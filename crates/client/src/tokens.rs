@@ -42,6 +42,9 @@ pub enum TokenError {
     /// The place where it lies.
     #[error(transparent)]
     Store(#[from] TokenStoreError),
+    /// It would be more than a token wherever it is written: in a header, on a line for `git` (RFC 6749 appendix A.12).
+    #[error("{0} gave a token that cannot be used: it is more than a line of plain characters")]
+    Unusable(String),
     /// It cannot be renewed now.
     #[error("{issuer}: {error}")]
     Renewing {
@@ -109,11 +112,20 @@ pub async fn access(
     };
     let good = |session: &Session, least| !is_refused(session) && lasts(session, least);
     let session = good_session(server, around, good).await?;
+    if !is_line(session.access_token.expose_secret()) {
+        return Err(TokenError::Unusable(session.issuer));
+    }
     Ok(Access {
         token: session.access_token.clone(),
         expires_at: session.expires_at,
         scope: session.scope,
     })
+}
+
+/// Whether it is what a token may be. An issuer that put a line end into one would write lines of its own to whoever is
+/// given it: another header of a request, another credential for `git`.
+fn is_line(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// An ID token that is good for a while, of a sign-in at an issuer itself, and until when.

@@ -210,7 +210,7 @@ fn tools(to: &mut Planter<'_>) -> io::Result<()> {
         ".npmrc",
         "npm-access-token",
         &Checksum::Crc32Base62.complete("npm_", &random("npm", ALNUM, 30)),
-        "registry=https://registry.npmjs.org/\n//registry.npmjs.org/:_authToken=§\n",
+        "registry=https://npm.example.com/\n//npm.example.com/:_authToken=§\n",
     )?;
     to.secret(
         ".pypirc",

@@ -24,7 +24,7 @@ use crate::tokens::{self, Access, LEAST, TokenError};
 pub(crate) enum Closed {
     /// Somebody has to answer in a browser first.
     #[error(
-        "sign in to {0} first: a browser was opened for it, or the address is in the log of this bridge. Then try again"
+        "sign in to {0} first: a browser was opened for it, or the log of this bridge says where. Then try again"
     )]
     Waiting(Url),
     /// Nobody answered, several times.

@@ -239,6 +239,26 @@ async fn a_queue_that_does_not_move_keeps_nobody() {
     assert_eq!(lost.count(), 1, "{said:?}");
 }
 
+/// A machine that is gone refuses nothing: each attempt takes as long as it may, and there are no more than fit.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_nothing_is_not_tried_for_ever() {
+    // Nobody takes connections, and there is room for one that waits.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _first = TcpStream::connect(address).await.unwrap();
+    let url = format!("http://{address}/mcp");
+    let mut open = Open::to(&url.parse().unwrap(), Duration::from_secs(15));
+    let begun = tokio::time::Instant::now();
+    open.says(&request(1, "ping")).await;
+    let answer = open.answer().await;
+    let said = answer["error"]["message"].as_str().unwrap();
+    assert!(said.contains("cannot be reached"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
 /// A server that wants to see arguments in the head, and does not say which.
 #[tokio::test(start_paused = true)]
 async fn tp_73_a_list_of_tools_that_never_comes_ends_the_call() {

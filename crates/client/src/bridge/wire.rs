@@ -10,6 +10,7 @@ use model::{ExposeSecret as _, SecretString, Timestamp};
 use net::operators::CallError;
 use net::{Egress, Operators, body};
 use protocol::mcp::{Revision, mirror};
+use tokio::time::Instant;
 use url::Url;
 
 use super::Notes;
@@ -67,7 +68,7 @@ impl Sending {
 pub(crate) struct Wire {
     around: Surroundings,
     egress: Egress,
-    /// For how long a server that cannot be reached is tried again.
+    /// For how long a server that cannot be reached is tried again, from the first attempt on.
     connecting: Duration,
     notes: Notes,
     state: Mutex<State>,
@@ -160,19 +161,21 @@ impl Wire {
         text: &Bytes,
         sending: Sending,
     ) -> Result<Response<Body>, Failure> {
-        let (mut pause, mut waited, mut is_again) = (FIRST_PAUSE, Duration::ZERO, false);
+        let (mut pause, mut is_told, mut is_again) = (FIRST_PAUSE, false, false);
+        // With the attempts themselves: one that nobody refuses takes its time too.
+        let begun = Instant::now();
         loop {
             let request = request((to.0.clone(), to.1), headers, text);
             let http = self.http();
             let answered = tokio::time::timeout(sending.patience, http.call(request)).await;
             match answered.map_err(|_| Failure::Unacknowledged(sending.patience))? {
                 Err(CallError::Broken(_)) if sending.repeatable && !is_again => is_again = true,
-                Err(CallError::Connect(why)) if waited < self.connecting => {
-                    if waited.is_zero() {
+                Err(CallError::Connect(why)) if begun.elapsed() < self.connecting => {
+                    if !is_told {
+                        is_told = true;
                         (self.notes)(&format!("{} cannot be reached, and is tried again: {why}", to.1));
                     }
                     tokio::time::sleep(pause).await;
-                    waited += pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(why) => {

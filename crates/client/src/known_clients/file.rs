@@ -333,4 +333,25 @@ mod tests {
         assert!(link.is_symlink());
         assert!(std::fs::read_to_string(path).unwrap().contains("vestibule"));
     }
+    /// Whoever may write beside the file could lead the copy into a file that only its owner may write.
+    #[test]
+    fn what_was_there_before_is_not_written_where_a_link_leads() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other, copy] =
+            ["file", "other", "file.before-vestibule"].map(|name| folder.path().join(name));
+        std::fs::write(&path, "{ }").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&other, "mine").unwrap();
+        symlink(&other, &copy).unwrap();
+        let mut file = ClientFile::open(KnownClient::Cursor, &path).unwrap();
+        file.set(&bridge(KnownClient::Cursor, "b")).unwrap();
+        assert_eq!(file.save().unwrap().as_ref(), Some(&copy));
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
+        assert!(!copy.is_symlink());
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), "{ }");
+        // It may hold secrets, as the file does.
+        let mode = copy.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
 }

@@ -252,11 +252,7 @@ impl Login {
         };
         let screen = Terminal::new(!self.no_browser);
         let login = client::Login {
-            way: match (self.device, self.no_browser || screen.has_browser()) {
-                (true, _) => Way::Device,
-                (false, true) => Way::Browser,
-                (false, false) => Way::DeviceIfOffered,
-            },
+            way: if self.device { Way::Device } else { screen.way() },
             client: Configured {
                 issuer: self.issuer,
                 client_id: self.client_id.or_else(|| server.fragment().map(str::to_owned)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::rig::Door;
 use crate::rig::machine::{Machine, come_back};
@@ -34,7 +34,10 @@ struct Program {
 
 impl Program {
     fn start(machine: &Machine, words: &[&str]) -> Self {
-        let mut command = machine.command(&[&["bridge"], words].concat());
+        Self::of(machine.command(&[&["bridge"], words].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         Self {
             input: child.stdin.take().unwrap(),

@@ -125,6 +125,19 @@ async fn nothing_of_anybody_else_is_lost() {
     assert_eq!(run(&machine, &["install", "cursor", URL, "--replace"]).await.0, 0);
     assert!(!std::fs::read_to_string(&path).unwrap().contains("hush"));
 
+    // A bridge to another server is somebody's too; one to this server is renewed, with what is different now.
+    let elsewhere = "https://mcp.example.com/mcp/elsewhere/gitea";
+    let before = std::fs::read_to_string(&path).unwrap();
+    let (code, said) = run(&machine, &["install", "cursor", elsewhere]).await;
+    assert!(code == 4 && said.contains("--replace"), "{said}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    let words = ["install", "cursor", URL, "--profile", "work"];
+    assert_eq!(run(&machine, &words).await.0, 0);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("work"));
+    let words = ["install", "cursor", elsewhere, "--replace"];
+    assert_eq!(run(&machine, &words).await.0, 0);
+    assert!(std::fs::read_to_string(&path).unwrap().contains(elsewhere));
+
     std::fs::write(&path, "{ broken").unwrap();
     assert_eq!(run(&machine, &["install", "cursor", URL]).await.0, 1);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ broken");

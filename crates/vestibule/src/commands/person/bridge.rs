@@ -39,14 +39,14 @@ impl BridgeCommand {
     /// # Errors
     /// What kept it from beginning.
     pub(super) async fn run(self, world: World) -> anyhow::Result<()> {
-        let (server, around, login) = self.reach.found(world)?;
+        let screen = Arc::new(Terminal::beside_a_pipe(!self.reach.no_browser));
+        let (server, around, login) = self.reach.found(world, &screen)?;
         let settings = Settings {
             login,
             waiting: self.wait.0,
             connecting: Duration::from_secs(15),
             egress: egress(),
         };
-        let screen = Arc::new(Terminal::beside_a_pipe(!self.reach.no_browser));
         let (mut bridge, answers) = Bridge::open(server, around, settings, screen);
         let mut lines = read_lines();
         let mut written = write_lines(answers);

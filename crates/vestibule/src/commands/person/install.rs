@@ -45,7 +45,7 @@ pub struct Install {
     /// Print the entry and change nothing
     #[arg(long)]
     print: bool,
-    /// In the place of an entry of that name that is no bridge
+    /// In the place of an entry of that name that is no bridge to this server
     #[arg(long)]
     replace: bool,
     /// Whose sign-ins the bridge uses

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use clap::{Args, Subcommand};
 use client::kube::{self, ExecCredential};
-use client::{Configured, Kind, Surroundings, TokenError, Way};
+use client::{Configured, Kind, Surroundings, TokenError};
 use model::World;
 use url::Url;
 
@@ -107,11 +107,6 @@ impl KubeToken {
 
     async fn sign_in(&self, issuer: &Url, around: &Surroundings) -> anyhow::Result<()> {
         let screen = Terminal::new(!self.no_browser);
-        let way = if self.no_browser || screen.has_browser() {
-            Way::Browser
-        } else {
-            Way::DeviceIfOffered
-        };
         let login = client::Login {
             client: Configured {
                 client_id: Some(self.cluster.client_id.clone()),
@@ -121,7 +116,7 @@ impl KubeToken {
             store: self.store.map(Kind::from),
             patience: self.timeout.0,
             is_unasked: true,
-            way,
+            way: screen.way(),
             ..client::Login::default()
         };
         Box::pin(client::login(&login, issuer, around, &screen)).await?;

@@ -36,8 +36,12 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// The server, what is around, and how to sign in.
-    pub(super) fn found(&self, world: World) -> anyhow::Result<(Url, Surroundings, Login)> {
+    /// The server, what is around, and how to sign in on this screen.
+    pub(super) fn found(
+        &self,
+        world: World,
+        screen: &Terminal,
+    ) -> anyhow::Result<(Url, Surroundings, Login)> {
         let around = self.whose.around(world)?;
         let none = || Failure::Usage("say which server".to_owned());
         let text = self.server.as_deref().ok_or_else(none)?;
@@ -47,6 +51,7 @@ impl Reach {
             meant(text, &around)?
         };
         let login = Login {
+            way: screen.way(),
             store: self.store.map(Kind::from),
             patience: self.timeout.0,
             is_unasked: true,
@@ -59,14 +64,14 @@ impl Reach {
 
     /// A conversation with it, once somebody is signed in.
     pub(super) async fn conversation(&self, world: World) -> anyhow::Result<Conversation> {
-        let (server, around, login) = self.found(world)?;
+        let screen = Arc::new(Terminal::new(!self.no_browser));
+        let (server, around, login) = self.found(world, &screen)?;
         let settings = Settings {
             waiting: self.timeout.0 + Duration::from_secs(1),
             login,
             connecting: Duration::ZERO,
             egress: egress(),
         };
-        let screen = Arc::new(Terminal::new(!self.no_browser));
         Box::pin(Conversation::begin(server, around, settings, screen))
             .await
             .map_err(asked)

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use client::Screen;
+use client::{Screen, Way};
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -10,7 +10,7 @@ use url::Url;
 #[derive(Debug)]
 pub(super) struct Terminal {
     opens: bool,
-    has_browser: bool,
+    way: Way,
     reads: bool,
 }
 
@@ -20,7 +20,7 @@ impl Terminal {
         let has_browser = has_browser();
         Self {
             opens: may_open && has_browser && io::stderr().is_terminal(),
-            has_browser,
+            way: way(may_open, has_browser),
             reads: io::stdin().is_terminal(),
         }
     }
@@ -31,14 +31,23 @@ impl Terminal {
         let has_browser = has_browser();
         Self {
             opens: may_open && has_browser,
-            has_browser,
+            way: way(may_open, has_browser),
             reads: false,
         }
     }
 
-    /// Whether there is a browser on this machine that the person would see.
-    pub(super) fn has_browser(&self) -> bool {
-        self.has_browser
+    /// In which way somebody signs in here who did not choose one.
+    pub(super) fn way(&self) -> Way {
+        self.way
+    }
+}
+
+/// Where there is no browser, a code can be typed into one anywhere. Whoever wants none opened wants its address.
+fn way(may_open: bool, has_browser: bool) -> Way {
+    if may_open && !has_browser {
+        Way::DeviceIfOffered
+    } else {
+        Way::Browser
     }
 }
 

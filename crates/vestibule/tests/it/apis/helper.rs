@@ -7,18 +7,23 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{ALL, ask, opened};
-use crate::rig::machine::{Machine, come_back};
+use crate::rig::machine::Machine;
 use crate::rig::{Ask, Door, Plan};
 
 async fn sign_in(machine: &Machine, door: &Door) {
-    let (child, address) = machine
-        .begin(&["login", &format!("{}/api/forge", door.url), "--json"])
-        .await;
-    let target = address.strip_prefix(&door.url).unwrap();
-    let back = door.browser().approve(target, "ana").await;
-    assert_eq!(come_back(&back).await, 200);
-    let output = child.wait_with_output().await.unwrap();
-    assert!(output.status.success());
+    let words = ["login", &format!("{}/api/forge", door.url)];
+    machine.signs_in(door, "ana", &words).await;
+}
+
+/// Changes what is kept of the sign-in.
+fn change(machine: &Machine, change: impl Fn(&mut Value)) {
+    for path in machine.kept() {
+        let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        if kept["access_token"].is_string() {
+            change(&mut kept);
+            std::fs::write(&path, kept.to_string()).unwrap();
+        }
+    }
 }
 
 /// What `git` hears when it says this.
@@ -129,13 +134,9 @@ async fn git_is_told_to_stop_where_the_sign_in_has_ended() {
     let (door, _api) = opened(ALL).await;
     let machine = Machine::new();
     sign_in(&machine, &door).await;
-    for path in machine.kept() {
-        let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        if kept["access_token"].is_string() {
-            (kept["expires_at"], kept["refresh_token"]) = (json!(0), json!("gone"));
-            std::fs::write(&path, kept.to_string()).unwrap();
-        }
-    }
+    change(&machine, |kept| {
+        (kept["expires_at"], kept["refresh_token"]) = (json!(0), json!("gone"));
+    });
     let asked = format!("protocol=http\nhost={}\npath=api/forge/x\n\n", door.host());
     let (answer, said) = git(&machine, "get", &asked).await;
     assert_eq!(answer, "quit=1\n");
@@ -143,4 +144,29 @@ async fn git_is_told_to_stop_where_the_sign_in_has_ended() {
         said.contains(&format!("vestibule login {}/api/forge", door.url)),
         "{said}"
     );
+}
+
+/// A token of a hostile issuer writes no lines of its own: not for git, not into a file of headers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_one_line_or_none() {
+    let (door, _api) = opened(ALL).await;
+    let machine = Machine::new();
+    sign_in(&machine, &door).await;
+    change(&machine, |kept| {
+        (kept["expires_at"], kept["access_token"]) = (Value::Null, json!("abc\nhost=evil.example"));
+    });
+    let asked = format!("protocol=http\nhost={}\npath=api/forge/x\n\n", door.host());
+    let (answer, said) = git(&machine, "get", &asked).await;
+    assert_eq!(answer, "quit=1\n");
+    assert!(
+        said.contains("cannot be used") && !said.contains("evil"),
+        "{said}"
+    );
+    for words in [
+        &["token", "forge"][..],
+        &["exec", "forge", "--header", "--", "cat", "{}"],
+    ] {
+        let output = machine.run(words).await;
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
 }

@@ -1,14 +1,21 @@
 //! Every revision, byte for byte, and what holds a session together.
 
-use std::time::Duration;
-
 use fixture::{Change, Options};
 use net::Tasks;
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Program, call, stateless, text_of};
 use crate::rig::machine::Machine;
-use crate::rig::{Ask, Door};
+use crate::rig::{Ask, Door, eventually};
+
+/// Waits until one more listens than before.
+async fn listens(upstream: &fixture::Handle, before: usize) {
+    eventually(async || match upstream.listening() {
+        now if now > before => Ok(()),
+        now => Err(format!("{now} listen")),
+    })
+    .await;
+}
 
 /// What a program says arrives as it was written, and what it hears is what the server wrote.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,6 +44,7 @@ async fn a_session_of_each_revision() {
     let door = Door::open().await;
     let machine = Machine::signed_in(&door).await;
     for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
+        let before = door.upstream.listening();
         let mut program = Program::start(&machine, &["fixture"]);
         let begun = program.initialize(version, &json!({ "sampling": {} })).await;
         assert_eq!(begun["result"]["protocolVersion"], version);
@@ -69,20 +77,14 @@ async fn a_session_of_each_revision() {
         program.answer(3).await;
 
         // The stream for it is opened beside the calls; until it is there, what is said goes nowhere.
-        let changed = async {
-            loop {
-                door.upstream.announce(&Change::Tools);
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let heard = program.hears(|message| message["method"] == "notifications/tools/list_changed");
-        tokio::select! {
-            _ = heard => {}
-            () = changed => {}
-        }
+        listens(&door.upstream, before).await;
+        door.upstream.announce(&Change::Tools);
+        program
+            .hears(|message| message["method"] == "notifications/tools/list_changed")
+            .await;
         let open = door.upstream.sessions();
         assert!(program.closes().await.success());
-        crate::rig::eventually(async || match door.upstream.sessions() {
+        eventually(async || match door.upstream.sessions() {
             now if now < open => Ok(()),
             now => Err(format!("{now} sessions are still open")),
         })
@@ -184,17 +186,11 @@ async fn tp_40_a_forgotten_session_is_begun_again() {
         assert_ne!(seen["mcp-session-id"][0].as_str().unwrap(), session);
     }
     assert_eq!(upstream.sessions(), 1);
-    let changed = async {
-        loop {
-            upstream.announce(&Change::Resource("test://static-text".to_owned()));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let heard = program.hears(|message| message["method"] == "notifications/resources/updated");
-    tokio::select! {
-        _ = heard => {}
-        () = changed => {}
-    }
+    listens(&upstream, 0).await;
+    upstream.announce(&Change::Resource("test://static-text".to_owned()));
+    program
+        .hears(|message| message["method"] == "notifications/resources/updated")
+        .await;
     assert!(program.closes().await.success());
     tasks.shut_down(PATIENCE).await;
 }

@@ -87,6 +87,23 @@ async fn from_a_url_to_a_call_and_on() {
     assert!(program.closes().await.success());
 }
 
+/// On a machine without a browser a code is in the log, for a browser anywhere; a call waits for it as for a tab.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cc_104_a_bridge_far_from_any_browser_shows_a_code() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    let mut program = Program::of(machine.far_away(&["bridge", &door.endpoint()]));
+    program.says(&stateless(1, "test_simple_text", json!({}))).await;
+    let line = program.logs(|line| line.contains("this code: ")).await;
+    let code = line.rsplit(' ').next().unwrap();
+    let address = program.logs(|line| line.contains("user_code=")).await;
+    let mut browser = door.browser();
+    browser.sign_in("ana").await;
+    browser.answers_code(&address, code, "approve").await;
+    text_of(&program.answer(1).await);
+    assert!(program.closes().await.success());
+}
+
 /// Of two bridges one opens a browser; both are let in by it (CC-104).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_bridges_open_one_browser() {

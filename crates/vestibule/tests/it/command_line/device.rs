@@ -8,18 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::{Machine, remove_client};
-use crate::rig::{Browser, Door, Plan};
-
-impl Machine {
-    /// A machine over SSH: no screen, no browser.
-    fn far_away(&self, words: &[&str]) -> Command {
-        let mut command = self.command(words);
-        command
-            .env("SSH_CONNECTION", "10.0.0.9 1 10.0.0.1 22")
-            .env_remove("DISPLAY");
-        command
-    }
-}
+use crate::rig::{Door, Plan};
 
 /// Begins, up to the code that is shown; gives the addresses too.
 async fn begin(mut command: Command) -> (Child, String, Vec<String>) {
@@ -40,16 +29,15 @@ async fn begin(mut command: Command) -> (Child, String, Vec<String>) {
     panic!("{said:?}: {:?}", child.wait_with_output().await);
 }
 
-/// Types the code and answers.
-async fn answer(browser: &mut Browser<'_>, address: &str, code: &str, answer: &str) -> String {
-    let target = address.split_once("/device").unwrap().1;
-    browser.get(&format!("/device{target}")).await;
-    let form = browser.form("/device").set("user_code", code);
-    let next = browser.submit(&form).await.location().to_owned();
-    browser.get(&next).await;
-    let question = browser.page.clone();
-    assert_eq!(browser.answer(answer).await.status, 303, "{question}");
-    question
+/// The first address that is shown.
+async fn first_address(child: &mut Child) -> String {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.starts_with("http") {
+            return line;
+        }
+    }
+    panic!("no address is shown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +49,7 @@ async fn cc_104_where_there_is_no_browser_a_code_is_shown() {
     assert_eq!(addresses[1], format!("{}/device?user_code={code}", door.url));
     let mut browser = door.browser();
     browser.sign_in("ana").await;
-    let question = answer(&mut browser, &addresses[1], &code, "approve").await;
+    let question = browser.answers_code(&addresses[1], &code, "approve").await;
     for shown in [
         "Vestibule command line wants access",
         "Vestibule command line on ",
@@ -95,6 +83,26 @@ async fn cc_104_where_there_is_no_browser_a_code_is_shown() {
     );
 }
 
+/// Whoever tries a server is signed in on the way, without a browser as with one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cc_104_a_server_is_tried_by_hand_where_there_is_no_browser() {
+    let door = Door::open().await;
+    let machine = Machine::new();
+    let words = ["call", &door.endpoint(), "test_simple_text"];
+    let (child, code, addresses) = begin(machine.far_away(&words)).await;
+    let mut browser = door.browser();
+    browser.sign_in("ana").await;
+    browser.answers_code(&addresses[1], &code, "approve").await;
+    let output = child.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!output.stdout.is_empty());
+    // Whoever wants no browser opened wants its address.
+    let words = ["tools", &door.endpoint(), "--no-browser", "--profile", "other"];
+    let mut child = machine.far_away(&words).spawn().unwrap();
+    let address = first_address(&mut child).await;
+    assert!(address.contains("/authorize?"), "{address}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_no_is_told_as_one_and_nobody_waits_for_ever() {
     let door = Door::open().await;
@@ -102,7 +110,7 @@ async fn a_no_is_told_as_one_and_nobody_waits_for_ever() {
     let (child, code, addresses) = begin(machine.command(&["login", &door.endpoint(), "--device"])).await;
     let mut browser = door.browser();
     browser.sign_in("ana").await;
-    answer(&mut browser, &addresses[1], &code, "deny").await;
+    browser.answers_code(&addresses[1], &code, "deny").await;
     assert_eq!(child.wait_with_output().await.unwrap().status.code(), Some(1));
     let (status, said) = machine
         .failed(&["login", &door.endpoint(), "--device", "--timeout", "1s"])
@@ -137,7 +145,7 @@ async fn whoever_gives_up_can_begin_again() {
     let (child, code, addresses) = begin(machine.command(&["login", &door.endpoint(), "--device"])).await;
     let mut browser = door.browser();
     browser.sign_in("ana").await;
-    answer(&mut browser, &addresses[1], &code, "approve").await;
+    browser.answers_code(&addresses[1], &code, "approve").await;
     assert!(child.wait_with_output().await.unwrap().status.success());
 }
 
@@ -151,7 +159,7 @@ async fn a_client_that_was_forgotten_there_is_made_anew() {
         let (child, code, addresses) = begin(machine.command(&["login", &door.endpoint(), "--device"])).await;
         let mut browser = door.browser();
         browser.sign_in("ana").await;
-        answer(&mut browser, &addresses[1], &code, "approve").await;
+        browser.answers_code(&addresses[1], &code, "approve").await;
         assert!(
             child.wait_with_output().await.unwrap().status.success(),
             "{round}"
@@ -172,13 +180,6 @@ async fn what_is_not_offered_is_not_tried() {
     let (status, said) = machine.failed(&["login", &door.endpoint(), "--device"]).await;
     assert!(status == 1 && said.contains("without --device"), "{said}");
     let mut child = machine.far_away(&["login", &door.endpoint()]).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut shown = String::new();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        if line.starts_with("http") {
-            shown = line;
-            break;
-        }
-    }
+    let shown = first_address(&mut child).await;
     assert!(shown.contains("/authorize?"), "{shown}");
 }

@@ -150,6 +150,18 @@ impl<'a> Browser<'a> {
         self.submit(&form).await
     }
 
+    /// Types the code of a device at the address that it showed, and answers; gives the question (RFC 8628).
+    pub(crate) async fn answers_code(&mut self, address: &str, code: &str, answer: &str) -> String {
+        let target = address.split_once("/device").unwrap().1;
+        self.get(&format!("/device{target}")).await;
+        let form = self.form("/device").set("user_code", code);
+        let next = self.submit(&form).await.location().to_owned();
+        self.get(&next).await;
+        let question = self.page.clone();
+        assert_eq!(self.answer(answer).await.status, 303, "{question}");
+        question
+    }
+
     /// The way back to the client after a no.
     pub(crate) async fn answer_no(&mut self, target: &str) -> String {
         self.get(target).await;
