@@ -14,7 +14,6 @@ use net::{Body, body};
 use tracing::warn;
 
 use super::form::Form;
-use super::target::Unacceptable;
 use super::upload::{Awaits, Progress, Trouble, Upload};
 use crate::forward::note;
 use crate::gateway::Gateway;
@@ -58,7 +57,8 @@ impl Gateway {
         if incoming.size_hint().lower() > limit as u64 {
             return Err(Refusal::TooLarge(limit));
         }
-        let mut form = Form::of(&head.method, &head.headers);
+        let names = route.api.as_ref().map(|api| &api.refused_names);
+        let mut form = names.and_then(|names| Form::of(&head.method, &head.headers, names));
         if length.is_none_or(|length| length > SHORT) {
             progress.move_on(self.elapsed());
             return Ok(Load::Streams(Box::new(Upload {
@@ -74,8 +74,9 @@ impl Gateway {
             ReadError::TooLarge(limit) => Refusal::TooLarge(limit),
             ReadError::TooSlow | ReadError::Broken => Refusal::NoBody,
         })?;
-        if form.as_mut().is_some_and(|form| form.overrides(&bytes)) {
-            return Err(Unacceptable::MethodOverride("_method in the form").into());
+        let look = |form: &mut Form| form.look(&bytes).or_else(|| form.end());
+        if let Some(wrong) = form.as_mut().and_then(look) {
+            return Err(wrong.into());
         }
         progress.whole(bytes.len(), self.elapsed());
         Ok(Load::Whole(bytes))
@@ -134,7 +135,7 @@ fn why(route: &Route, progress: &Progress, error: &CallError) -> Refusal {
     match progress.trouble() {
         Some(Trouble::TooLarge) => return Refusal::TooLarge(route.body_limit),
         Some(Trouble::Broken) => return Refusal::NoBody,
-        Some(Trouble::Override) => return Unacceptable::MethodOverride("_method in the form").into(),
+        Some(Trouble::Unacceptable(wrong)) => return wrong.clone().into(),
         None => {}
     }
     warn!(server = %route.name(), upstream = %route.upstream, %error, "upstream call failed");

@@ -1,8 +1,8 @@
-//! The body of a request on its way up: counted, limited, looked at where it is a form, never held.
+//! The body of a request on its way up: counted, limited, looked at where upstreams take parameters from it, never held.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use model::World;
 use net::BodyError;
 
 use super::form::Form;
+use super::target::Unacceptable;
 
 /// How far a body has come.
 #[derive(Debug, Default)]
@@ -23,15 +24,15 @@ pub(crate) struct Progress {
     /// Whether the upstream waits for more, and the client has not sent it.
     awaits_client: AtomicBool,
     has_ended: AtomicBool,
-    trouble: AtomicU8,
+    trouble: OnceLock<Trouble>,
 }
 
 /// What is wrong with a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Trouble {
     TooLarge,
     Broken,
-    Override,
+    Unacceptable(Unacceptable),
 }
 
 /// What a request waits for.
@@ -74,22 +75,13 @@ impl Progress {
         (awaits, since)
     }
 
-    pub(super) fn trouble(&self) -> Option<Trouble> {
-        match self.trouble.load(Ordering::Relaxed) {
-            0 => None,
-            1 => Some(Trouble::TooLarge),
-            2 => Some(Trouble::Broken),
-            _ => Some(Trouble::Override),
-        }
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.get()
     }
 
     fn fail(&self, trouble: Trouble) {
-        let number = match trouble {
-            Trouble::TooLarge => 1,
-            Trouble::Broken => 2,
-            Trouble::Override => 3,
-        };
-        self.trouble.store(number, Ordering::Relaxed);
+        // The first is what it ended for.
+        let _ = self.trouble.set(trouble);
         self.has_ended.store(true, Ordering::Relaxed);
     }
 }
@@ -122,6 +114,10 @@ impl HttpBody for Upload {
             this.progress.move_on(this.world.elapsed());
             let frame = match polled {
                 None => {
+                    if let Some(wrong) = this.form.as_mut().and_then(Form::end) {
+                        this.progress.fail(Trouble::Unacceptable(wrong));
+                        continue;
+                    }
                     this.progress.has_ended.store(true, Ordering::Relaxed);
                     return Poll::Ready(None);
                 }
@@ -140,11 +136,13 @@ impl HttpBody for Upload {
                 this.progress.fail(Trouble::TooLarge);
                 continue;
             }
-            if this.form.as_mut().is_some_and(|form| form.overrides(&data)) {
-                this.progress.fail(Trouble::Override);
+            let is_last = this.incoming.is_end_stream();
+            let look = |form: &mut Form| form.look(&data).or_else(|| is_last.then(|| form.end()).flatten());
+            if let Some(wrong) = this.form.as_mut().and_then(look) {
+                this.progress.fail(Trouble::Unacceptable(wrong));
                 continue;
             }
-            if this.incoming.is_end_stream() {
+            if is_last {
                 this.progress.has_ended.store(true, Ordering::Relaxed);
             }
             return Poll::Ready(Some(Ok(Frame::data(data))));
