@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::form::Form;
 use super::upload::{Awaits, Progress, Trouble, Upload};
+use crate::caller::Caller;
 use crate::forward::note;
 use crate::gateway::Gateway;
 use crate::refusal::{Refusal, UpstreamTrouble};
@@ -62,11 +63,12 @@ impl Gateway {
         if length.is_none_or(|length| length > SHORT) {
             progress.move_on(self.elapsed());
             return Ok(Load::Streams(Box::new(Upload {
-                incoming,
+                incoming: Some(incoming),
                 limit: limit as u64,
                 form,
                 progress: Arc::clone(progress),
                 world: self.world().clone(),
+                tasks: self.tasks().clone(),
             })));
         }
         let read = body::read(incoming, limit, route.timeouts.body).await;
@@ -94,29 +96,16 @@ impl Gateway {
         if !route.health.admits(world.elapsed()) {
             return Err(Refusal::Upstream(UpstreamTrouble::Unreachable));
         }
-        let call = route.client.call(request);
-        tokio::pin!(call);
-        let outcome = loop {
-            let (awaits, since) = progress.awaits();
-            let most = match awaits {
-                Awaits::Client => route.timeouts.body,
-                Awaits::Room => route.timeouts.idle,
-                Awaits::Answer => route.timeouts.first_byte,
-            };
-            let left = (since + most).saturating_sub(world.elapsed());
-            if left.is_zero() {
-                break Err(match awaits {
-                    Awaits::Client => Refusal::NoBody,
-                    Awaits::Room | Awaits::Answer => {
-                        warn!(server = %route.name(), upstream = %route.upstream, "upstream did not answer in time");
-                        Refusal::Upstream(UpstreamTrouble::Slow)
-                    }
-                });
-            }
-            tokio::select! {
-                outcome = &mut call => break outcome.map_err(|error| why(route, progress, &error)),
-                () = tokio::time::sleep(left.min(LOOK)) => {}
-            }
+        let outcome = tokio::select! {
+            biased;
+            outcome = route.client.call(request) => outcome.map_err(|error| why(route, progress, &error)),
+            awaits = self.too_slow(route, progress) => Err(match awaits {
+                Awaits::Client => Refusal::NoBody,
+                Awaits::Room | Awaits::Answer => {
+                    warn!(server = %route.name(), upstream = %route.upstream, "upstream did not answer in time");
+                    Refusal::Upstream(UpstreamTrouble::Slow)
+                }
+            }),
         };
         match &outcome {
             Ok(response) => note(world, route, Ok(response.status())),
@@ -126,6 +115,50 @@ impl Gateway {
         }
         outcome
     }
+
+    /// Resolves when what is waited for has taken too long, with what that is.
+    async fn too_slow(&self, route: &Route, progress: &Progress) -> Awaits {
+        loop {
+            let (awaits, since) = progress.awaits();
+            let most = match awaits {
+                Awaits::Client => route.timeouts.body,
+                Awaits::Room => route.timeouts.idle,
+                Awaits::Answer => route.timeouts.first_byte,
+            };
+            let left = (since + most).saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return awaits;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+
+    /// Watches over what still goes up when its answer has begun: its limits hold, and so does the caller's right to it
+    /// (MA-56), whether anybody reads the answer or not.
+    pub(super) fn watch_over(
+        self: &Arc<Self>,
+        route: &Arc<Route>,
+        caller: &Caller,
+        progress: &Arc<Progress>,
+    ) {
+        if progress.has_ended() {
+            return;
+        }
+        let (gateway, route, caller) = (Arc::clone(self), Arc::clone(route), caller.clone());
+        let progress = Arc::clone(progress);
+        self.tasks().spawn("upload", async move {
+            let ends = async {
+                tokio::select! {
+                    () = progress.ended() => {}
+                    _ = gateway.too_slow(&route, &progress) => {}
+                }
+                Ok(())
+            };
+            // Whatever it was, nothing more goes up.
+            let _ = gateway.while_caller_counts(&caller, &route.resource, ends).await;
+            progress.stop();
+        });
+    }
 }
 
 /// What is waited for changes while it is waited; it is looked at so often.
@@ -134,7 +167,7 @@ const LOOK: Duration = Duration::from_secs(1);
 fn why(route: &Route, progress: &Progress, error: &CallError) -> Refusal {
     match progress.trouble() {
         Some(Trouble::TooLarge) => return Refusal::TooLarge(route.body_limit),
-        Some(Trouble::Broken) => return Refusal::NoBody,
+        Some(Trouble::Broken | Trouble::Stopped) => return Refusal::NoBody,
         Some(Trouble::Unacceptable(wrong)) => return wrong.clone().into(),
         None => {}
     }

@@ -50,6 +50,9 @@ impl Gateway {
         let mut record = Record::new(exchange, self.parts.recorder.clone(), seat, world);
         match self.pass_api(&entered, head, incoming, &mut record).await {
             Ok((mut parts, incoming)) => {
+                if let Some(progress) = &record.uploaded {
+                    self.watch_over(route, &entered.caller, progress);
+                }
                 let door = format!("{}{}", entered.origin, route.path());
                 clean(
                     &mut parts,
