@@ -30,6 +30,10 @@ fn resident() -> usize {
 }
 
 async fn upload(door: &Door, token: &str, target: &str, bytes: usize) -> Response<Incoming> {
+    send(door, token, ("POST", target), so_many(bytes)).await
+}
+
+fn so_many(bytes: usize) -> impl Body<Data = Bytes, Error = std::io::Error> + Send + 'static {
     let chunk = Bytes::from(vec![b'x'; CHUNK]);
     let steps = stream::unfold(bytes, move |left| {
         let next = chunk.slice(..left.min(CHUNK));
@@ -38,10 +42,10 @@ async fn upload(door: &Door, token: &str, target: &str, bytes: usize) -> Respons
             (!next.is_empty()).then_some((Ok::<_, std::io::Error>(Frame::data(next)), left))
         }
     });
-    send(door, token, target, StreamBody::new(steps)).await
+    StreamBody::new(steps)
 }
 
-async fn send<B>(door: &Door, token: &str, target: &str, body: B) -> Response<Incoming>
+async fn send<B>(door: &Door, token: &str, (method, target): (&str, &str), body: B) -> Response<Incoming>
 where
     B: Body<Data = Bytes, Error = std::io::Error> + Send + 'static,
 {
@@ -53,11 +57,12 @@ where
         let _ = connection.await;
     });
     let request = Request::builder()
-        .method("POST")
+        .method(method)
         .uri(format!("/api/forge{target}"))
         .header("host", door.host())
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/x-git-receive-pack-request")
+        .header("transfer-encoding", "chunked")
         .body(body)
         .unwrap();
     sender.send_request(request).await.unwrap()
@@ -172,6 +177,26 @@ async fn there_is_a_limit() {
     assert_eq!(upload(&door, &mine, "/early", 100_000).await.status(), 413);
 }
 
+/// A body with a request that usually has none arrives, or is refused; it is not left out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_with_a_body_has_it() {
+    let (door, _api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    for (bytes, status) in [(5, 200), (CHUNK, 200), (CHUNK + 1, 413)] {
+        let response = send(&door, &mine, ("GET", "/echo/search"), so_many(bytes)).await;
+        assert_eq!(response.status(), status, "{bytes}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        if status == 200 {
+            assert_eq!(said["bytes"], bytes);
+        }
+    }
+    assert_eq!(
+        send(&door, &mine, ("HEAD", "/echo/x"), so_many(5)).await.status(),
+        200
+    );
+}
+
 /// MA-56: a long answer ends when the right to it does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_ends_when_its_grant_is_taken_back() {
@@ -200,7 +225,7 @@ async fn what_goes_up_ends_with_its_answer() {
     let mine = token(&door, "ana").await;
     let (pieces, body) = piecemeal();
     pieces.send(CHUNK).unwrap();
-    let response = send(&door, &mine, "/early", body).await;
+    let response = send(&door, &mine, ("POST", "/early"), body).await;
     assert_eq!(response.status(), 413);
     drop(response);
     // The answer has ended.
@@ -221,7 +246,9 @@ async fn what_goes_up_behind_its_answers_head_ends_in_time() {
         let tokens = app.sign_in(&door, "ana").await;
         let (pieces, body) = piecemeal();
         pieces.send(CHUNK).unwrap();
-        let mut answer = send(&door, &tokens.access, "/live", body).await.into_body();
+        let mut answer = send(&door, &tokens.access, ("POST", "/live"), body)
+            .await
+            .into_body();
         let first = answer.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(first, "1");
         if is_revoked {
@@ -245,7 +272,7 @@ async fn what_goes_up_behind_its_answers_head_comes_as_a_whole() {
     let mine = token(&door, "ana").await;
     let (pieces, body) = piecemeal();
     pieces.send(CHUNK).unwrap();
-    let mut answer = send(&door, &mine, "/live", body).await.into_body();
+    let mut answer = send(&door, &mine, ("POST", "/live"), body).await.into_body();
     assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "1");
     pieces.send(CHUNK).unwrap();
     drop(pieces);
