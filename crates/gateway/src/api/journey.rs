@@ -134,12 +134,7 @@ impl Gateway {
         };
         let mut place = None;
         if let Some(limit) = route.concurrency {
-            let waits = async { Ok(route.share.enter(caller.account.id, limit).await) };
-            place = Some(
-                self.while_it_counts(&journey, waits)
-                    .await?
-                    .ok_or(Refusal::Busy)?,
-            );
+            place = Some(self.place(&journey, limit).await?);
         }
         journey.under_way = Some(Arc::new(UnderWay { held, place }));
         record.under_way.clone_from(&journey.under_way);
