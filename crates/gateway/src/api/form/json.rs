@@ -49,8 +49,10 @@ impl Json {
             let looked = match self.at {
                 // By zero bytes parsers know UTF-16: it would be another document.
                 _ if byte == 0 => Err(Wrong::Unclear),
-                At::Text if self.depth != 1 && !matches!(byte, b'"' | b'\\') => {
-                    // Most of a long document is texts further in.
+                At::Text
+                    if !matches!(byte, b'"' | b'\\') && (self.depth != 1 || names.is_full(&self.name)) =>
+                {
+                    // Most of a long document is texts further in, and long ones.
                     let at = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
                     let (passed, end) = rest.split_at_checked(at).unwrap_or((rest, &[]));
                     rest = end;

@@ -19,6 +19,8 @@ const LONGEST: usize = 8 << 10;
 pub(super) struct Multipart {
     /// What may be the beginning of a field, in lower case.
     last: Vec<u8>,
+    /// Up to where it is known that the field does not end.
+    passed: usize,
 }
 
 /// What is wrong with a part.
@@ -35,6 +37,7 @@ impl Multipart {
     pub(super) fn look(&mut self, bytes: &[u8], names: &RefusedNames) -> Option<Wrong> {
         self.last.extend(bytes.iter().map(u8::to_ascii_lowercase));
         let mut done = 0;
+        let mut passed = std::mem::take(&mut self.passed);
         let wrong = loop {
             let rest = self.last.get(done..).unwrap_or_default();
             let Some(at) = memmem::find(rest, FIELD) else {
@@ -48,15 +51,19 @@ impl Multipart {
                     done += at + FIELD.len();
                     continue;
                 }
-                Begins::Field => end_of(field),
-                Begins::Unknown => None,
+                Begins::Field => end_of(field, std::mem::take(&mut passed)),
+                Begins::Unknown => Err(0),
             };
             if end.unwrap_or(field.len()) > LONGEST {
                 break Some(Wrong::Unclear);
             }
-            let Some(end) = end else {
-                done += at;
-                break None;
+            let end = match end {
+                Ok(end) => end,
+                Err(passed) => {
+                    self.passed = passed;
+                    done += at;
+                    break None;
+                }
             };
             let field = field.get(..end).unwrap_or_default();
             if let Some(wrong) = look_at(field, names) {
@@ -74,16 +81,21 @@ impl Multipart {
     }
 }
 
-/// Where a field ends: at a line that does not go on with a blank (RFC 5322 section 2.2.3). None if that is still to come.
-fn end_of(field: &[u8]) -> Option<usize> {
-    let mut from = 0;
+/// Where a field ends: at a line that does not go on with a blank (RFC 5322 section 2.2.3). It does not before `from`. If that is
+/// still to come, from where to look for it again.
+fn end_of(field: &[u8], mut from: usize) -> Result<usize, usize> {
     loop {
-        let at = from + memchr::memchr2(b'\r', b'\n', field.get(from..)?)?;
-        let behind = field.get(at..)?;
-        let behind = behind.strip_prefix(b"\r\n").unwrap_or(behind.get(1..)?);
-        match behind.first()? {
-            b' ' | b'\t' => from = field.len() - behind.len(),
-            _ => return Some(at),
+        let rest = field.get(from..).unwrap_or_default();
+        let Some(at) = memchr::memchr2(b'\r', b'\n', rest) else {
+            return Err(field.len());
+        };
+        let line_end = rest.get(at..).unwrap_or_default();
+        let length = if line_end.starts_with(b"\r\n") { 2 } else { 1 };
+        let behind = line_end.get(length..).unwrap_or_default();
+        match behind.first() {
+            Some(b' ' | b'\t') => from = field.len() - behind.len(),
+            Some(_) => return Ok(from + at),
+            None => return Err(from + at),
         }
     }
 }
