@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The steps that have nothing to do with MCP are the same functions. What differs: the path has one spelling, which is
-//! both decided about and forwarded ([`RequestPath`](protocol::RequestPath)); bodies stream both ways and are never held;
+//! both decided about and forwarded ([`RequestPath`](protocol::RequestPath)); bodies stream both ways and are never held, and
+//! what upstreams take parameters from is looked at as it passes;
 //! a refusal is plain HTTP. No page calls an API and no page of it is shown: what an upstream serves stands on the door's
 //! own origin here, where people's sessions are.
 
@@ -16,11 +17,13 @@ mod entry;
 mod form;
 mod forward;
 mod journey;
+mod names;
 mod refusal;
 mod rewrite;
 mod target;
 mod upload;
 
+pub use names::RefusedNames;
 pub(crate) use target::Unacceptable;
 pub(crate) use upload::Progress;
 
@@ -32,6 +35,6 @@ pub struct Api {
     pub basic: bool,
     /// Whether `%2F` is a character of a name there.
     pub encoded_slashes: bool,
-    /// Names in the query that are refused: those by which the upstream takes other credentials, or acts for other people.
-    pub refused_query: Vec<String>,
+    /// Names of parameters that are refused: those by which the upstream takes other credentials, or acts for other people.
+    pub refused_names: RefusedNames,
 }

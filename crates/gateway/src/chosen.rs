@@ -7,10 +7,10 @@ use std::sync::Arc;
 use audit::Chosen;
 use audit::chosen::{LEFT_OUT, UNCLEAR, Values, written};
 use bytes::Bytes;
+use policy::pattern::fits;
 use policy::{Act, Arguments, Found};
 
 use crate::message::{Element, Read};
-use crate::pattern::fits;
 
 /// Most bytes of one event's arguments, as they are stored: a batch names as many as its sender likes.
 const MOST: usize = 16 * 1024;

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
+use issuer::Resource;
 use model::World;
 use net::Body;
 use net::operators::CallError;
 use tracing::{info, warn};
 
+use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::health::Turn;
 use crate::journey::Journey;
@@ -122,19 +124,25 @@ impl Gateway {
         journey: &Journey<'_>,
         work: impl Future<Output = Result<T, UpstreamTrouble>>,
     ) -> Result<T, Refusal> {
+        let resource = &journey.route.resource;
+        self.while_caller_counts(journey.caller, resource, work).await
+    }
+
+    /// The same, without a journey.
+    pub(crate) async fn while_caller_counts<T>(
+        &self,
+        caller: &Caller,
+        resource: &Resource,
+        work: impl Future<Output = Result<T, UpstreamTrouble>>,
+    ) -> Result<T, Refusal> {
         tokio::pin!(work);
         if let Ok(outcome) = tokio::time::timeout(QUICK, &mut work).await {
             return outcome.map_err(Refusal::Upstream);
         }
         let mut standing = self.standing().watch();
         loop {
-            let left = journey
-                .caller
-                .proof
-                .expires_at()
-                .since(self.now())
-                .min(LOOK_AGAIN);
-            if !self.still_counts(journey.caller, &journey.route.resource).await {
+            let left = caller.proof.expires_at().since(self.now()).min(LOOK_AGAIN);
+            if !self.still_counts(caller, resource).await {
                 return Err(Refusal::BadToken("the token does not count any more"));
             }
             tokio::select! {

@@ -25,6 +25,7 @@ use crate::quota::{Held, Taking};
 use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
+use crate::share::{Concurrency, Place};
 use crate::{
     answer, authorize, credential, last_known, legacy_sse, message, metadata, names, on_record, session,
     trace,
@@ -266,12 +267,7 @@ impl Gateway {
             && read.as_ref().is_some_and(Read::asks)
             && !record.exchange().is_none_or(Exchange::is_listening)
         {
-            let waits = async { Ok(route.share.enter(caller.account.id, limit).await) };
-            place = Some(
-                self.while_it_counts(&journey, waits)
-                    .await?
-                    .ok_or(Refusal::Busy)?,
-            );
+            place = Some(self.place(&journey, limit).await?);
         }
         journey.under_way = Some(Arc::new(UnderWay { held, place }));
         record.under_way.clone_from(&journey.under_way);
@@ -287,6 +283,13 @@ impl Gateway {
             },
         };
         self.hold_back(&journey, passed, record).await
+    }
+
+    /// Waits for a place at an upstream that takes only so many calls, for as long as the caller's right to it lasts.
+    pub(crate) async fn place(&self, journey: &Journey<'_>, limit: Concurrency) -> Result<Place, Refusal> {
+        let share = &journey.route.share;
+        let waits = async { Ok(share.enter(journey.caller.account.id, limit).await) };
+        self.while_it_counts(journey, waits).await?.ok_or(Refusal::Busy)
     }
 
     /// Names the caller to the upstream, and the span that calls.

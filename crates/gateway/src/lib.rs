@@ -44,7 +44,6 @@ mod names;
 pub mod old_tokens;
 mod on_record;
 mod origin;
-pub mod pattern;
 pub mod quota;
 pub mod record;
 pub mod refusal;

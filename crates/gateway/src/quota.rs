@@ -14,11 +14,11 @@ use model::GroupName;
 use model::bucket::Rate;
 use papaya::HashMap;
 use policy::Act;
+use policy::pattern::fits;
 use protocol::mcp::list::List;
 
 use crate::authorize::About;
 use crate::message::Element;
-use crate::pattern::fits;
 use crate::refusal::Refusal;
 
 /// What is counted apart.

@@ -178,6 +178,7 @@ impl Drop for Record {
             return;
         };
         if let Some(uploaded) = &self.uploaded {
+            uploaded.stop();
             exchange.bytes_in = uploaded.bytes();
         }
         let took = self.world.elapsed().saturating_sub(exchange.started);

@@ -71,7 +71,7 @@ where
 
 /// A refused body is read on for a moment: a client that is still sending when the connection closes never sees
 /// why.
-async fn throw_away<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) {
+pub async fn throw_away<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) {
     let rest = async {
         let mut thrown = 0;
         while let Some(Ok(frame)) = body.frame().await {

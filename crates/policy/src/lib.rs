@@ -12,6 +12,7 @@ mod decide;
 mod entities;
 mod explain;
 mod load;
+pub mod pattern;
 mod principal;
 mod remember;
 mod request;

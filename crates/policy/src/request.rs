@@ -7,6 +7,8 @@ use std::sync::Arc;
 use protocol::{BadRequestPath, RequestPath};
 use thiserror::Error;
 
+use crate::pattern;
+
 /// Which requests a rule covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requests {
@@ -137,20 +139,7 @@ fn fits_segment(pattern: &str, segment: &str) -> bool {
     if pattern == "*" {
         return !segment.is_empty();
     }
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = segment.strip_prefix(parts.next().unwrap_or_default()) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        let Some((_, behind)) = rest.split_once(part) else {
-            return false;
-        };
-        rest = behind;
-    }
-    rest.ends_with(last)
+    pattern::fits(pattern, segment)
 }
 
 #[cfg(test)]

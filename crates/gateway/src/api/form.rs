@@ -1,170 +1,353 @@
-//! Looks for `_method` in a form that passes by.
+//! Looks at the bodies that upstreams take parameters from: forms, and JSON.
 //!
-//! Frameworks take the method of a POST out of its form (Rack, Laravel, Symfony), where no rule would see it. A form is
-//! read while it passes, a few bytes at a time; a name that would choose a method ends it before it is whole, and a form
-//! that is not whole does nothing.
+//! Frameworks take the method of a request out of its form (Rack, Laravel, Symfony), where no rule would see it, and Gitea and
+//! GitLab take from there for whom they act, and other credentials. A body is read while it passes, a few bytes at a time; a
+//! name that is refused ends it before it is whole, and one that is not whole does nothing.
 
 use http::{HeaderMap, HeaderValue, Method, header};
-use memchr::memmem;
-use percent_encoding::percent_decode;
 
-use super::target::OVERRIDE;
+use self::json::Json;
+use self::multipart::Multipart;
+pub(super) use self::urlencoded::Urlencoded;
+use super::names::{Found, RefusedNames};
+use super::target::Unacceptable;
 
-/// Longer names are not looked at; `_method` is not one, however it is escaped.
-const LONGEST_NAME: usize = OVERRIDE.len() * 3 + 1;
-/// What of a part's head names a field: `name=`, or `name*=`, with an end.
-const SEAM: usize = 64;
+mod json;
+mod multipart;
+mod urlencoded;
 
-/// Looks at a body.
+/// Looks at a body, in each way in which an upstream may read it.
 #[derive(Debug)]
-pub(super) enum Form {
-    /// Names and values, of which the name at hand and whether it is one.
-    Urlencoded { name: Vec<u8>, in_name: bool },
-    /// Parts, of which the last bytes.
-    Multipart { last: Vec<u8> },
+pub(super) struct Form {
+    names: RefusedNames,
+    urlencoded: Option<Urlencoded>,
+    multipart: Option<Multipart>,
+    json: Option<(Json, RefusedNames)>,
+    /// Whether nobody says what it is: then it is JSON only if it begins so.
+    is_guess: bool,
+}
+
+/// What a request says that its body is.
+#[expect(clippy::struct_excessive_bools, reason = "each may be so beside each other")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kinds {
+    urlencoded: bool,
+    multipart: bool,
+    json: bool,
+    is_guess: bool,
+}
+
+impl Kinds {
+    fn of(method: &Method, headers: &HeaderMap) -> Self {
+        let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let essence = value.and_then(|text| text.split(|byte| *byte == b';').next());
+        let essence = essence.unwrap_or_default().trim_ascii().to_ascii_lowercase();
+        if essence.is_empty() {
+            return Self {
+                // Rack takes a POST for a form then, Grape anything for JSON.
+                urlencoded: *method == Method::POST,
+                json: true,
+                is_guess: true,
+                ..Self::default()
+            };
+        }
+        // Wherever in it: of `text/plain, application/json` some take the first and some the last.
+        let says = |word: &[u8]| memchr::memmem::find(&essence, word).is_some();
+        Self {
+            urlencoded: says(b"urlencoded"),
+            multipart: says(b"multipart/"),
+            json: says(b"json"),
+            is_guess: false,
+        }
+    }
+}
+
+/// Refuses what would make a body something else to the upstream than it is here: two types, a compression, letters that
+/// are not ASCII's.
+pub(super) fn check(method: &Method, headers: &HeaderMap, names: &RefusedNames) -> Result<(), Unacceptable> {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let first = types.next();
+    if types.next().is_some() {
+        return Err(Unacceptable::Body("there is more than one Content-Type"));
+    }
+    let kinds = Kinds::of(method, headers);
+    // Where no name of the operator's counts, much JSON is compressed and nothing in it is asked for.
+    let is_read = kinds.multipart || kinds.urlencoded || (kinds.json && !names.own().is_empty());
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if is_read && !encodings.all(is_plain) {
+        return Err(Unacceptable::Body(
+            "a compressed form or JSON cannot be looked at",
+        ));
+    }
+    if is_read && first.is_some_and(|value| !is_like_ascii(value.as_bytes())) {
+        return Err(Unacceptable::Body(
+            "the form or JSON is in another charset than UTF-8",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether each `charset` writes ASCII as it is. Tomcat reads the names of a form in whichever is said, EBCDIC too.
+fn is_like_ascii(content_type: &[u8]) -> bool {
+    const ALIKE: [&[u8]; 6] = [
+        b"utf-8",
+        b"utf8",
+        b"us-ascii",
+        b"ascii",
+        b"iso-8859-1",
+        b"windows-1252",
+    ];
+    let text = content_type.to_ascii_lowercase();
+    memchr::memmem::find_iter(&text, b"charset").all(|at| {
+        let after = text.get(at + 7..).unwrap_or_default().trim_ascii_start();
+        let Some(value) = after.strip_prefix(b"=") else {
+            // `charset*=` is none that a server reads.
+            return !after.starts_with(b"*");
+        };
+        let value = value
+            .split(|byte| matches!(byte, b';' | b','))
+            .next()
+            .unwrap_or_default();
+        let value: Vec<u8> = value
+            .iter()
+            .copied()
+            .filter(|byte| !matches!(byte, b'"' | b'\''))
+            .collect();
+        ALIKE.contains(&value.trim_ascii())
+    })
 }
 
 impl Form {
-    /// What of a request has to be looked at: a POST that is a form, or that says nothing, which Rack takes for one.
-    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Option<Self> {
-        let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let is = |prefix: &[u8]| {
-            content_type.is_some_and(|text| {
-                text.get(..prefix.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-            })
-        };
-        if *method != Method::POST {
-            return None;
-        }
-        if is(b"multipart/") {
-            return Some(Self::Multipart { last: Vec::new() });
-        }
-        let says_nothing = content_type.is_none_or(|text| text.trim_ascii().is_empty());
-        (says_nothing || is(b"application/x-www-form-urlencoded")).then(|| Self::Urlencoded {
-            name: Vec::new(),
-            in_name: true,
+    /// What of a request has to be looked at.
+    pub(super) fn of(method: &Method, headers: &HeaderMap, names: &RefusedNames) -> Option<Self> {
+        let mut kinds = Kinds::of(method, headers);
+        // Nothing takes a method out of JSON that does not say that it is JSON.
+        kinds.json &= !kinds.is_guess || !names.own().is_empty();
+        let is_read = kinds.urlencoded || kinds.multipart || kinds.json;
+        is_read.then(|| Self {
+            names: names.clone(),
+            urlencoded: kinds.urlencoded.then(Urlencoded::default),
+            multipart: kinds.multipart.then(Multipart::default),
+            json: kinds.json.then(|| (Json::default(), names.in_json())),
+            is_guess: kinds.is_guess,
         })
     }
 
-    /// Whether these bytes, behind those before, name the method.
-    pub(super) fn overrides(&mut self, bytes: &[u8]) -> bool {
-        match self {
-            Self::Urlencoded { name, in_name } => names_it(name, in_name, bytes),
-            Self::Multipart { last } => {
-                last.extend(bytes.iter().map(u8::to_ascii_lowercase));
-                let found = has_a_field(last);
-                let keep = last.len().saturating_sub(SEAM);
-                last.drain(..keep);
-                found
+    /// What is wrong with these bytes, behind those before.
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Option<Unacceptable> {
+        let names = &self.names;
+        if let Some(found) = self.urlencoded.as_mut().and_then(|form| form.look(bytes, names)) {
+            return Some(refused(found));
+        }
+        let wrong = self.multipart.as_mut().and_then(|form| form.look(bytes, names));
+        if wrong.is_some() {
+            return wrong.map(of_a_part);
+        }
+        if self.is_guess
+            && let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace())
+        {
+            self.is_guess = false;
+            if !matches!(first, b'{' | b'/') {
+                self.json = None;
             }
         }
+        let (json, names) = self.json.as_mut()?;
+        json.look(bytes, names).map(|wrong| match wrong {
+            json::Wrong::Unclear => Unacceptable::Body("the body is not the JSON of RFC 8259"),
+            json::Wrong::Found(found) => refused(found),
+        })
+    }
+
+    /// What is wrong with its end. To be asked while the last of it can still be kept back.
+    pub(super) fn end(&mut self) -> Option<Unacceptable> {
+        let names = &self.names;
+        let found = self.urlencoded.as_mut().and_then(|form| form.end(names));
+        let multipart = self.multipart.as_mut();
+        found
+            .map(refused)
+            .or_else(|| multipart.and_then(|form| form.end(names)).map(of_a_part))
     }
 }
 
-fn names_it(name: &mut Vec<u8>, in_name: &mut bool, bytes: &[u8]) -> bool {
-    for &byte in bytes {
-        match byte {
-            b'&' | b';' => {
-                name.clear();
-                *in_name = true;
-            }
-            b'=' if *in_name => {
-                *in_name = false;
-                if is_override(&percent_decode(name).collect::<Vec<_>>()) {
-                    return true;
-                }
-            }
-            byte if *in_name && name.len() <= LONGEST_NAME => name.push(byte),
-            _ => {}
+fn refused(found: Found) -> Unacceptable {
+    match found {
+        Found::Method => Unacceptable::MethodOverride("_method in the body"),
+        Found::Refused(name) => Unacceptable::Parameter { name, place: "body" },
+    }
+}
+
+fn of_a_part(wrong: multipart::Wrong) -> Unacceptable {
+    match wrong {
+        multipart::Wrong::Found(found) => refused(found),
+        multipart::Wrong::Unclear => {
+            Unacceptable::Body("a part of the form has a name that servers read differently")
         }
     }
-    false
-}
-
-fn is_override(name: &[u8]) -> bool {
-    name.trim_ascii().eq_ignore_ascii_case(OVERRIDE.as_bytes())
-}
-
-/// Whether a part is called so. An extended name (`name*=`, RFC 5987) is not taken apart; no client writes one.
-fn has_a_field(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, b"name").any(|at| {
-        // `filename` names no field.
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        if !before.is_none_or(|byte| matches!(byte, b';' | b' ' | b'\t')) {
-            return false;
-        }
-        let after = bytes.get(at + 4..).unwrap_or_default().trim_ascii_start();
-        if after.starts_with(b"*") {
-            return after[1..].trim_ascii_start().starts_with(b"=");
-        }
-        let Some(value) = after.strip_prefix(b"=") else {
-            return false;
-        };
-        let value = value
-            .trim_ascii_start()
-            .iter()
-            .filter(|byte| !matches!(byte, b'"' | b'\\'));
-        let value: Vec<u8> = value.copied().take(OVERRIDE.len()).collect();
-        is_override(&value)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn overrides(content_type: Option<&'static str>, body: &str, chunk: usize) -> bool {
+    const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+    const PARTS: &str = "Multipart/Form-Data; boundary=x";
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        if let Some(text) = content_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(text));
+        for (name, value) in pairs {
+            let name: http::HeaderName = name.parse().unwrap();
+            headers.append(name, value.parse().unwrap());
         }
-        let Some(mut form) = Form::of(&Method::POST, &headers) else {
-            return false;
-        };
-        body.as_bytes().chunks(chunk).any(|bytes| form.overrides(bytes))
+        headers
     }
 
-    const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=utf-8");
-    const PARTS: Option<&str> = Some("Multipart/Form-Data; boundary=x");
+    fn slug(method: &Method, content_type: &str, body: &str, own: &[&str]) -> Option<&'static str> {
+        let headers = headers(&[("content-type", content_type)]);
+        let names = RefusedNames::new(own.iter().copied());
+        let mut slugs = [1, 7, 1000].map(|chunk| {
+            let mut form = Form::of(method, &headers, &names)?;
+            let wrong = body.as_bytes().chunks(chunk).find_map(|bytes| form.look(bytes));
+            wrong.or_else(|| form.end()).map(|wrong| wrong.slug())
+        });
+        slugs.sort_unstable();
+        assert!(slugs[0] == slugs[2], "{body}: {slugs:?}");
+        slugs[0]
+    }
 
     #[test]
-    fn a_form_that_chooses_a_method_is_noticed_however_it_comes() {
-        for chunk in [1, 2, 7, 1000] {
-            for body in [
-                "_method=DELETE",
-                "a=1&_method=put&b=2",
-                "a=1;%5Fmethod=x",
-                "%5f%6d%65%74%68%6f%64=x",
-                "_METHOD= ",
+    fn parameters_are_looked_for_where_upstreams_take_them_from() {
+        let part = "--x\r\nContent-Disposition: form-data; name=\"sudo\"\r\n\r\nroot\r\n--x--";
+        let (method, name) = (Some("method_override"), Some("refused_query"));
+        for (content_type, body, expected) in [
+            (FORM, "a=1&_method=DELETE", method),
+            (FORM, "a=1&sudo=root", name),
+            (FORM, "access_token=x", name),
+            ("text/plain, application/x-www-form-urlencoded", "sudo=1", name),
+            (PARTS, part, name),
+            ("application/json", r#"{"sudo":"root"}"#, name),
+            (
+                "application/vnd.api+JSON; charset=utf-8",
+                r#"{"access_token":"x"}"#,
+                name,
+            ),
+            ("application/json", r#"{"_method":"DELETE"}"#, method),
+            ("", r#"{"sudo":"root"}"#, name),
+            ("", " \n{\"sudo\":1}", name),
+            ("", " \n/**/{\"sudo\":1}", Some("ambiguous_body")),
+            ("application/json", "{'sudo':1}", Some("ambiguous_body")),
+            // What is no form to anybody.
+            ("text/plain", "a=1&sudo=root", None),
+            ("application/octet-stream", part, None),
+            ("application/x-git-receive-pack-request", "&_method=x&", None),
+            ("", r#"x {"sudo":1}"#, None),
+            (FORM, "a=sudo", None),
+            (PARTS, "a=1&sudo=root", None),
+            ("application/json", "", None),
+        ] {
+            for verb in [
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+                Method::POST,
+                Method::GET,
             ] {
-                assert!(
-                    overrides(FORM, body, chunk) && overrides(None, body, chunk),
-                    "{body} {chunk}"
+                assert_eq!(
+                    slug(&verb, content_type, body, &["sudo"]),
+                    expected,
+                    "{verb} {content_type:?} {body}"
                 );
             }
-            for field in [
-                r#"name="_method""#,
-                "name=_method",
-                r#"NAME-x; name = "_method""#,
-                r"name=\_method",
-                "name*=utf-8''_method",
-            ] {
-                let body = format!("--x\r\nContent-Disposition: form-data; {field}\r\n\r\nDELETE\r\n--x--");
-                assert!(overrides(PARTS, &body, chunk), "{body} {chunk}");
-            }
         }
+        // A form that does not say so is one to Rack, if it is posted.
+        assert_eq!(slug(&Method::POST, "", "a=1&sudo=root", &["sudo"]), name);
+        assert_eq!(slug(&Method::PUT, "", "a=1&sudo=root", &["sudo"]), None);
+        // Nobody said that the API takes tokens from parameters: JSON may have a member of that name.
+        let plain = r#"{"access_token":"x"}"#;
+        assert_eq!(slug(&Method::POST, "application/json", plain, &[]), None);
+        assert_eq!(slug(&Method::PUT, "", "/* no JSON */", &[]), None);
+        let both = r#"{"access_token":"x","_method":"PUT"}"#;
+        assert_eq!(slug(&Method::POST, "application/json", both, &[]), method);
+        assert_eq!(slug(&Method::POST, FORM, "access_token=x", &[]), name);
     }
 
     #[test]
-    fn any_other_passes() {
-        for chunk in [1, 7, 1000] {
-            for body in ["a=_method&b=1", "x_method=1", r#"{"_method":"x"}"#, "_methods=1"] {
-                assert!(!overrides(FORM, body, chunk), "{body} {chunk}");
+    fn what_would_be_read_in_another_way_is_refused() {
+        let gzip = ("content-encoding", "gzip");
+        let git = ("content-type", "application/x-git-upload-pack-request");
+        let json = ("content-type", "application/json");
+        for (pairs, own, expected) in [
+            (
+                &[("content-type", "text/plain"), ("content-type", FORM)][..],
+                &[][..],
+                false,
+            ),
+            (&[git, git], &[], false),
+            (&[("content-type", FORM), gzip], &[], false),
+            (
+                &[
+                    ("content-type", PARTS),
+                    ("content-encoding", "identity"),
+                    ("content-encoding", "br"),
+                ],
+                &[],
+                false,
+            ),
+            (&[json, gzip], &["sudo"], false),
+            (&[gzip], &[], false),
+            (
+                &[(
+                    "content-type",
+                    "application/x-www-form-urlencoded; charset=ibm037",
+                )],
+                &[],
+                false,
+            ),
+            (
+                &[(
+                    "content-type",
+                    "multipart/form-data; boundary=x; charset = \"UTF-16\"",
+                )],
+                &[],
+                false,
+            ),
+            (
+                &[(
+                    "content-type",
+                    "application/x-www-form-urlencoded; charset=utf-8; charset=cp500",
+                )],
+                &[],
+                false,
+            ),
+            (
+                &[("content-type", "application/json; charset=utf-16")],
+                &["sudo"],
+                false,
+            ),
+            (&[json, gzip], &[], true),
+            (&[git, gzip], &["sudo"], true),
+            (&[("content-type", "application/json; charset=utf-16")], &[], true),
+            (
+                &[("content-type", FORM), ("content-encoding", "Identity")],
+                &[],
+                true,
+            ),
+            (
+                &[(
+                    "content-type",
+                    "application/x-www-form-urlencoded; charset=\"UTF-8\"",
+                )],
+                &[],
+                true,
+            ),
+            (&[], &["sudo"], true),
+        ] {
+            let names = RefusedNames::new(own.iter().copied());
+            let checked = check(&Method::POST, &headers(pairs), &names);
+            assert_eq!(checked.is_ok(), expected, "{pairs:?}");
+            if let Err(wrong) = checked {
+                assert_eq!(wrong.slug(), "ambiguous_body");
             }
-            let body = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"_method\"\r\n\r\ndef _method\r\n--x--";
-            assert!(!overrides(PARTS, body, chunk), "{chunk}");
-            assert!(!overrides(Some("application/json"), "_method=DELETE", chunk));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, request};
+use http::{HeaderMap, Method, Response, request};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,15 +14,15 @@ use net::{Body, body};
 use tracing::warn;
 
 use super::form::Form;
-use super::target::Unacceptable;
 use super::upload::{Awaits, Progress, Trouble, Upload};
+use crate::caller::Caller;
 use crate::forward::note;
 use crate::gateway::Gateway;
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::route::Route;
 
 /// A request that is shorter is read before it is sent, so that it can be sent again with a renewed credential.
-const SHORT: u64 = 64 << 10;
+const SHORT: usize = 64 << 10;
 
 /// The body of a request, before it is sent.
 pub(super) enum Load {
@@ -53,20 +53,28 @@ impl Gateway {
         incoming: Incoming,
         progress: &Arc<Progress>,
     ) -> Result<Load, Refusal> {
-        let limit = route.body_limit;
         let length = incoming.size_hint().exact();
+        // hyper sends no body with these unless it knows how long it is; what was allowed would not be what arrives.
+        let is_held = length.is_none() && matches!(head.method, Method::GET | Method::HEAD);
+        let limit = if is_held {
+            route.body_limit.min(SHORT)
+        } else {
+            route.body_limit
+        };
         if incoming.size_hint().lower() > limit as u64 {
             return Err(Refusal::TooLarge(limit));
         }
-        let mut form = Form::of(&head.method, &head.headers);
-        if length.is_none_or(|length| length > SHORT) {
+        let names = route.api.as_ref().map(|api| &api.refused_names);
+        let mut form = names.and_then(|names| Form::of(&head.method, &head.headers, names));
+        if !is_held && length.is_none_or(|length| length > SHORT as u64) {
             progress.move_on(self.elapsed());
             return Ok(Load::Streams(Box::new(Upload {
-                incoming,
+                incoming: Some(incoming),
                 limit: limit as u64,
                 form,
                 progress: Arc::clone(progress),
                 world: self.world().clone(),
+                tasks: self.tasks().clone(),
             })));
         }
         let read = body::read(incoming, limit, route.timeouts.body).await;
@@ -74,8 +82,9 @@ impl Gateway {
             ReadError::TooLarge(limit) => Refusal::TooLarge(limit),
             ReadError::TooSlow | ReadError::Broken => Refusal::NoBody,
         })?;
-        if form.as_mut().is_some_and(|form| form.overrides(&bytes)) {
-            return Err(Unacceptable::MethodOverride("_method in the form").into());
+        let look = |form: &mut Form| form.look(&bytes).or_else(|| form.end());
+        if let Some(wrong) = form.as_mut().and_then(look) {
+            return Err(wrong.into());
         }
         progress.whole(bytes.len(), self.elapsed());
         Ok(Load::Whole(bytes))
@@ -93,29 +102,16 @@ impl Gateway {
         if !route.health.admits(world.elapsed()) {
             return Err(Refusal::Upstream(UpstreamTrouble::Unreachable));
         }
-        let call = route.client.call(request);
-        tokio::pin!(call);
-        let outcome = loop {
-            let (awaits, since) = progress.awaits();
-            let most = match awaits {
-                Awaits::Client => route.timeouts.body,
-                Awaits::Room => route.timeouts.idle,
-                Awaits::Answer => route.timeouts.first_byte,
-            };
-            let left = (since + most).saturating_sub(world.elapsed());
-            if left.is_zero() {
-                break Err(match awaits {
-                    Awaits::Client => Refusal::NoBody,
-                    Awaits::Room | Awaits::Answer => {
-                        warn!(server = %route.name(), upstream = %route.upstream, "upstream did not answer in time");
-                        Refusal::Upstream(UpstreamTrouble::Slow)
-                    }
-                });
-            }
-            tokio::select! {
-                outcome = &mut call => break outcome.map_err(|error| why(route, progress, &error)),
-                () = tokio::time::sleep(left.min(LOOK)) => {}
-            }
+        let outcome = tokio::select! {
+            biased;
+            outcome = route.client.call(request) => outcome.map_err(|error| why(route, progress, &error)),
+            awaits = self.too_slow(route, progress) => Err(match awaits {
+                Awaits::Client => Refusal::NoBody,
+                Awaits::Room | Awaits::Answer => {
+                    warn!(server = %route.name(), upstream = %route.upstream, "upstream did not answer in time");
+                    Refusal::Upstream(UpstreamTrouble::Slow)
+                }
+            }),
         };
         match &outcome {
             Ok(response) => note(world, route, Ok(response.status())),
@@ -125,6 +121,50 @@ impl Gateway {
         }
         outcome
     }
+
+    /// Resolves when what is waited for has taken too long, with what that is.
+    async fn too_slow(&self, route: &Route, progress: &Progress) -> Awaits {
+        loop {
+            let (awaits, since) = progress.awaits();
+            let most = match awaits {
+                Awaits::Client => route.timeouts.body,
+                Awaits::Room => route.timeouts.idle,
+                Awaits::Answer => route.timeouts.first_byte,
+            };
+            let left = (since + most).saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return awaits;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+
+    /// Watches over what still goes up when its answer has begun: its limits hold, and so does the caller's right to it
+    /// (MA-56), whether anybody reads the answer or not.
+    pub(super) fn watch_over(
+        self: &Arc<Self>,
+        route: &Arc<Route>,
+        caller: &Caller,
+        progress: &Arc<Progress>,
+    ) {
+        if progress.has_ended() {
+            return;
+        }
+        let (gateway, route, caller) = (Arc::clone(self), Arc::clone(route), caller.clone());
+        let progress = Arc::clone(progress);
+        self.tasks().spawn("upload", async move {
+            let ends = async {
+                tokio::select! {
+                    () = progress.ended() => {}
+                    _ = gateway.too_slow(&route, &progress) => {}
+                }
+                Ok(())
+            };
+            // Whatever it was, nothing more goes up.
+            let _ = gateway.while_caller_counts(&caller, &route.resource, ends).await;
+            progress.stop();
+        });
+    }
 }
 
 /// What is waited for changes while it is waited; it is looked at so often.
@@ -133,8 +173,8 @@ const LOOK: Duration = Duration::from_secs(1);
 fn why(route: &Route, progress: &Progress, error: &CallError) -> Refusal {
     match progress.trouble() {
         Some(Trouble::TooLarge) => return Refusal::TooLarge(route.body_limit),
-        Some(Trouble::Broken) => return Refusal::NoBody,
-        Some(Trouble::Override) => return Unacceptable::MethodOverride("_method in the form").into(),
+        Some(Trouble::Broken | Trouble::Stopped) => return Refusal::NoBody,
+        Some(Trouble::Unacceptable(wrong)) => return wrong.clone().into(),
         None => {}
     }
     warn!(server = %route.name(), upstream = %route.upstream, %error, "upstream call failed");

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use net::{Body, body};
 use policy::{Act, Decision, Outcome};
 use tracing::debug;
+use url::Url;
 
 use super::answer::{answer, clean};
 use super::entry::Entered;
@@ -28,7 +29,12 @@ use crate::step_up::Lacking;
 use crate::{forward, metadata, trace};
 
 /// An answer of which the head has come.
-type Came = (response::Parts, Incoming);
+struct Came {
+    parts: response::Parts,
+    incoming: Incoming,
+    /// What was asked.
+    uri: Uri,
+}
 
 impl Gateway {
     /// The caller is known: from here on everything is recorded.
@@ -49,12 +55,21 @@ impl Gateway {
         let world = self.parts.world.clone();
         let mut record = Record::new(exchange, self.parts.recorder.clone(), seat, world);
         match self.pass_api(&entered, head, incoming, &mut record).await {
-            Ok((mut parts, incoming)) => {
+            Ok(Came {
+                mut parts,
+                incoming,
+                uri,
+            }) => {
+                if let Some(progress) = &record.uploaded {
+                    self.watch_over(route, &entered.caller, progress);
+                }
                 let door = format!("{}{}", entered.origin, route.path());
+                let asked = Url::parse(&uri.to_string());
                 clean(
                     &mut parts,
                     &Rewrite {
                         upstream: &route.upstream,
+                        asked: asked.as_ref().unwrap_or(&route.upstream),
                         door: &door,
                     },
                 );
@@ -119,22 +134,12 @@ impl Gateway {
         };
         let mut place = None;
         if let Some(limit) = route.concurrency {
-            let waits = async { Ok(route.share.enter(caller.account.id, limit).await) };
-            place = Some(
-                self.while_it_counts(&journey, waits)
-                    .await?
-                    .ok_or(Refusal::Busy)?,
-            );
+            place = Some(self.place(&journey, limit).await?);
         }
         journey.under_way = Some(Arc::new(UnderWay { held, place }));
         record.under_way.clone_from(&journey.under_way);
-        self.fetch(
-            &journey,
-            &target.uri(route, head.uri.query())?,
-            (head, incoming),
-            record,
-        )
-        .await
+        let uri = target.uri(route, head.uri.query())?;
+        self.fetch(&journey, uri, (head, incoming), record).await
     }
 
     /// Reads what is asked for and decides. Gives what it takes up of quotas.
@@ -182,7 +187,7 @@ impl Gateway {
     async fn fetch(
         &self,
         journey: &Journey<'_>,
-        uri: &Uri,
+        uri: Uri,
         (head, incoming): (&request::Parts, Incoming),
         record: &mut Record,
     ) -> Result<Came, Refusal> {
@@ -195,7 +200,7 @@ impl Gateway {
         let load = self.while_it_counts(journey, loading).await??;
         let (body, again) = load.into_body();
         let first = (headers.clone(), body);
-        let mut response = self.send_api(journey, uri, first, &progress).await?;
+        let mut response = self.send_api(journey, &uri, first, &progress).await?;
         let mut renewed: Option<Worn> = None;
         if let Some(bytes) = again
             && let Some(worn) = self.wear_anew(journey, response.status()).await?
@@ -203,7 +208,7 @@ impl Gateway {
             worn.put_on(&mut headers);
             progress.whole(bytes.len(), self.elapsed());
             response = self
-                .send_api(journey, uri, (headers, again_body(bytes)), &progress)
+                .send_api(journey, &uri, (headers, again_body(bytes)), &progress)
                 .await?;
             renewed = Some(worn);
         }
@@ -219,7 +224,7 @@ impl Gateway {
         if parts.status.is_informational() {
             return Err(Refusal::Upstream(UpstreamTrouble::Broken));
         }
-        Ok((parts, incoming))
+        Ok(Came { parts, incoming, uri })
     }
 
     async fn send_api(

@@ -1,5 +1,6 @@
 //! Addresses in an API's answers: those below its own base are below the door's, and its other internal ones are nobody's
-//! business (TP-16). Whatever is elsewhere stays as it is; no credential of ours goes there, since it is the client who
+//! business (TP-16). A relative one is taken for what it is at the upstream (RFC 3986 section 5): from the door's path, which
+//! is another one, `../x` would lead out of the API. Whatever is elsewhere stays as it is; no credential of ours goes there, since it is the client who
 //! follows.
 
 use http::{HeaderMap, HeaderValue, header};
@@ -10,6 +11,8 @@ use url::Url;
 pub(super) struct Rewrite<'a> {
     /// Where the API is.
     pub(super) upstream: &'a Url,
+    /// What of it was asked for.
+    pub(super) asked: &'a Url,
     /// Where it is here, without a slash at the end: `https://door.example/api/gitea`.
     pub(super) door: &'a str,
 }
@@ -37,14 +40,9 @@ impl Rewrite<'_> {
 
     /// The address as clients have it. None if they must not have it.
     fn address(&self, text: &str) -> Option<String> {
-        // A relative one means the same from here, as the path below the base is the same.
-        let is_relative = !text.starts_with('/') && Url::parse(text).is_err();
-        if is_relative {
-            return Some(text.to_owned());
-        }
-        let url = self.upstream.join(text).ok()?;
+        let url = self.asked.join(text).ok()?;
         if url.origin() != self.upstream.origin() {
-            return Some(text.to_owned());
+            return Some(elsewhere(text, &url));
         }
         let base = self.upstream.path().trim_end_matches('/');
         let rest = url.path().strip_prefix(base)?;
@@ -76,14 +74,27 @@ impl Rewrite<'_> {
     }
 }
 
+/// An address of another server: as it came (it may be signed), unless programs read it in different ways. Browsers take `\`
+/// for `/`, and find the name of a server behind `https:` alone.
+fn elsewhere(text: &str, url: &Url) -> String {
+    let behind = text
+        .strip_prefix("//")
+        .or_else(|| text.split_once("://").map(|(_, behind)| behind));
+    let is_clear = behind.is_some_and(|behind| !behind.starts_with('/'))
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_clear { text } else { url.as_str() }.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn location(upstream: &str, text: &str) -> Option<String> {
         let upstream = Url::parse(upstream).unwrap();
+        let asked = upstream.join("one/two?x=1").unwrap();
         let rewrite = Rewrite {
             upstream: &upstream,
+            asked: &asked,
             door: "https://door.example/api/x",
         };
         rewrite.address(text)
@@ -99,7 +110,21 @@ mod tests {
                 Some("https://door.example/api/x/a/b?x=1#y"),
             ),
             (root, "/a/b", Some("https://door.example/api/x/a/b")),
-            (root, "b?page=2", Some("b?page=2")),
+            (root, "b?page=2", Some("https://door.example/api/x/one/b?page=2")),
+            (root, "?page=2", Some("https://door.example/api/x/one/two?page=2")),
+            (root, "..", Some("https://door.example/api/x/")),
+            (root, "../../../mcp/x", Some("https://door.example/api/x/mcp/x")),
+            (root, "/%2e%2e/mcp/x", Some("https://door.example/api/x/mcp/x")),
+            (below, "../../admin", None),
+            (below, "../../git/b", Some("https://door.example/api/x/b")),
+            (below, "..\\..\\admin", None),
+            (below, "\\admin", None),
+            (root, "\\\\host\\x", Some("http://host/x")),
+            (root, "/\\host/x", Some("http://host/x")),
+            (root, "https:host/x", Some("https://host/x")),
+            (root, "https:///host/x", Some("https://host/x")),
+            (root, "\t//host/x", Some("http://host/x")),
+            (root, "http:b", Some("https://door.example/api/x/one/b")),
             (
                 root,
                 "//git.internal:3000/a",
@@ -131,6 +156,7 @@ mod tests {
         let upstream = Url::parse("http://git.internal:3000/api/").unwrap();
         let rewrite = Rewrite {
             upstream: &upstream,
+            asked: &upstream,
             door: "https://door.example/api/x",
         };
         let text = r#"<http://git.internal:3000/api/r?page=2>; rel="next", </api/r?page=9>; rel="last""#;

@@ -3,14 +3,15 @@
 use http::{HeaderMap, HeaderValue, Method, Uri, header, request};
 use protocol::{BadRequestPath, RequestPath};
 use thiserror::Error;
-use url::form_urlencoded;
 
 use super::Api;
+use super::form::{self, Urlencoded};
+use super::names::Found;
 use crate::refusal::Refusal;
 use crate::route::Route;
 
 /// A request that is not forwarded, whoever sends it.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum Unacceptable {
     /// The path has several readings.
     #[error("{0}")]
@@ -29,9 +30,17 @@ pub enum Unacceptable {
         "Git LFS is not forwarded: servers write the credential that they are shown into their answers to it"
     )]
     LargeFiles,
-    /// The query brings a credential, or says for whom the upstream should act.
-    #[error("{0} in the query is not forwarded; the door shows the API the credential of whoever calls")]
-    Query(String),
+    /// A parameter brings a credential, or says for whom the upstream should act.
+    #[error("{name} in the {place} is not forwarded; the door shows the API the credential of whoever calls")]
+    Parameter {
+        /// What it is called.
+        name: String,
+        /// Where it is.
+        place: &'static str,
+    },
+    /// What stands in the body would be read in another way than it was looked at.
+    #[error("{0}; an API could read it differently")]
+    Body(&'static str),
 }
 
 impl Unacceptable {
@@ -42,7 +51,8 @@ impl Unacceptable {
             Self::Upgrade => "upgrade",
             Self::Destination => "destination",
             Self::LargeFiles => "git_lfs",
-            Self::Query(_) => "refused_query",
+            Self::Parameter { .. } => "refused_query",
+            Self::Body(_) => "ambiguous_body",
         }
     }
 }
@@ -63,8 +73,6 @@ const OVERRIDES: [&str; 4] = [
     "x-method-override",
     "x-original-method",
 ];
-/// The same in a query or a form (Rails, Laravel, Symfony).
-pub(super) const OVERRIDE: &str = "_method";
 
 /// Where Git LFS asks where files are. Gitea, Forgejo and GitLab answer with the very `Authorization` that they were shown.
 const LARGE_FILES: &str = "/info/lfs/objects/batch";
@@ -91,6 +99,7 @@ pub(super) fn read(api: &Api, head: &request::Parts, rest: &str) -> Result<Targe
         return Err(Unacceptable::Upgrade.into());
     }
     check_query(api, head.uri.query().unwrap_or_default())?;
+    form::check(&head.method, &head.headers, &api.refused_names)?;
     Ok(Target {
         request: format!("{} {path}", head.method),
         path,
@@ -104,20 +113,13 @@ fn wants_upgrade(headers: &HeaderMap) -> bool {
 }
 
 fn check_query(api: &Api, query: &str) -> Result<(), Unacceptable> {
-    // Some servers part a query by semicolons too.
-    for part in query.split(['&', ';']) {
-        let Some((name, _)) = form_urlencoded::parse(part.as_bytes()).next() else {
-            continue;
-        };
-        if name.eq_ignore_ascii_case(OVERRIDE) {
-            return Err(Unacceptable::MethodOverride("_method in the query"));
-        }
-        let is_refused = |refused: &String| name.eq_ignore_ascii_case(refused);
-        if name.eq_ignore_ascii_case("access_token") || api.refused_query.iter().any(is_refused) {
-            return Err(Unacceptable::Query(name.chars().take(40).collect()));
-        }
+    let mut parameters = Urlencoded::default();
+    let found = parameters.look(query.as_bytes(), &api.refused_names);
+    match found.or_else(|| parameters.end(&api.refused_names)) {
+        None => Ok(()),
+        Some(Found::Method) => Err(Unacceptable::MethodOverride("_method in the query")),
+        Some(Found::Refused(name)) => Err(Unacceptable::Parameter { name, place: "query" }),
     }
-    Ok(())
 }
 
 impl Target {
@@ -141,6 +143,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::RefusedNames;
 
     fn read_as(
         method: &str,
@@ -156,7 +159,7 @@ mod tests {
         }
         let head = request.body(()).unwrap().into_parts().0;
         let api = Api {
-            refused_query: vec!["private_token".to_owned(), "sudo".to_owned()],
+            refused_names: RefusedNames::new(["private_token", "sudo"]),
             ..Api::default()
         };
         match read(&api, &head, rest) {
@@ -201,6 +204,9 @@ mod tests {
             ("GET", "/a", "private%5Ftoken=x", &[], "refused_query"),
             ("GET", "/a", "x=1&Sudo=root", &[], "refused_query"),
             ("GET", "/a", "access%5ftoken=x", &[], "refused_query"),
+            ("POST", "/a", "+.method=DELETE", &[], "method_override"),
+            ("GET", "/a", "x=1&[sudo]=root", &[], "refused_query"),
+            ("GET", "/a", "x=1&private.token%00", &[], "refused_query"),
         ] {
             assert_eq!(
                 read_as(method, rest, query, headers),

@@ -1,18 +1,22 @@
-//! The body of a request on its way up: counted, limited, looked at where it is a form, never held.
+//! The body of a request on its way up: counted, limited, looked at where upstreams take parameters from it, never held. It
+//! ends with its answer at the latest.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use model::World;
-use net::BodyError;
+use net::{BodyError, Tasks, body};
+use tokio::sync::Notify;
 
 use super::form::Form;
+use super::target::Unacceptable;
 
 /// How far a body has come.
 #[derive(Debug, Default)]
@@ -23,15 +27,21 @@ pub(crate) struct Progress {
     /// Whether the upstream waits for more, and the client has not sent it.
     awaits_client: AtomicBool,
     has_ended: AtomicBool,
-    trouble: AtomicU8,
+    /// Whoever waits for the end.
+    end: Notify,
+    trouble: OnceLock<Trouble>,
+    /// Whoever sends the body.
+    sender: AtomicWaker,
 }
 
 /// What is wrong with a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Trouble {
     TooLarge,
     Broken,
-    Override,
+    Unacceptable(Unacceptable),
+    /// Nobody waits for it any more.
+    Stopped,
 }
 
 /// What a request waits for.
@@ -54,8 +64,35 @@ impl Progress {
     /// Notes a body that came as a whole, or none.
     pub(super) fn whole(&self, length: usize, now: Duration) {
         self.bytes.store(length as u64, Ordering::Relaxed);
-        self.has_ended.store(true, Ordering::Relaxed);
         self.move_on(now);
+        self.end();
+    }
+
+    /// Ends it if it has not ended: its answer has, or there is no right to it any more. An upstream that answers early would
+    /// be sent the rest for as long as the client likes.
+    pub(crate) fn stop(&self) {
+        if !self.has_ended() {
+            self.fail(Trouble::Stopped);
+            self.sender.wake();
+        }
+    }
+
+    /// Resolves when no more of it will come.
+    pub(super) async fn ended(&self) {
+        let mut end = std::pin::pin!(self.end.notified());
+        end.as_mut().enable();
+        if !self.has_ended() {
+            end.await;
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        self.end.notify_waiters();
     }
 
     pub(super) fn move_on(&self, now: Duration) {
@@ -67,40 +104,43 @@ impl Progress {
     pub(super) fn awaits(&self) -> (Awaits, Duration) {
         let since = Duration::from_millis(self.moved.load(Ordering::Relaxed));
         let awaits = match () {
-            () if self.has_ended.load(Ordering::Relaxed) => Awaits::Answer,
+            () if self.has_ended() => Awaits::Answer,
             () if self.awaits_client.load(Ordering::Relaxed) => Awaits::Client,
             () => Awaits::Room,
         };
         (awaits, since)
     }
 
-    pub(super) fn trouble(&self) -> Option<Trouble> {
-        match self.trouble.load(Ordering::Relaxed) {
-            0 => None,
-            1 => Some(Trouble::TooLarge),
-            2 => Some(Trouble::Broken),
-            _ => Some(Trouble::Override),
-        }
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.get()
     }
 
     fn fail(&self, trouble: Trouble) {
-        let number = match trouble {
-            Trouble::TooLarge => 1,
-            Trouble::Broken => 2,
-            Trouble::Override => 3,
-        };
-        self.trouble.store(number, Ordering::Relaxed);
-        self.has_ended.store(true, Ordering::Relaxed);
+        // The first is what it ended for.
+        let _ = self.trouble.set(trouble);
+        self.end();
     }
 }
 
 /// A body that passes. Trailers do not: they are hop by hop to many servers, and headers to some.
 pub(super) struct Upload {
-    pub(super) incoming: Incoming,
+    /// None once it is dropped.
+    pub(super) incoming: Option<Incoming>,
     pub(super) limit: u64,
     pub(super) form: Option<Form>,
     pub(super) progress: Arc<Progress>,
     pub(super) world: World,
+    pub(super) tasks: Tasks,
+}
+
+/// Whoever still sends sees the answer to it only if they are read on for a moment.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.progress.end();
+        if let Some(incoming) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) {
+            self.tasks.spawn("rest of an upload", body::throw_away(incoming));
+        }
+    }
 }
 
 impl HttpBody for Upload {
@@ -112,17 +152,25 @@ impl HttpBody for Upload {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        let Some(incoming) = this.incoming.as_mut() else {
+            return Poll::Ready(None);
+        };
+        this.progress.sender.register(context.waker());
         loop {
             if let Some(trouble) = this.progress.trouble() {
                 return Poll::Ready(Some(Err(format!("{trouble:?}").into())));
             }
             this.progress.awaits_client.store(true, Ordering::Relaxed);
-            let polled = ready!(Pin::new(&mut this.incoming).poll_frame(context));
+            let polled = ready!(Pin::new(&mut *incoming).poll_frame(context));
             this.progress.awaits_client.store(false, Ordering::Relaxed);
             this.progress.move_on(this.world.elapsed());
             let frame = match polled {
                 None => {
-                    this.progress.has_ended.store(true, Ordering::Relaxed);
+                    if let Some(wrong) = this.form.as_mut().and_then(Form::end) {
+                        this.progress.fail(Trouble::Unacceptable(wrong));
+                        continue;
+                    }
+                    this.progress.end();
                     return Poll::Ready(None);
                 }
                 Some(Ok(frame)) => frame,
@@ -140,22 +188,28 @@ impl HttpBody for Upload {
                 this.progress.fail(Trouble::TooLarge);
                 continue;
             }
-            if this.form.as_mut().is_some_and(|form| form.overrides(&data)) {
-                this.progress.fail(Trouble::Override);
+            let is_last = incoming.is_end_stream();
+            let look = |form: &mut Form| form.look(&data).or_else(|| is_last.then(|| form.end()).flatten());
+            if let Some(wrong) = this.form.as_mut().and_then(look) {
+                this.progress.fail(Trouble::Unacceptable(wrong));
                 continue;
             }
-            if this.incoming.is_end_stream() {
-                this.progress.has_ended.store(true, Ordering::Relaxed);
+            if is_last {
+                this.progress.end();
             }
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream() && self.progress.trouble().is_none()
+        let has_ended = self.incoming.as_ref().is_none_or(HttpBody::is_end_stream);
+        has_ended && self.progress.trouble().is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming
+            .as_ref()
+            .map(HttpBody::size_hint)
+            .unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! What of a server's settings belongs to a plain HTTP API, and what does not.
 
-use gateway::Api;
+use gateway::api::{Api, RefusedNames};
 use model::ServerName;
 use policy::{RequestPattern, Requests};
 
@@ -41,7 +41,7 @@ pub(super) fn api(name: &ServerName, server: &Server, problems: &mut Problems) -
     Some(Api {
         basic: server.basic,
         encoded_slashes: server.encoded_slashes,
-        refused_query: server.credential.refuse_query.clone(),
+        refused_names: RefusedNames::new(server.credential.refuse_query.iter().map(String::as_str)),
     })
 }
 

@@ -216,8 +216,9 @@ pub struct Credential {
     /// asks. `X-Grafana-*` stands for all that begin so. Those of a recipe are added to.
     #[serde(default)]
     pub strip: Vec<String>,
-    /// Of an API: names in the query with which a request is refused, because they would bring another credential or act
-    /// for somebody else. Those of a recipe are added to; `access_token` is always refused.
+    /// Of an API: names of parameters with which a request is refused, in the query, a form or JSON, because they would bring
+    /// another credential or act for somebody else. Those of a recipe are added to; `access_token` is always refused in queries
+    /// and forms.
     #[serde(default)]
     pub refuse_query: Vec<String>,
 }

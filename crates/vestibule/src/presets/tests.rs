@@ -123,7 +123,7 @@ fn every_recipe_shows_the_credential() {
                 "{name}: {header}"
             );
         }
-        let refused = route.api.as_ref().map(|api| api.refused_query.as_slice());
+        let refused = route.api.as_ref().map(|api| api.refused_names.own());
         for query in match name {
             "gitea-api" => &["sudo", "token"][..],
             "gitlab-api" | "gitlab-git" => &["private_token", "job_token", "sudo"],

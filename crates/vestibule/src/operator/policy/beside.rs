@@ -1,7 +1,7 @@
 //! What counts beside the rules: the account itself, definitions that nobody accepted, quotas.
 
-use gateway::pattern::fits;
 use model::AccountStatus;
+use policy::pattern::fits;
 use protocol::mcp::list::List;
 
 use super::{Question, groups_of};

@@ -92,6 +92,65 @@ async fn whoever_has_not_connected_is_given_the_link() {
     assert!(!format!("{rows:?}").contains(ANAS));
 }
 
+/// CC-107: what brings another credential, or says for whom to act, passes in no form, however it is spelled and whether the
+/// door holds it or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_acts_for_somebody_else_by_a_body() {
+    let accounts = Accounts::start().await;
+    accounts.give(ANAS, "ana");
+    let (door, api) = opened(&accounts).await;
+    crate::connections::connect(&door, "ana", ANAS).await;
+    let mine = token(&door, "ana").await;
+    let (form, json) = ("application/x-www-form-urlencoded", "application/json");
+    let part = "--x\r\nContent-Disposition: form-data; name='[sudo]'\r\n\r\nroot\r\n--x--\r\n";
+    let long = "x".repeat(100_000);
+    let send = |method: &str, content_type: &str, body: &str| {
+        Ask::new(method, "/api/forge/echo/x")
+            .bearer(&mine)
+            .with("content-type", content_type)
+            .body(body.to_owned())
+    };
+    for method in ["POST", "PUT", "PATCH"] {
+        for (content_type, body) in [
+            (form, "sudo=root"),
+            (form, "a=1&%5Bsudo%5D=root"),
+            (form, &format!("a={long}&token=x")),
+            (form, &format!("{}sudo=root", "+".repeat(100))),
+            ("multipart/form-data; boundary=x", part),
+            (json, r#"{"a":[],"sudo":"root"}"#),
+            (json, &format!(r#"{{"a":"{long}","\u0073udo":"root"}}"#)),
+        ] {
+            let reply = door.ask(send(method, content_type, body)).await;
+            assert_eq!(
+                (reply.status, reply.error().as_str()),
+                (400, "refused_query"),
+                "{method} {content_type} {body:.100}"
+            );
+        }
+    }
+    // The long ones had begun to arrive, and were not whole.
+    assert!(api.take_requests().len() <= 6);
+    // Nothing makes a form something else to the API than it is here.
+    for hidden in [
+        send("POST", form, "sudo=root").with("content-type", "text/plain"),
+        send("POST", form, "sudo=root").with("content-encoding", "gzip"),
+        send("POST", json, "{}").with("content-encoding", "br"),
+        send("POST", "application/x-www-form-urlencoded; charset=ibm037", "x"),
+    ] {
+        let reply = door.ask(hidden).await;
+        assert_eq!((reply.status, reply.error().as_str()), (400, "ambiguous_body"));
+    }
+    assert!(api.take_requests().is_empty());
+    for fine in [
+        send("POST", form, "a=sudo&tokens=1"),
+        send("POST", json, r#"{"a":{"sudo":"root"}}"#),
+        send("POST", "application/x-git-upload-pack-request", "\x1f").with("content-encoding", "gzip"),
+        send("POST", "application/octet-stream", "&sudo=root"),
+    ] {
+        assert_eq!(door.ask(fine).await.status, 200);
+    }
+}
+
 /// A credential that the provider does not take any more is asked for again, and nobody is told to sign in at the door.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_that_ended_is_connected_again() {

@@ -141,7 +141,8 @@ async fn redirects_and_links_lead_through_the_door() {
     for (to, expected) in [
         (format!("{internal}/a/b"), format!("{here}/a/b")),
         ("/a".to_owned(), format!("{here}/a")),
-        ("b".to_owned(), "b".to_owned()),
+        ("b".to_owned(), format!("{here}/b")),
+        ("../../../mcp/x".to_owned(), format!("{here}/mcp/x")),
         (
             "https://cdn.example/x".to_owned(),
             "https://cdn.example/x".to_owned(),

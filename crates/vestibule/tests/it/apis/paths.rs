@@ -155,7 +155,14 @@ async fn nothing_but_the_request_line_says_the_method() {
                 .with("connection", "upgrade"),
             "upgrade",
         ),
+        (post("/open/a?+.method=DELETE"), "method_override"),
         (post("/open/a?access%5ftoken=x"), "refused_query"),
+        (
+            post("/open/a")
+                .with("content-type", "application/json")
+                .body("{\"_method\":\"DELETE\"}"),
+            "method_override",
+        ),
     ] {
         let reply = door.ask(ask.clone()).await;
         assert_eq!((reply.status, reply.error().as_str()), (400, error), "{ask:?}");
@@ -173,7 +180,7 @@ async fn nothing_but_the_request_line_says_the_method() {
     assert!(api.take_requests().is_empty());
     let json = post("/open/a")
         .with("content-type", "application/json")
-        .body("{\"_method\":\"DELETE\"}");
+        .body("{\"a\":{\"_method\":\"DELETE\"},\"access_token\":\"x\"}");
     assert_eq!(door.ask(json).await.status, 200);
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Request, Response};
-use http_body::Frame;
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::{ALL, ask, opened, token};
 use crate::rig::{Ask, Door};
@@ -29,13 +30,10 @@ fn resident() -> usize {
 }
 
 async fn upload(door: &Door, token: &str, target: &str, bytes: usize) -> Response<Incoming> {
-    let stream = TcpStream::connect(door.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::task::spawn(async move {
-        let _ = connection.await;
-    });
+    send(door, token, ("POST", target), so_many(bytes)).await
+}
+
+fn so_many(bytes: usize) -> impl Body<Data = Bytes, Error = std::io::Error> + Send + 'static {
     let chunk = Bytes::from(vec![b'x'; CHUNK]);
     let steps = stream::unfold(bytes, move |left| {
         let next = chunk.slice(..left.min(CHUNK));
@@ -44,15 +42,43 @@ async fn upload(door: &Door, token: &str, target: &str, bytes: usize) -> Respons
             (!next.is_empty()).then_some((Ok::<_, std::io::Error>(Frame::data(next)), left))
         }
     });
+    StreamBody::new(steps)
+}
+
+async fn send<B>(door: &Door, token: &str, (method, target): (&str, &str), body: B) -> Response<Incoming>
+where
+    B: Body<Data = Bytes, Error = std::io::Error> + Send + 'static,
+{
+    let stream = TcpStream::connect(door.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::task::spawn(async move {
+        let _ = connection.await;
+    });
     let request = Request::builder()
-        .method("POST")
+        .method(method)
         .uri(format!("/api/forge{target}"))
         .header("host", door.host())
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/x-git-receive-pack-request")
-        .body(StreamBody::new(steps))
+        .header("transfer-encoding", "chunked")
+        .body(body)
         .unwrap();
     sender.send_request(request).await.unwrap()
+}
+
+/// A body of which so much is sent as is put in.
+fn piecemeal() -> (
+    UnboundedSender<usize>,
+    impl Body<Data = Bytes, Error = std::io::Error> + Send + 'static,
+) {
+    let (pieces, came) = unbounded_channel::<usize>();
+    let steps = stream::unfold(came, |mut came| async move {
+        let piece = Bytes::from(vec![b'x'; came.recv().await?]);
+        Some((Ok(Frame::data(piece)), came))
+    });
+    (pieces, StreamBody::new(steps))
 }
 
 async fn length(mut body: Incoming) -> usize {
@@ -151,6 +177,26 @@ async fn there_is_a_limit() {
     assert_eq!(upload(&door, &mine, "/early", 100_000).await.status(), 413);
 }
 
+/// A body with a request that usually has none arrives, or is refused; it is not left out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_with_a_body_has_it() {
+    let (door, _api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    for (bytes, status) in [(5, 200), (CHUNK, 200), (CHUNK + 1, 413)] {
+        let response = send(&door, &mine, ("GET", "/echo/search"), so_many(bytes)).await;
+        assert_eq!(response.status(), status, "{bytes}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        if status == 200 {
+            assert_eq!(said["bytes"], bytes);
+        }
+    }
+    assert_eq!(
+        send(&door, &mine, ("HEAD", "/echo/x"), so_many(5)).await.status(),
+        200
+    );
+}
+
 /// MA-56: a long answer ends when the right to it does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_ends_when_its_grant_is_taken_back() {
@@ -170,4 +216,67 @@ async fn a_download_ends_when_its_grant_is_taken_back() {
     assert!(length < MUCH, "it went on to its end");
     let rows = door.calls_recorded(|rows| !rows.is_empty()).await;
     assert_eq!(rows[0]["outcome"], "ended", "{rows:?}");
+}
+
+/// An API that answers early is not sent the rest when its answer has ended, or for as long as the client likes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_up_ends_with_its_answer() {
+    let (door, api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    let (pieces, body) = piecemeal();
+    pieces.send(CHUNK).unwrap();
+    let response = send(&door, &mine, ("POST", "/early"), body).await;
+    assert_eq!(response.status(), 413);
+    drop(response);
+    // The answer has ended.
+    door.calls_recorded(|rows| !rows.is_empty()).await;
+    let _ = pieces.send(CHUNK);
+    drop(pieces);
+    let rest = api.rest().await.unwrap();
+    assert!(!rest.is_whole && rest.bytes <= CHUNK as u64, "{rest:?}");
+}
+
+/// MA-56: so it does while the answer goes on, when the right to it ends, or when nothing moves for too long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_up_behind_its_answers_head_ends_in_time() {
+    for is_revoked in [true, false] {
+        let (door, api) = opened(ALL).await;
+        let mut app = door.app().await;
+        app.resource = format!("{}/api/forge", door.url);
+        let tokens = app.sign_in(&door, "ana").await;
+        let (pieces, body) = piecemeal();
+        pieces.send(CHUNK).unwrap();
+        let mut answer = send(&door, &tokens.access, ("POST", "/live"), body)
+            .await
+            .into_body();
+        let first = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first, "1");
+        if is_revoked {
+            assert_eq!(app.revoke(&tokens.refresh).await.status, 200);
+        } else {
+            door.advance(Duration::from_mins(2));
+        }
+        let rest = tokio::time::timeout(Duration::from_mins(1), api.rest())
+            .await
+            .unwrap();
+        assert!(!rest.unwrap().is_whole, "{rest:?}");
+        // And not because the client had gone.
+        drop(pieces);
+    }
+}
+
+/// What goes on going up is let go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_up_behind_its_answers_head_comes_as_a_whole() {
+    let (door, api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    let (pieces, body) = piecemeal();
+    pieces.send(CHUNK).unwrap();
+    let mut answer = send(&door, &mine, ("POST", "/live"), body).await.into_body();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "1");
+    pieces.send(CHUNK).unwrap();
+    drop(pieces);
+    assert_eq!(answer.collect().await.unwrap().to_bytes(), "2");
+    let rest = api.rest().await.unwrap();
+    assert_eq!((rest.bytes, rest.is_whole), (2 * CHUNK as u64, true));
 }

@@ -1,4 +1,4 @@
-//! Names of tools as operators write them, `*` standing for any text.
+//! Names as operators write them, `*` standing for any text: of tools, and of what is between the slashes of a path.
 
 /// Whether a name fits a pattern in which `*` stands for any text.
 pub fn fits(pattern: &str, name: &str) -> bool {
