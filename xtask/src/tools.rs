@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::command::{output, program, root, run};
 
 /// Debian packages, each with a file that shows that it is there.
-const DEBIAN: [(&str, &str); 11] = [
+const DEBIAN: [(&str, &str); 12] = [
     ("chromium", "/usr/bin/chromium"),
     ("curl", "/usr/bin/curl"),
     ("dbus-bin", "/usr/bin/dbus-send"),
@@ -24,6 +24,7 @@ const DEBIAN: [(&str, &str); 11] = [
     ("postgresql", "/usr/lib/postgresql"),
     ("python3-venv", "/usr/share/doc/python3-venv"),
     ("slapd", "/usr/sbin/slapd"),
+    ("tmux", "/usr/bin/tmux"),
 ];
 
 /// What `cargo xtask bench` needs beside.

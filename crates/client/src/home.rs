@@ -8,13 +8,14 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use etcetera::{BaseStrategy as _, choose_base_strategy};
 use keys::{private_file, sha256};
-use model::Timestamp;
+use model::{SecretString, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
 use crate::discovery::sign_in_url;
-use crate::token_store::Kind;
+use crate::token_store::passphrase::Opener;
+use crate::token_store::{Kind, Question};
 
 /// How often it is looked whether a turn has come.
 const LOOK: Duration = Duration::from_millis(20);
@@ -41,6 +42,7 @@ pub enum HomeError {
 pub struct Home {
     folder: PathBuf,
     profile: String,
+    opener: Opener,
 }
 
 /// A server that somebody signed in to.
@@ -96,7 +98,21 @@ impl Home {
         Ok(Self {
             folder: folder.join("profiles").join(profile),
             profile: profile.to_owned(),
+            opener: Opener::default(),
         })
+    }
+
+    /// The same, where somebody can be asked for the passphrase of files.
+    #[must_use]
+    pub fn asking(self, ask: impl Fn(Question) -> Option<SecretString> + Send + Sync + 'static) -> Self {
+        Self {
+            opener: Opener::new(ask),
+            ..self
+        }
+    }
+
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
     }
 
     /// Its profile.

@@ -24,5 +24,5 @@ pub use discovery::{Discovered, DiscoveryError, Found, discover, issuer_url, ser
 pub use home::{Home, HomeError, Known};
 pub use login::{Login, LoginError, Outcome, Screen, Surroundings, Way, login, open_browser};
 pub use registration::Configured;
-pub use token_store::{Kind, TokenStore, TokenStoreError};
+pub use token_store::{Kind, Question, TokenStore, TokenStoreError};
 pub use tokens::{Access, Ended, Standing, TokenError, access, id_token, logout, standings};

@@ -1,5 +1,5 @@
-//! Where tokens lie: in the keyring of the system, else in files sealed under a key that the kernel keeps, else, if
-//! somebody asks for it, in plain files (DEC-23, CC-103).
+//! Where tokens lie: in the keyring of the system, else in files sealed under a key that the kernel keeps, else in files
+//! sealed under a passphrase, else, if somebody asks for it, in plain files (DEC-23, CC-103).
 //!
 //! A keyring may be there and not work: locked, without a bus, or hanging on a question that nobody sees. So each is
 //! asked to keep something, to give it back and to forget it before it is trusted with a token, and nobody waits for one.
@@ -17,6 +17,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::home::Home;
+pub use passphrase::Question;
+
+pub(crate) mod passphrase;
+#[cfg(test)]
+mod tests;
 
 /// Under which name the system shows what is kept.
 const SERVICE: &str = "vestibule";
@@ -33,6 +38,8 @@ pub enum Kind {
     Keyring,
     /// Files sealed under a key in the kernel's keyring, which a restart of the machine forgets.
     Kernel,
+    /// Files sealed under a passphrase, which is asked for on a terminal.
+    Passphrase,
     /// Plain files with mode 0600.
     File,
 }
@@ -43,6 +50,7 @@ impl Kind {
         match self {
             Self::Keyring => "keyring",
             Self::Kernel => "kernel",
+            Self::Passphrase => "passphrase",
             Self::File => "file",
         }
     }
@@ -52,6 +60,7 @@ impl Kind {
         match self {
             Self::Keyring => "the keyring",
             Self::Kernel => "the keyring of the kernel",
+            Self::Passphrase => "the file under a passphrase",
             Self::File => "the folder for plain files",
         }
     }
@@ -69,7 +78,10 @@ pub enum TokenStoreError {
         why: String,
     },
     /// None works.
-    #[error("no keyring works here ({0}); `--store file` keeps tokens in plain files that only you can read")]
+    #[error(
+        "no keyring works here ({0}); on a terminal a passphrase does, and `--store file` keeps tokens in plain files that \
+         only you can read"
+    )]
     None(String),
 }
 
@@ -95,6 +107,7 @@ impl TokenStore {
     pub fn choose(wanted: Option<Kind>, home: &Home, world: &World) -> Result<Self, TokenStoreError> {
         let candidates = match wanted {
             Some(kind) => vec![kind],
+            None if home.opener().asks() => vec![Kind::Keyring, Kind::Kernel, Kind::Passphrase],
             None => vec![Kind::Keyring, Kind::Kernel],
         };
         let mut troubles = Vec::new();
@@ -115,6 +128,7 @@ impl TokenStore {
     }
 
     fn prove(&self) -> Result<(), TokenStoreError> {
+        self.unlock(true)?;
         let name = format!("probe-{:x}", u64::from_be_bytes(self.world.random()));
         let (this, secret) = (self.clone(), "is it kept?");
         self.within(PROOF, move || {
@@ -130,12 +144,14 @@ impl TokenStore {
 
     /// Keeps a secret under a name, in the place of the one before.
     pub fn put(&self, name: &str, secret: &SecretString) -> Result<(), TokenStoreError> {
+        self.unlock(true)?;
         let (this, name, secret) = (self.clone(), name.to_owned(), secret.clone());
         self.within(PATIENCE, move || this.write(&name, secret.expose_secret()))
     }
 
     /// Gives it back.
     pub fn get(&self, name: &str) -> Result<Option<SecretString>, TokenStoreError> {
+        self.unlock(false)?;
         let (this, name) = (self.clone(), name.to_owned());
         self.within(PATIENCE, move || this.read(&name))
     }
@@ -144,6 +160,18 @@ impl TokenStore {
     pub fn remove(&self, name: &str) -> Result<(), TokenStoreError> {
         let (this, name) = (self.clone(), name.to_owned());
         self.within(PATIENCE, move || this.delete(&name))
+    }
+
+    /// Asks for the passphrase, if it is wanted. For this alone there is time.
+    fn unlock(&self, may_begin: bool) -> Result<(), TokenStoreError> {
+        if self.kind != Kind::Passphrase {
+            return Ok(());
+        }
+        let outcome = self.sealer(may_begin).map(|_| ());
+        outcome.map_err(|why| TokenStoreError::Trouble {
+            kind: self.kind,
+            why: why.to_string(),
+        })
     }
 
     /// On a thread of its own, which is left behind if it hangs.
@@ -167,8 +195,9 @@ impl TokenStore {
     fn write(&self, name: &str, secret: &str) -> Result<(), BoxError> {
         match self.kind {
             Kind::Keyring => Ok(self.entry(&keyring()?, name)?.set_password(secret)?),
-            Kind::Kernel => {
-                let sealed = self.sealer(true)?.seal(&purpose(name), secret.as_bytes());
+            Kind::Kernel | Kind::Passphrase => {
+                let sealer = self.sealer(true)?.ok_or("there is no key")?;
+                let sealed = sealer.seal(&purpose(name), secret.as_bytes());
                 let text = data_encoding::BASE64.encode(sealed.as_bytes());
                 Ok(private_file::write(&self.file(name), &text)?)
             }
@@ -179,7 +208,7 @@ impl TokenStore {
     fn read(&self, name: &str) -> Result<Option<SecretString>, BoxError> {
         let text = match self.kind {
             Kind::Keyring => return found(self.entry(&keyring()?, name)?.get_password()),
-            Kind::Kernel | Kind::File => match std::fs::read_to_string(self.file(name)) {
+            Kind::Kernel | Kind::Passphrase | Kind::File => match std::fs::read_to_string(self.file(name)) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error.into()),
@@ -188,8 +217,8 @@ impl TokenStore {
         if self.kind == Kind::File {
             return Ok(Some(text.into()));
         }
-        // A restart of the machine forgets the key, and with it everything that it sealed.
-        let Ok(sealer) = self.sealer(false) else {
+        // A restart of the machine forgets the kernel's key, and with it everything that it sealed.
+        let Ok(Some(sealer)) = self.sealer(false) else {
             return Ok(None);
         };
         let sealed = Sealed::from_bytes(data_encoding::BASE64.decode(text.trim().as_bytes())?);
@@ -205,7 +234,7 @@ impl TokenStore {
                 Ok(()) | Err(keyring_core::Error::NoEntry) => Ok(()),
                 Err(error) => Err(error.into()),
             },
-            Kind::Kernel | Kind::File => match std::fs::remove_file(self.file(name)) {
+            Kind::Kernel | Kind::Passphrase | Kind::File => match std::fs::remove_file(self.file(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),
             },
@@ -220,8 +249,13 @@ impl TokenStore {
         Entry::new_in_store(store, SERVICE, &format!("{}/{name}", self.home.profile()))
     }
 
-    /// Under the key that the kernel keeps for this profile, or a new one. Of two that begin at the same moment, one does.
-    fn sealer(&self, may_begin: bool) -> Result<Sealer, BoxError> {
+    /// Under the key of this profile, or a new one. None if there is none, and with it nothing that it sealed.
+    fn sealer(&self, may_begin: bool) -> Result<Option<Sealer>, BoxError> {
+        if self.kind == Kind::Passphrase {
+            let file = self.home.file("key.passphrase");
+            return self.home.opener().sealer(&file, may_begin, &self.world);
+        }
+        // Of two that begin at the same moment, one does.
         let turn = File::options()
             .create(true)
             .append(true)
@@ -236,9 +270,12 @@ impl TokenStore {
                 entry.set_password(&key.to_text())?;
                 key
             }
-            None => return Err("the kernel does not have the key any more".into()),
+            None => return Ok(None),
         };
-        Ok(Sealer::new(MasterKeys::new(key, Vec::new()), self.world.clone()))
+        Ok(Some(Sealer::new(
+            MasterKeys::new(key, Vec::new()),
+            self.world.clone(),
+        )))
     }
 }
 

@@ -32,6 +32,7 @@ pub mod presets;
 pub use keys::private_file;
 pub mod reload;
 pub mod scheduled;
+pub mod secret_prompt;
 pub mod serve;
 pub mod storage;
 pub mod telemetry;

@@ -17,6 +17,7 @@ use crate::operator::policy::PolicyCommand;
 use crate::operator::user::{Password, UserCommand};
 use crate::operator::{Answer, Command, Failure, Operator};
 use crate::output::Output;
+use crate::secret_prompt;
 use crate::storage::Storage;
 
 /// Runs it and prints the answer.
@@ -134,10 +135,11 @@ fn read_password(command: &mut Command) -> anyhow::Result<()> {
     };
     let mut text = String::new();
     if std::io::stdin().is_terminal() {
-        text = dialoguer::Password::new()
-            .with_prompt("Password")
-            .with_confirmation("Once more", "they differ")
-            .interact()?;
+        text = secret_prompt::ask(
+            dialoguer::Password::new()
+                .with_prompt("Password")
+                .with_confirmation("Once more", "they differ"),
+        )?;
     } else {
         std::io::stdin().take(4096).read_to_string(&mut text)?;
     }

@@ -46,6 +46,8 @@ pub enum Store {
     Keyring,
     /// Files sealed under a key in the kernel's keyring, which a restart of the machine forgets
     Kernel,
+    /// Files sealed under a passphrase, which is asked for on a terminal
+    Passphrase,
     /// Plain files that only you can read
     File,
 }
@@ -55,6 +57,7 @@ impl From<Store> for Kind {
         match store {
             Store::Keyring => Self::Keyring,
             Store::Kernel => Self::Kernel,
+            Store::Passphrase => Self::Passphrase,
             Store::File => Self::File,
         }
     }
@@ -222,7 +225,7 @@ impl Whose {
 
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
         Ok(Surroundings {
-            home: Home::open(self.home.clone(), &self.profile)?,
+            home: screen::asking(Home::open(self.home.clone(), &self.profile)?),
             world,
             http: Operators::new(&egress())?,
         })
@@ -284,6 +287,7 @@ impl Login {
         let place = match known.store {
             Kind::Keyring => "in the keyring",
             Kind::Kernel => "in files under a key of the kernel's, until the machine restarts",
+            Kind::Passphrase => "in files under your passphrase",
             Kind::File => "in plain files",
         };
         output.answer(&Answer::Done {

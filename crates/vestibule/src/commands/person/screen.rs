@@ -2,9 +2,12 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use client::{Screen, Way};
+use client::{Home, Question, Screen, Way};
+use model::SecretString;
 use tokio::sync::oneshot;
 use url::Url;
+
+use crate::secret_prompt;
 
 /// The terminal, or what stands for one.
 #[derive(Debug)]
@@ -64,6 +67,28 @@ fn has_browser() -> bool {
         || is_there("WAYLAND_DISPLAY")
         || is_there("BROWSER");
     is_near && has_screen
+}
+
+/// Has the passphrase of files asked for, on a terminal; whoever is not on one is asked nothing.
+pub(super) fn asking(home: Home) -> Home {
+    if io::stderr().is_terminal() {
+        home.asking(|question| {
+            let prompt = dialoguer::Password::new();
+            let prompt = match question {
+                Question::New => {
+                    say("No key of yours is here yet: the tokens will lie in files under a passphrase, which you type once for each command that needs them.");
+                    prompt
+                        .with_prompt("A new passphrase")
+                        .with_confirmation("Once more", "they differ")
+                }
+                Question::Known => prompt.with_prompt("The passphrase of your tokens"),
+                Question::Again => prompt.with_prompt("That is not it. The passphrase of your tokens"),
+            };
+            secret_prompt::ask(prompt).ok().map(SecretString::from)
+        })
+    } else {
+        home
+    }
 }
 
 /// Says something on standard error.
