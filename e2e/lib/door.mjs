@@ -24,15 +24,15 @@ export const PASSWORD = 'correct horse battery staple';
 
 export class Door {
   // Starts an upstream and the door before it, with the people ana (allowed) and eve (not). `files` are what the
-  // configuration names, by name; `port` is for tests that have to name the door somewhere before it is there; `tls` has
-  // the files of a certificate and its key.
+  // configuration names, by name; `port` is for tests that have to name the door somewhere before it is there; `front` is the
+  // port of a proxy before it; `tls` has the files of a certificate and its key.
   static async open({
-    config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1', port, tls,
+    config = '', upstreamArgs = ['--extra-tools'], servers, files = {}, host = '127.0.0.1', port, front, tls,
   } = {}) {
     const door = new Door();
     door.folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
     door.port = port ?? await freePort();
-    door.url = `http${tls ? 's' : ''}://${host}:${door.port}`;
+    door.url = `http${tls ? 's' : ''}://${host}:${front ?? door.port}`;
     door.upstream = new Program(fixture, ['--bearer', CREDENTIAL, ...upstreamArgs]);
     const [, upstream] = await door.upstream.says(/^(http:\/\/\S+)$/m);
     door.upstreamUrl = upstream;

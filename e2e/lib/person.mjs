@@ -40,11 +40,13 @@ export class Person {
     return response;
   }
 
-  // Walks from an authorization URL to the redirect to the client, and gives its address unopened.
+  // Walks from an authorization URL to the redirect to the client, and gives its address unopened; of a program without a
+  // browser, from the address with its code to the page that says that it is done.
   async approve(url, { decision = 'approve' } = {}) {
     const door = new URL(url).origin;
     let response = await this.request(url);
     for (let step = 0; step < 12; step += 1) {
+      if (new URL(response.url).pathname === '/device/done') return response.url;
       if (response.status >= 300 && response.status < 400) {
         const next = new URL(response.headers.get('location'), door);
         if (next.origin !== door) return next.href;
@@ -62,7 +64,7 @@ export class Person {
   }
 
   async submit(door, page, decision) {
-    const form = page.match(/<form[^>]*action="\/(?:sign-in|consent|logout|connect\/later)[\s\S]*?<\/form>/)?.[0];
+    const form = page.match(/<form[^>]*action="\/(?:sign-in|consent|device|logout|connect\/later)[\s\S]*?<\/form>/)?.[0];
     assert.ok(form, page);
     const action = new URL(attribute(form.match(/<form[^>]*>/)[0], 'action'), door);
     const body = new URLSearchParams();
