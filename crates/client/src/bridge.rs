@@ -20,6 +20,7 @@ use crate::login::{Login, Screen, Surroundings};
 use failure::Failure;
 use gate::Gate;
 use mirrored::Mirrored;
+use old_transport::OldTransport;
 use outgoing::{Outgoing, same};
 use session::Sessions;
 use wire::Wire;
@@ -32,6 +33,7 @@ mod incoming;
 mod lines;
 mod listening;
 mod mirrored;
+mod old_transport;
 mod outgoing;
 mod reading;
 mod session;
@@ -88,6 +90,7 @@ pub(crate) struct Pipe {
     gate: Gate,
     sessions: Sessions,
     mirrored: Mirrored,
+    old: OldTransport,
     out: mpsc::Sender<String>,
     notes: Notes,
     tasks: Tasks,
@@ -124,6 +127,7 @@ impl Bridge {
     ) -> (Self, mpsc::Receiver<String>) {
         let (out, lines) = mpsc::channel(QUEUE);
         let (notes, waiting) = mpsc::channel(QUEUE);
+        let (opened, streams) = mpsc::channel(1);
         let (sender, sent) = watch::channel(0);
         let tasks = Tasks::new();
         let says = Arc::clone(&screen);
@@ -146,6 +150,7 @@ impl Bridge {
             gate: Gate::new(server, around, (patience, login), tasks.clone(), screen),
             sessions: Sessions::new(),
             mirrored: Mirrored::default(),
+            old: OldTransport::new(opened),
             out,
             notes: told,
             tasks,
@@ -158,6 +163,9 @@ impl Bridge {
             |pipe| async move { pipe.send_notes(waiting, sender).await },
         );
         pipe.start("listen", |pipe| async move { pipe.listen().await });
+        pipe.start("old transport", |pipe| async move {
+            pipe.read_streams(streams).await;
+        });
         let this = Self {
             pipe,
             notes,

@@ -40,6 +40,7 @@ enum Mend {
     Session,
     Slash,
     Head,
+    Transport,
 }
 
 /// What was tried already for a message.
@@ -69,7 +70,7 @@ impl Unanswered {
         Self(message.requests.clone())
     }
 
-    fn note(&mut self, message: &Incoming) {
+    pub(super) fn note(&mut self, message: &Incoming) {
         let answers: Vec<_> = message.answers.iter().map(|id| same(id)).collect();
         self.0.retain(|id| !answers.contains(&same(id)));
     }
@@ -113,14 +114,29 @@ impl Pipe {
         unanswered: &mut Unanswered,
     ) -> Result<(), Failure> {
         loop {
+            let stream = self.stream_for(message).await?;
+            let endpoint = stream.as_ref().map(|stream| stream.to.clone());
             let shown = Shown {
                 session: self.sessions.current(),
                 token: self.gate.token().await?,
-                endpoint: self.wire.endpoint(),
+                endpoint: endpoint.unwrap_or_else(|| self.wire.endpoint()),
             };
+            let answers = stream.as_ref().map(|stream| stream.expect(&message.requests));
             let response = self.post(message, &shown).await?;
             if response.status().is_success() {
-                return self.read(message, &shown, response, unanswered).await;
+                let Some(answers) = answers else {
+                    return self.read(message, &shown, response, unanswered).await;
+                };
+                body::pass_over(response.into_body()).await;
+                return self.read_answers(message, answers, unanswered).await;
+            }
+            if let Some(stream) = &stream
+                && response.status() == StatusCode::NOT_FOUND
+                && tried.first(Mend::Session)
+            {
+                // Nobody there knows where it was sent.
+                stream.end();
+                continue;
             }
             if !self.mends(message, &shown, &response, &mut tried).await? {
                 let Some(refusal) = self
@@ -178,6 +194,11 @@ impl Pipe {
             StatusCode::NOT_FOUND if is_of_session(message, shown) && tried.first(Mend::Session) => {
                 self.begin_again(shown.session.number).await?;
                 Ok(true)
+            }
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+                if message.is("initialize") && self.old.last().is_none() && tried.first(Mend::Transport) =>
+            {
+                self.speaks_old_transport().await
             }
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
                 if adds_a_slash(&shown.endpoint, response.headers()) && tried.first(Mend::Slash) =>
@@ -287,7 +308,7 @@ impl Pipe {
     }
 
     /// What an answer means for what comes after it.
-    fn learn(&self, message: &Outgoing, found: &mut Incoming, id: Option<&header::HeaderValue>) {
+    pub(super) fn learn(&self, message: &Outgoing, found: &mut Incoming, id: Option<&header::HeaderValue>) {
         let is_answer = message.requests.len() == 1 && !found.answers.is_empty();
         if !is_answer {
             return;

@@ -81,6 +81,11 @@ impl Pipe {
     async fn listen_to(&self, session: &Session) -> Over {
         let mut place = Place::default();
         let mut was_open = false;
+        if self.old.last().is_some() {
+            // It is one stream there, which is open.
+            self.listens_to(session);
+            return Over::NotOffered;
+        }
         loop {
             let Ok(token) = self.gate.token().await else {
                 tokio::time::sleep(place.patient_pause()).await;
@@ -135,7 +140,7 @@ impl Pipe {
     }
 
     /// Resolves when the machine has slept.
-    async fn slept(&self) {
+    pub(super) async fn slept(&self) {
         let world = &self.world;
         loop {
             let before = (world.now(), world.elapsed());

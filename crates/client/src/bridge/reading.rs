@@ -26,6 +26,8 @@ pub(crate) struct Piece {
     pub(crate) id: Option<String>,
     /// After how long.
     pub(crate) retry: Option<Duration>,
+    /// Where messages go, as streams of 2024-11-05 say first.
+    pub(crate) endpoint: Option<String>,
 }
 
 /// A body that is read.
@@ -135,11 +137,16 @@ pub(crate) fn is_events(response: &Response<Body>) -> bool {
 
 fn of_event(event: sse::Event) -> Piece {
     // Events of other kinds are not messages.
-    let is_message = matches!(event.kind.as_str(), "" | "message");
+    let (text, endpoint) = match event.kind.as_str() {
+        "" | "message" => (event.data, None),
+        "endpoint" => (String::new(), Some(event.data)),
+        _ => (String::new(), None),
+    };
     Piece {
-        text: if is_message { event.data } else { String::new() },
+        text,
         id: event.id,
         retry: event.retry.map(Duration::from_millis),
+        endpoint,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::rig::machine::{Machine, come_back};
 
 mod answers;
 mod eras;
+mod old_transport;
 mod signing_in;
 
 /// How long anything may take that a test waits for.
