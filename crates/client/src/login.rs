@@ -250,6 +250,10 @@ pub async fn login(
         signed_in_at: world.now(),
     };
     home.remember(known.clone()).await?;
+    if let Some(before) = before.filter(|before| before.store != known.store) {
+        // Nobody would find it there any more.
+        let _ = TokenStore::of(before.store, home, world).remove(&session_name(server));
+    }
     home.forget_unanswered(server)?;
     drop(turn);
     Ok(Outcome::SignedIn(known))

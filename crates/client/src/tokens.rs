@@ -197,6 +197,8 @@ pub struct Standing {
     pub known: Known,
     /// Whether tokens are still kept.
     pub is_kept: bool,
+    /// Why they cannot be looked at now.
+    pub trouble: Option<String>,
     /// Whether they can be renewed.
     pub is_renewable: bool,
     /// When the access token ends.
@@ -207,27 +209,36 @@ pub struct Standing {
     pub person: Value,
 }
 
-/// Everything that somebody signed in to.
+/// Everything that somebody signed in to. A store that cannot be opened hides nothing of the others.
 pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
     let servers = around.home.servers()?;
-    let standing = |known: Known| match kept(&known.url, around) {
-        Ok((known, _, session)) => Ok(Standing {
-            known,
-            is_kept: true,
-            is_renewable: session.refresh_token.is_some(),
-            expires_at: session.expires_at,
-            scope: session.scope,
-            person: session.person,
-        }),
-        Err(TokenError::SignedOut(_)) => Ok(Standing {
-            known,
-            is_kept: false,
-            is_renewable: false,
-            expires_at: None,
-            scope: None,
-            person: Value::Null,
-        }),
-        Err(error) => Err(error),
+    let standing = |known: Known| {
+        let kept = kept(&known.url, around);
+        let trouble = match &kept {
+            Err(error @ TokenError::Store(_)) => Some(error.to_string()),
+            _ => None,
+        };
+        match kept {
+            Ok((known, _, session)) => Ok(Standing {
+                known,
+                is_kept: true,
+                trouble,
+                is_renewable: session.refresh_token.is_some(),
+                expires_at: session.expires_at,
+                scope: session.scope,
+                person: session.person,
+            }),
+            Err(TokenError::SignedOut(_) | TokenError::Store(_)) => Ok(Standing {
+                known,
+                is_kept: trouble.is_some(),
+                trouble,
+                is_renewable: false,
+                expires_at: None,
+                scope: None,
+                person: Value::Null,
+            }),
+            Err(error) => Err(error),
+        }
     };
     servers.into_iter().map(standing).collect()
 }
@@ -253,6 +264,12 @@ pub async fn logout(server: &Url, around: &Surroundings) -> Result<Ended, TokenE
             ended
         }
         Err(TokenError::SignedOut(_)) if around.home.server(server)?.is_some() => Ended::Forgotten,
+        // To forget a token nobody has to read it.
+        Err(TokenError::Store(why)) => {
+            let known = around.home.server(server)?.ok_or(why)?;
+            TokenStore::of(known.store, &around.home, &around.world).remove(&session_name(server))?;
+            Ended::NotRevoked
+        }
         Err(error) => return Err(error),
     };
     around.home.forget(server).await?;

@@ -54,7 +54,7 @@ pub use consent::{Decided, Question};
 pub use issue::TokenResponse;
 pub use key_ring::KeyRing;
 pub use known_clients::KnownClients;
-pub use machine::{Machine, Machines, Programs, Workload};
+pub use machine::{AllPrograms, Machine, Machines, Programs, Workload};
 pub use server::{AuthorizationServer, Parts};
 pub use service_tokens::ServiceTokens;
 pub use settings::{IssFlag, Lifetimes, RefreshRules, Registration, Resource, Settings, Target};

@@ -80,36 +80,75 @@ pub struct Workload {
 pub struct Programs {
     as_account: HashMap<ClientId, Username>,
     exchanging: HashSet<ClientId>,
+    all: Arc<AllPrograms>,
+}
+
+/// The same for whichever server.
+#[derive(Debug, Default)]
+pub struct AllPrograms {
+    as_account: HashMap<ClientId, Username>,
+    exchanging: HashSet<ClientId>,
 }
 
 impl Programs {
     /// Whether a token may still be used that one of them was given; those of people are not its business.
     pub fn still_have(&self, access: &Access, account: &AccountView) -> bool {
+        let acts = |programs: &HashMap<ClientId, Username>, client: &ClientId| {
+            programs.get(client) == Some(&account.username)
+        };
         match (&access.actor, access.auth_time) {
-            (Some(_), _) => self.exchanging.contains(&access.client),
-            (None, None) => self.as_account.get(&access.client) == Some(&account.username),
+            (Some(actor), of_a_person) => {
+                let mut exchanged: Vec<_> = actor.chain().collect();
+                // Whoever was given the first of these tokens may have had it for another server.
+                let first = exchanged.pop();
+                self.exchanging.contains(&access.client)
+                    && exchanged
+                        .into_iter()
+                        .all(|client| self.all.exchanging.contains(client))
+                    && (of_a_person.is_some() || first.is_some_and(|first| acts(&self.all.as_account, first)))
+            }
+            (None, None) => acts(&self.as_account, &access.client),
             (None, Some(_)) => true,
         }
     }
 }
 
 impl Machines {
-    /// Those of one server.
-    pub fn of(&self, server: &ServerName) -> Programs {
+    fn each(&self) -> impl Iterator<Item = (ClientId, &Machine)> {
         let workloads = self
             .workloads
             .iter()
             .filter_map(|workload| Some((workload.id()?, &workload.machine)));
         let clients = self.clients.iter().map(|(id, machine)| (id.clone(), machine));
+        clients.chain(workloads)
+    }
+
+    /// Those of all servers together, which [`Machines::of`] wants.
+    pub fn all(&self) -> Arc<AllPrograms> {
+        Arc::new(AllPrograms {
+            as_account: self
+                .each()
+                .map(|(id, machine)| (id, machine.account.clone()))
+                .collect(),
+            exchanging: self.exchanges.keys().cloned().collect(),
+        })
+    }
+
+    /// Those of one server.
+    pub fn of(&self, server: &ServerName, all: &Arc<AllPrograms>) -> Programs {
         let has = |(_, machine): &(ClientId, &Machine)| machine.servers.contains(server);
-        let all = clients.chain(workloads).filter(has);
         let exchanging = self
             .exchanges
             .iter()
             .filter(|(_, exchange)| exchange.to.contains(server));
         Programs {
-            as_account: all.map(|(id, machine)| (id, machine.account.clone())).collect(),
+            as_account: self
+                .each()
+                .filter(has)
+                .map(|(id, machine)| (id, machine.account.clone()))
+                .collect(),
             exchanging: exchanging.map(|(id, _)| id.clone()).collect(),
+            all: Arc::clone(all),
         }
     }
 

@@ -3,3 +3,6 @@ ALTER TABLE accounts ADD COLUMN service_since INTEGER;
 -- Tokens that a client had for itself up to this moment have ended. Enabling it again does not bring them back.
 ALTER TABLE clients ADD COLUMN ended_before INTEGER;
 UPDATE clients SET ended_before = disabled_at;
+-- Since when a client is not in the configuration any more, which is why it is disabled; NULL of one that an operator disabled.
+ALTER TABLE clients ADD COLUMN left_configuration INTEGER;
+UPDATE clients SET left_configuration = disabled_at WHERE source = 'configuration';

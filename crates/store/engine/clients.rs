@@ -117,14 +117,22 @@ impl Clients for Engine {
             .map_err(failed)?;
         for row in known.iter().filter(|row| row.disabled_at.is_none()) {
             let id: ClientId = parse("clients.id", &row.id)?;
-            if !clients.iter().any(|client| client.id == id) {
-                disable(&mut tx, &id, now).await?;
+            if !clients.iter().any(|client| client.id == id) && disable(&mut tx, &id, now).await? {
+                sqlx::query!(
+                    "UPDATE clients SET left_configuration = $2 WHERE id = $1",
+                    id.as_str(),
+                    now.as_millis()
+                )
+                .execute(tx.conn())
+                .await
+                .map_err(failed)?;
             }
         }
         for client in clients {
             if !insert(&mut tx, client, now).await? {
                 sqlx::query!(
-                    "UPDATE clients SET source = 'configuration', metadata = $2, disabled_at = NULL, updated_at = $3
+                    "UPDATE clients SET source = 'configuration', metadata = $2, updated_at = $3, left_configuration = NULL,
+                            disabled_at = CASE WHEN left_configuration IS NULL THEN disabled_at END
                      WHERE id = $1",
                     client.id.as_str(),
                     to_json("clients.metadata", &client.metadata)?,
@@ -243,7 +251,8 @@ impl Clients for Engine {
             disable(&mut tx, id, now).await?
         } else {
             let enabled = sqlx::query!(
-                "UPDATE clients SET disabled_at = NULL, updated_at = $2 WHERE id = $1 AND disabled_at IS NOT NULL",
+                "UPDATE clients SET disabled_at = NULL, left_configuration = NULL, updated_at = $2
+                 WHERE id = $1 AND disabled_at IS NOT NULL",
                 id.as_str(),
                 now.as_millis()
             )
@@ -334,8 +343,8 @@ async fn add_secrets(tx: &mut Tx<'_>, id: &ClientId, secrets: &[TokenDigest], no
 
 async fn disable(tx: &mut Tx<'_>, id: &ClientId, now: Timestamp) -> Result<bool> {
     let disabled = sqlx::query!(
-        "UPDATE clients SET disabled_at = $2, ended_before = $2, updated_at = $2
-         WHERE id = $1 AND disabled_at IS NULL",
+        "UPDATE clients SET disabled_at = $2, ended_before = $2, updated_at = $2, left_configuration = NULL
+         WHERE id = $1 AND (disabled_at IS NULL OR left_configuration IS NOT NULL)",
         id.as_str(),
         now.as_millis()
     )

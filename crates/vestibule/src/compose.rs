@@ -165,6 +165,7 @@ pub fn compose(
     arguments::check(config, &mut problems);
     sources.issuers = issuers::issuers(&mut sources, before, &mut problems);
     let machines = machines::machines(&sources, &mut problems);
+    let programs = machines.all();
     let ways = ways::ways(&mut sources, ways_before, &mut problems);
     let connectors = connectors::connectors(&mut sources, connectors_before, &mut problems);
     let mut resources = Vec::new();
@@ -173,7 +174,7 @@ pub fn compose(
         let known = before.and_then(|routes| routes.servers.get(name));
         if let Some(route) = servers::route(
             &mut sources,
-            (&policies, &connectors, &machines),
+            (&policies, &connectors, (&machines, &programs)),
             origins.public(),
             name,
             server,

@@ -7,6 +7,7 @@ use net::body;
 use protocol::mcp::answer;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
 
 use super::failure::{Failure, words};
@@ -46,13 +47,19 @@ enum Mend {
 /// What was tried already for a message.
 #[derive(Debug)]
 struct Tried {
-    /// How long a sign-in may take that it waits for.
-    patience: Duration,
+    /// Until when it waits for sign-ins; for ever if there is no such time.
+    until: Option<Instant>,
     tokens: u32,
     mended: Vec<Mend>,
 }
 
 impl Tried {
+    /// How long a sign-in may take.
+    fn patience(&self) -> Duration {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        self.until.map_or(Duration::MAX, left)
+    }
+
     /// Whether this is the first time.
     fn first(&mut self, mend: Mend) -> bool {
         let is_first = !self.mended.contains(&mend);
@@ -86,7 +93,7 @@ impl Pipe {
     pub(crate) async fn exchange(&self, message: &Outgoing, patience: Duration) {
         let mut unanswered = Unanswered::of(message);
         let tried = Tried {
-            patience,
+            until: Instant::now().checked_add(patience),
             tokens: 0,
             mended: Vec::new(),
         };
@@ -125,7 +132,7 @@ impl Pipe {
             let response = self.post(message, &shown).await?;
             if response.status().is_success() {
                 let Some(answers) = answers else {
-                    return self.read(message, &shown, response, unanswered).await;
+                    return self.read((message, &shown), response, unanswered, &tried).await;
                 };
                 body::pass_over(response.into_body()).await;
                 return self.read_answers(message, answers, unanswered).await;
@@ -180,13 +187,13 @@ impl Pipe {
             .as_ref()
             .filter(|_| wants_more(status, &demand) && tried.first(Mend::More))
         {
-            self.gate.more(token, &demand, tried.patience).await?;
+            self.gate.more(token, &demand, tried.patience()).await?;
             return Ok(true);
         }
         match status {
             StatusCode::UNAUTHORIZED if tried.tokens < 2 => {
                 let (token, again) = (shown.token.as_ref(), tried.tokens > 0);
-                self.gate.another(token, again, &demand, tried.patience).await?;
+                self.gate.another(token, again, &demand, tried.patience()).await?;
                 tried.tokens += 1;
                 Ok(true)
             }
@@ -261,10 +268,10 @@ impl Pipe {
     /// Passes on what a message is answered with.
     async fn read(
         &self,
-        message: &Outgoing,
-        shown: &Shown,
+        (message, shown): (&Outgoing, &Shown),
         response: Response<Body>,
         unanswered: &mut Unanswered,
+        tried: &Tried,
     ) -> Result<(), Failure> {
         if unanswered.is_empty() {
             body::pass_over(response.into_body()).await;
@@ -303,7 +310,7 @@ impl Pipe {
             if message.is_stateless() || place.id.is_none() {
                 return Err(Failure::Ended);
             }
-            reading = self.resume(&shown.session, &mut place).await?;
+            reading = self.resume(&shown.session, &mut place, tried).await?;
         }
     }
 
@@ -342,7 +349,7 @@ impl Pipe {
     }
 
     /// Takes a stream up again that ended before its answer (TP-30, TP-35).
-    async fn resume(&self, session: &Session, place: &mut Place) -> Result<Reading, Failure> {
+    async fn resume(&self, session: &Session, place: &mut Place, tried: &Tried) -> Result<Reading, Failure> {
         let mut tokens = 0;
         loop {
             let pause = place.pause().ok_or(Failure::Ended)?;
@@ -354,7 +361,7 @@ impl Pipe {
             };
             match response.status() {
                 StatusCode::UNAUTHORIZED if tokens < 2 => {
-                    let (demand, patience) = (challenge(response.headers()), self.gate.waiting);
+                    let (demand, patience) = (challenge(response.headers()), tried.patience());
                     self.gate
                         .another(token.as_ref(), tokens > 0, &demand, patience)
                         .await?;

@@ -40,7 +40,7 @@ const ACKNOWLEDGING: Duration = Duration::from_secs(12);
 pub(crate) struct Sending {
     /// It may be sent again if the connection broke before anything was answered.
     pub(crate) repeatable: bool,
-    /// How long the head of the answer is waited for, the time to connect included.
+    /// How long the head of the answer is waited for, all attempts to connect included.
     pub(crate) patience: Duration,
 }
 
@@ -167,7 +167,8 @@ impl Wire {
         loop {
             let request = request((to.0.clone(), to.1), headers, text);
             let http = self.http();
-            let answered = tokio::time::timeout(sending.patience, http.call(request)).await;
+            let left = sending.patience.saturating_sub(begun.elapsed());
+            let answered = tokio::time::timeout(left, http.call(request)).await;
             match answered.map_err(|_| Failure::Unacknowledged(sending.patience))? {
                 Err(CallError::Broken(_)) if sending.repeatable && !is_again => is_again = true,
                 Err(CallError::Connect(why)) if begun.elapsed() < self.connecting => {

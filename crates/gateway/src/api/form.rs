@@ -73,9 +73,7 @@ pub(super) fn check(method: &Method, headers: &HeaderMap, names: &RefusedNames) 
     let kinds = Kinds::of(method, headers);
     // Where no name of the operator's counts, much JSON is compressed and nothing in it is asked for.
     let is_read = kinds.multipart || kinds.urlencoded || (kinds.json && !names.own().is_empty());
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if is_read && !encodings.all(is_plain) {
+    if is_read && is_compressed(headers) {
         return Err(Unacceptable::Body(
             "a compressed form or JSON cannot be looked at",
         ));
@@ -86,6 +84,22 @@ pub(super) fn check(method: &Method, headers: &HeaderMap, names: &RefusedNames) 
         ));
     }
     Ok(())
+}
+
+fn is_compressed(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    !encodings.all(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+fn is_plain_text(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
+    // These have lengths between their messages.
+    let in_frames = [&b"grpc"[..], b"connect+"];
+    let is_framed = in_frames
+        .iter()
+        .any(|word| memchr::memmem::find(content_type, word).is_some());
+    !is_compressed(headers) && !is_framed && is_like_ascii(content_type)
 }
 
 /// Whether each `charset` writes ASCII as it is. Tomcat reads the names of a form in whichever is said, EBCDIC too.
@@ -122,8 +136,8 @@ impl Form {
     /// What of a request has to be looked at.
     pub(super) fn of(method: &Method, headers: &HeaderMap, names: &RefusedNames) -> Option<Self> {
         let mut kinds = Kinds::of(method, headers);
-        // Nothing takes a method out of JSON that does not say that it is JSON.
-        kinds.json &= !kinds.is_guess || !names.own().is_empty();
+        // Nothing takes a method out of JSON that does not say that it is JSON, or that is compressed or in other letters.
+        kinds.json &= !names.own().is_empty() || (!kinds.is_guess && is_plain_text(headers));
         let is_read = kinds.urlencoded || kinds.multipart || kinds.json;
         is_read.then(|| Self {
             names: names.clone(),
@@ -148,7 +162,8 @@ impl Form {
             && let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace())
         {
             self.is_guess = false;
-            if !matches!(first, b'{' | b'/') {
+            // Behind a byte order mark, or the separator of a sequence (RFC 7464), too.
+            if !matches!(first, b'{' | b'/' | 0xef | 0x1e) {
                 self.json = None;
             }
         }
@@ -213,6 +228,35 @@ mod tests {
         slugs.sort_unstable();
         assert!(slugs[0] == slugs[2], "{body}: {slugs:?}");
         slugs[0]
+    }
+
+    #[test]
+    fn json_in_which_nothing_is_asked_for_may_be_written_in_any_way() {
+        for pairs in [
+            &[("content-type", "application/json"), ("content-encoding", "gzip")][..],
+            &[("content-type", "application/json; charset=utf-16")],
+            &[("content-type", "application/connect+json")],
+        ] {
+            let (headers, names) = (headers(pairs), RefusedNames::default());
+            assert!(check(&Method::POST, &headers, &names).is_ok(), "{pairs:?}");
+            let wrong =
+                Form::of(&Method::POST, &headers, &names).and_then(|mut form| form.look(b"\x1f\x8b\0{"));
+            assert!(wrong.is_none(), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_operator_is_found_however_it_is_written() {
+        let own = ["user[admin]", "sudo[]"];
+        for body in ["user[admin]=1", "user%5Badmin%5D=1", "sudo[]=root", "SUDO[]=1"] {
+            assert_eq!(
+                slug(&Method::POST, FORM, body, &own),
+                Some("refused_query"),
+                "{body}"
+            );
+        }
+        let marked = "\u{feff}{\"sudo\":\"root\"}";
+        assert_eq!(slug(&Method::PUT, "", marked, &["sudo"]), Some("refused_query"));
     }
 
     #[test]

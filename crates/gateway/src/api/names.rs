@@ -30,10 +30,10 @@ pub(super) enum Found {
 }
 
 impl RefusedNames {
-    /// Those of the operator, and the two that always are.
+    /// Those of the operator, and the two that always are. They are read as those that come, whole: `user[admin]` too.
     pub fn new<'a>(own: impl IntoIterator<Item = &'a str>) -> Self {
         let always = [OVERRIDE, ACCESS_TOKEN].map(str::to_owned);
-        let names: Arc<[String]> = always.into_iter().chain(own.into_iter().map(folded)).collect();
+        let names: Arc<[String]> = always.into_iter().chain(own.into_iter().map(whole)).collect();
         let longest = names.iter().map(String::len).max().unwrap_or_default();
         // A letter that is folded has three bytes at most.
         let most = longest * 3 + 1;
@@ -62,9 +62,11 @@ impl RefusedNames {
         let text = String::from_utf8_lossy(&name.0);
         // C ends a text there.
         let text = text.split('\0').next().unwrap_or_default();
-        let end = |text: &str| folded(text.trim_end_matches(|c: char| is_blank(c) || c == ']'));
         // As a whole, as PHP has it, and as the name of an array or an object, as Rack has it.
-        let readings = [end(text), end(text.split(['[', ']']).next().unwrap_or_default())];
+        let readings = [
+            whole(text),
+            whole(text.split(['[', ']']).next().unwrap_or_default()),
+        ];
         let refused = self.names.iter().find(|refused| readings.contains(refused))?;
         Some(match refused.as_str() {
             OVERRIDE => Found::Method,
@@ -113,6 +115,11 @@ impl Name {
 
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c.is_control()
+}
+
+/// A name without what parsers leave out at its end.
+fn whole(text: &str) -> String {
+    folded(text.trim_end_matches(|c: char| is_blank(c) || c == ']'))
 }
 
 fn folded(text: &str) -> String {

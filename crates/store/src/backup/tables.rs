@@ -91,6 +91,7 @@ pub const TABLES: [Table; 26] = [
             ("last_used_at", Integer),
             ("disabled_at", Integer),
             ("ended_before", Integer),
+            ("left_configuration", Integer),
         ],
     },
     Table {

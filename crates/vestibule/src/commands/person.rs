@@ -348,6 +348,7 @@ fn status(standings: &[Standing]) -> Answer {
         let Standing { known, .. } = standing;
         let state = match standing {
             Standing { is_kept: false, .. } => "gone",
+            Standing { trouble: Some(_), .. } => "locked",
             Standing {
                 is_renewable: true, ..
             } => "signed in",
@@ -356,7 +357,7 @@ fn status(standings: &[Standing]) -> Answer {
         json!({
             "server": known.url, "username": known.username, "state": state, "scope": standing.scope,
             "store": known.store, "issuer": known.issuer, "signed_in_at": known.signed_in_at.to_string(),
-            "expires_at": standing.expires_at.map(|at| at.to_string()),
+            "expires_at": standing.expires_at.map(|at| at.to_string()), "trouble": standing.trouble,
         })
     });
     Answer::list(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gateway::{Assertion, Concurrency, Kind, Pinning, Route, Timeouts, Transport};
 use http::Uri;
-use issuer::{Machines, Programs, Resource};
+use issuer::{AllPrograms, Machines, Programs, Resource};
 use model::{Requirements, ServerName};
 use net::{Egress, Operators};
 use policy::Policies;
@@ -20,7 +20,7 @@ const IDLE_CONNECTIONS: usize = 256;
 /// Makes a route; the way there is the one of `before` if nothing about it changed.
 pub(super) fn route(
     sources: &mut Sources<'_>,
-    (policies, connectors, machines): (&Arc<Policies>, &Connectors, &Machines),
+    (policies, connectors, machines): (&Arc<Policies>, &Connectors, (&Machines, &Arc<AllPrograms>)),
     public: &Origin,
     name: &ServerName,
     server: &config::Server,
@@ -72,7 +72,7 @@ pub(super) fn route(
     Some(Route {
         resource: Arc::new(Resource {
             require: requirements::of_server(&sources.loaded.config, server.require.as_ref()),
-            programs: machines.of(name),
+            programs: machines.0.of(name, machines.1),
             ..resource(policies, public, name, server)
         }),
         accepts,

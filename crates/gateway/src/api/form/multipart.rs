@@ -13,6 +13,8 @@ use crate::api::names::{Found, RefusedNames};
 const FIELD: &[u8] = b"content-";
 /// A longer field names no part of a form that a program sends.
 const LONGEST: usize = 8 << 10;
+/// So many blanks before its colon are none that a program writes.
+const MOST_BLANKS: usize = 256;
 
 /// A form as it comes.
 #[derive(Debug, Default)]
@@ -53,6 +55,7 @@ impl Multipart {
                 }
                 Begins::Field => end_of(field, std::mem::take(&mut passed)),
                 Begins::Unknown => Err(0),
+                Begins::TooLong => break Some(Wrong::Unclear),
             };
             if end.unwrap_or(field.len()) > LONGEST {
                 break Some(Wrong::Unclear);
@@ -108,6 +111,8 @@ enum Begins {
     Other,
     /// It is not all there.
     Unknown,
+    /// Behind more blanks than anybody writes.
+    TooLong,
 }
 
 fn begins(bytes: &[u8]) -> Begins {
@@ -116,12 +121,15 @@ fn begins(bytes: &[u8]) -> Begins {
         if name.starts_with(bytes) {
             return Begins::Unknown;
         }
-        match bytes
-            .strip_prefix(name)
-            .map(|after| after.trim_ascii_start().first())
-        {
-            Some(Some(b':')) => return Begins::Field,
-            Some(None) => return Begins::Unknown,
+        let Some(after) = bytes.strip_prefix(name) else {
+            continue;
+        };
+        // So many blanks are none of a field's; no more are looked at anew with each byte.
+        let after = after.get(..MOST_BLANKS).unwrap_or(after);
+        match after.trim_ascii_start().first() {
+            Some(b':') => return Begins::Field,
+            None if after.len() < MOST_BLANKS => return Begins::Unknown,
+            None => return Begins::TooLong,
             _ => {}
         }
     }

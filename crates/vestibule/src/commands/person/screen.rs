@@ -7,6 +7,7 @@ use model::SecretString;
 use tokio::sync::oneshot;
 use url::Url;
 
+use crate::output::printable;
 use crate::secret_prompt;
 
 /// The terminal, or what stands for one.
@@ -99,7 +100,7 @@ pub(super) fn say(text: &str) {
 /// Says what should worry somebody.
 pub(super) fn warn(text: &str) {
     let (yellow, plain) = (anstyle::AnsiColor::Yellow.on_default().bold(), anstyle::Reset);
-    say(&format!("{yellow}warning:{plain} {text}"));
+    say(&format!("{yellow}warning:{plain} {}", printable(text)));
 }
 
 impl Screen for Terminal {
@@ -121,7 +122,7 @@ impl Screen for Terminal {
     fn shows_code(&self, code: &str, page: &Url, complete: &Url) {
         say("Open this address in a browser, on whichever machine you like:");
         say(page.as_str());
-        say(&format!("and type this code: {code}"));
+        say(&format!("and type this code: {}", printable(code)));
         if complete != page {
             say("Or open this one, and check that it shows the same code:");
             say(complete.as_str());
@@ -137,7 +138,7 @@ impl Screen for Terminal {
     }
 
     fn note(&self, text: &str) {
-        say(text);
+        say(&printable(text));
     }
 
     async fn pasted(&self) -> String {

@@ -6,7 +6,7 @@ use serde_json::json;
 use vestibule::operator::Failure;
 
 use super::{EXCHANGE, JWT_BEARER, SECRET, call, credentials, open, refused, resource};
-use crate::rig::{Ask, Tokens};
+use crate::rig::{Ask, Door, Tokens};
 
 /// OS-70 to OS-72, MA-163, MA-165, CC-100: a client with an account of its own, and nothing that only a person can give.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,4 +203,39 @@ async fn what_ended_with_the_client_stays_ended() {
         &credentials(&door, "nightly", &[("resource", &fixture)]).await,
         "invalid_target",
     );
+}
+
+/// What an operator disabled no start and no change of the configuration enables; what left the configuration comes back
+/// with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_client_stays_disabled() {
+    let mut door = open(None).await;
+    let fixture = resource(&door, "fixture");
+    let asked = async |door: &Door| credentials(door, "nightly", &[("resource", &fixture)]).await;
+    let is_unknown = async |door: &Door| {
+        let reply = asked(door).await;
+        assert_eq!(
+            (reply.status, reply.error().as_str()),
+            (401, "invalid_client"),
+            "{reply:?}"
+        );
+    };
+    door.operate(&["client", "disable", "nightly"]).await.unwrap();
+    is_unknown(&door).await;
+    door.reconfigure(str::to_owned).await;
+    is_unknown(&door).await;
+    door.restart().await;
+    is_unknown(&door).await;
+    door.operate(&["client", "enable", "nightly"]).await.unwrap();
+    Tokens::of(&asked(&door).await);
+
+    let mut whole = String::new();
+    door.reconfigure(|text| {
+        whole = text.to_owned();
+        text.replace("  nightly:", "  another:")
+    })
+    .await;
+    is_unknown(&door).await;
+    door.reconfigure(|_| whole).await;
+    Tokens::of(&asked(&door).await);
 }

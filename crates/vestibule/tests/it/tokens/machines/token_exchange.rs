@@ -236,3 +236,29 @@ async fn an_exchanger_ends_alone() {
         .await;
     assert_eq!(call(&door, "second", &anew).await.status, 401);
 }
+
+/// Whoever began, and whoever stands between, has to be in the configuration too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_in_a_chain_has_to_be_there_still() {
+    let mut door = open(None).await;
+    let fixture = resource(&door, "fixture");
+    let own = Tokens::of(&credentials(&door, "nightly", &[("resource", &fixture)]).await).access;
+    let lent = Tokens::of(&exchange(&door, "relay", &own, "second", &[]).await).access;
+    let (_, person) = door.signed_in("ana").await;
+    let second = Tokens::of(&exchange(&door, "relay", &person.access, "second", &[]).await).access;
+    let third = Tokens::of(&exchange(&door, "farther", &second, "fixture", &[]).await).access;
+    assert_eq!(call(&door, "second", &lent).await.status, 200);
+    assert_eq!(call(&door, "fixture", &third).await.status, 200);
+
+    let machine =
+        "client_credentials: { account: nightly, servers: [fixture, second], scope: mcp second:write }";
+    let plain = "redirect_uris: [\"https://nightly.example/cb\"]";
+    door.reconfigure(|text| text.replace(machine, plain)).await;
+    assert_eq!(call(&door, "second", &lent).await.status, 401);
+    assert_eq!(call(&door, "fixture", &third).await.status, 200);
+
+    let exchanges = "token_exchange: { from: [fixture], to: [second] }";
+    door.reconfigure(|text| text.replace(machine, plain).replace(exchanges, plain))
+        .await;
+    assert_eq!(call(&door, "fixture", &third).await.status, 401);
+}
