@@ -1,11 +1,14 @@
 //! What the command lines of Gitea, GitLab and Jira send, as their code says, before the recipes that docs/apis.md names for
 //! them (CC-105, CC-107).
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
 use fixture::HttpApi;
 use net::Tasks;
 
 use crate::rig::accounts::Accounts;
+use crate::rig::foreign::WhoAmI;
 use crate::rig::{Ask, Door, Plan};
 
 const ANAS: &str = "ana-s3cret-t0ken-of-the-forge";
@@ -146,4 +149,33 @@ async fn no_other_place_of_a_token_counts() {
             assert!(!arrived.contains("another-s3cret"), "{name}: {arrived}");
         }
     }
+}
+
+/// MA-51: a script that still has Gitea's own token and `tea` with the door's write the same. Both count until the day, the
+/// old one for whose it was, and afterwards the door's alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_tokens_and_new_ones_may_come_in_the_same_scheme() {
+    const OLD: &str = "89abcdef0123456789abcdef0123456789abcdef";
+    let who = WhoAmI::start(&[(OLD, "ben")]).await;
+    let lines = format!(
+        "    token_scheme: true\n    allow: [{{ groups: [developers], requests: all }}]\n    accept: [jwt, legacy]\n    legacy:\n      until: 2026-12-01\n      upstream_check: {{ url: \"{}\", header: 'Authorization: token {{token}}', same_names: true }}\n      schemes: [token]\n",
+        who.url
+    );
+    let (door, api) = super::with(&lines, "", Plan::default()).await;
+    let send = async |token: &str| {
+        let ask = Ask::get("/api/forge/echo/x").with("authorization", format!("token {token}"));
+        door.ask(ask).await.status
+    };
+    let new = super::token(&door, "ana").await;
+    assert_eq!([send(OLD).await, send(&new).await], [200, 200]);
+    let rows = door.calls_recorded(|rows| rows.len() == 2).await;
+    let mut names: Vec<_> = rows.iter().map(|row| row["username"].to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["\"ana\"", "\"ben\""]);
+    let arrived = format!("{:?}", api.take_requests());
+    assert!(!arrived.contains(OLD) && !arrived.contains(&new), "{arrived}");
+
+    door.advance(Duration::from_hours(12 * 24));
+    let new = super::token(&door, "ana").await;
+    assert_eq!([send(OLD).await, send(&new).await], [401, 200]);
 }
