@@ -1,7 +1,7 @@
-// Gitea itself behind the door, as a plain HTTP API: its API with curl and git over https, two people, each as themselves,
-// and no credential of Gitea's on their machines (CC-105, CC-107, MA-51, MA-58).
+// Gitea itself behind the door, as a plain HTTP API: its API with curl and with the library of its command line, and git over
+// https, two people, each as themselves, and no credential of Gitea's on their machines (CC-105, CC-107, MA-51, MA-58).
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -33,6 +33,7 @@ connectors:
     title: Gitea
     upstream: ${gitea.url}
     basic: true
+    token_scheme: true
     allow: [{ groups: [developers], requests: all }]
     identity_headers: false
     credential: { connector: gitea, recipe: gitea-api }
@@ -70,12 +71,17 @@ async function machine(name) {
     const at = said.trimEnd().lastIndexOf('\n');
     return { status: Number(said.slice(at + 1)), body: JSON.parse(said.slice(0, at) || 'null') };
   };
+  // What stands for tea, with a token for this call alone.
+  const tea = (at, ...words) => new Program(
+    vestibule, ['exec', 'gitea', '--env', 'GITEA_TOKEN', '--', process.env.VESTIBULE_REAL_GITEA_SDK, ...words],
+    { env: { ...env, GITEA_INSTANCE_URL: at }, cwd: home },
+  );
   const fails = async (...words) => {
     const program = new Program('git', words, { env, cwd: home });
     assert.notEqual(await program.ended, 0, program.output);
     return program.output;
   };
-  return { home, git, curl, fails };
+  return { home, git, curl, tea, fails };
 }
 
 test('who has not connected is given a link, by git too, and types a token there once', async () => {
@@ -107,6 +113,24 @@ test('the API is asked as whoever asks, and as nobody else', async () => {
   const bens = await gitea.token('ben', 'stolen', ['read:user']);
   assert.deepEqual([(await curl(`/api/v1/user?token=${bens}`)).body.error], ['refused_query']);
   assert.equal((await curl('/api/v1/repos/ana/diary/../../ben/diary', '--path-as-is')).body.error, 'ambiguous_path');
+});
+
+test('Gitea\'s own library, which says token, works as whoever asks, with nothing written down', async () => {
+  const { home, tea } = machines.ana;
+  const says = async (...words) => {
+    const program = tea(`${door.url}/api/gitea`, ...words);
+    assert.equal(await program.ended, 0, program.output);
+    return program.output;
+  };
+  const before = readdirSync(home, { recursive: true });
+  assert.equal(await says('whoami'), 'ana\n');
+  assert.equal(await says('issue', 'ana/diary', 'Two'), '2 Two (ana)\n');
+  assert.equal(await says('issues', 'ana/diary'), '2 Two (ana)\n1 One (ana)\n');
+  const bens = tea(`${door.url}/api/gitea`, 'issues', 'ben/diary');
+  assert.notEqual(await bens.ended, 0, bens.output);
+  const there = tea(gitea.url, 'whoami');
+  assert.notEqual(await there.ended, 0, 'the token is worth nothing at Gitea');
+  assert.deepEqual(readdirSync(home, { recursive: true }), before);
 });
 
 test('git clones and pushes as whoever asks', async () => {

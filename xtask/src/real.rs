@@ -57,6 +57,14 @@ const GITEA_MCP: Server = Server {
     module: None,
 };
 
+/// Stands for tea, Gitea's command line; its `main.go` says why.
+const GITEA_SDK: Server = Server {
+    name: "gitea-sdk",
+    packages: &["."],
+    tags: "",
+    module: None,
+};
+
 const KUBERNETES: Server = Server {
     name: "kubernetes",
     packages: &[
@@ -73,6 +81,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
     tools::etcd()?;
     let kubernetes = KUBERNETES.build()?;
     let (dex, gitea, gitea_mcp) = (DEX.build()?, GITEA.build()?, GITEA_MCP.build()?);
+    let gitea_sdk = GITEA_SDK.build()?;
     end_to_end::build()?;
     end_to_end::run(
         "real",
@@ -81,6 +90,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
             ("VESTIBULE_REAL_GITEA", gitea.join("gitea")),
             ("VESTIBULE_REAL_GITEA_FILES", gitea),
             ("VESTIBULE_REAL_GITEA_MCP", gitea_mcp.join("gitea-mcp")),
+            ("VESTIBULE_REAL_GITEA_SDK", gitea_sdk.join("gitea-sdk")),
             ("VESTIBULE_REAL_KUBERNETES", kubernetes),
         ],
     )

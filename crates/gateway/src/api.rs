@@ -33,6 +33,8 @@ pub struct Api {
     /// Whether a token may come as the password of Basic credentials too, and clients are told so: `git` knows nothing
     /// else.
     pub basic: bool,
+    /// Whether a token may come in the scheme `token` too, as `Authorization: token …`, which Gitea's own programs write.
+    pub token_scheme: bool,
     /// Whether `%2F` is a character of a name there.
     pub encoded_slashes: bool,
     /// Names of parameters that are refused: those by which the upstream takes other credentials, or acts for other people.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, Response, header, request};
 use hyper::body::Incoming;
-use model::ExposeSecret as _;
+use model::{ExposeSecret as _, SecretString};
 use net::{Body, body};
 use protocol::{Origin, basic};
 
-use super::browser;
 use super::refusal::{Plain, answer};
+use super::{Api, browser};
 use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::metadata;
@@ -97,25 +97,35 @@ impl Gateway {
     }
 }
 
-/// The headers, with the token where it is looked for. `git` knows Basic credentials alone: the password is the token, and
-/// the name is whatever it likes.
+/// The headers, with the token where it is looked for: in `Bearer`. Where else it may stand is said here and nowhere else.
 fn with_token<'h>(route: &Route, headers: &'h HeaderMap) -> Cow<'h, HeaderMap> {
-    let takes_basic = route.api.as_ref().is_some_and(|api| api.basic);
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None, true) = (values.next(), values.next(), takes_basic) else {
+    let (Some(api), Some(value), None) = (&route.api, values.next(), values.next()) else {
         return Cow::Borrowed(headers);
     };
-    // Of both readings the last is the one as it is: no token of ours has a character that would make a difference.
-    let read = basic::parse(value.as_bytes()).and_then(Result::ok);
-    let Some(credentials) = read.and_then(|mut readings| readings.pop()) else {
+    let token = of_basic(api, value).or_else(|| of_token_scheme(api, value));
+    let bearer = token.map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose_secret())));
+    let Some(Ok(mut bearer)) = bearer else {
         return Cow::Borrowed(headers);
     };
-    let token = format!("Bearer {}", credentials.secret.expose_secret());
-    let Ok(mut value) = HeaderValue::try_from(token) else {
-        return Cow::Borrowed(headers);
-    };
-    value.set_sensitive(true);
+    bearer.set_sensitive(true);
     let mut headers = headers.clone();
-    headers.insert(header::AUTHORIZATION, value);
+    headers.insert(header::AUTHORIZATION, bearer);
     Cow::Owned(headers)
+}
+
+/// `git` knows Basic credentials alone: the password is the token, and the name is whatever it likes (RFC 7617).
+fn of_basic(api: &Api, value: &HeaderValue) -> Option<SecretString> {
+    if !api.basic {
+        return None;
+    }
+    // Of both readings the last is the one as it is: no token of ours has a character that would make a difference.
+    let credentials = basic::parse(value.as_bytes())?.ok()?.pop()?;
+    Some(credentials.secret)
+}
+
+/// `tea` and whatever else is built on Gitea's library say `token` where RFC 6750 says `Bearer`.
+fn of_token_scheme(api: &Api, value: &HeaderValue) -> Option<SecretString> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (api.token_scheme && scheme.eq_ignore_ascii_case("token")).then(|| token.to_owned().into())
 }

@@ -20,6 +20,7 @@ pub(super) fn api(name: &ServerName, server: &Server, problems: &mut Problems) -
     };
     if server.kind == Kind::Mcp {
         only(server.basic, "basic", "api");
+        only(server.token_scheme, "token_scheme", "api");
         only(server.encoded_slashes, "encoded_slashes", "api");
         only(
             !server.credential.refuse_query.is_empty(),
@@ -40,6 +41,7 @@ pub(super) fn api(name: &ServerName, server: &Server, problems: &mut Problems) -
     }
     Some(Api {
         basic: server.basic,
+        token_scheme: server.token_scheme,
         encoded_slashes: server.encoded_slashes,
         refused_names: RefusedNames::new(server.credential.refuse_query.iter().map(String::as_str)),
     })

@@ -39,6 +39,10 @@ pub struct Server {
     /// `git` knows nothing else.
     #[serde(default)]
     pub basic: bool,
+    /// Of an API: a token may come as `Authorization: token …` too, in place of `Bearer`. `tea`, for Gitea, knows nothing
+    /// else.
+    #[serde(default)]
+    pub token_scheme: bool,
     /// Of an API: `%2F` is a character of a name in its paths, as GitLab has it. Refused if not; an upstream that reads it
     /// as a slash would see another path than the rules.
     #[serde(default)]

@@ -5,6 +5,7 @@ mod helper;
 mod own;
 mod passing;
 mod paths;
+mod programs;
 mod streaming;
 
 use fixture::HttpApi;

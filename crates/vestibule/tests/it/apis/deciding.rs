@@ -182,6 +182,55 @@ async fn without_basic_nobody_is_asked_for_a_password() {
     assert_eq!(reply.status, 401);
 }
 
+/// MA-26, MA-51: `tea` writes `token` where others write `Bearer`. It is the same token, and counts no more there than here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_scheme_token_counts_where_the_operator_says_so() {
+    let lines = "    token_scheme: true\n    allow: [{ groups: [developers], requests: all }]\n";
+    let (door, api) = opened(lines).await;
+    let mine = token(&door, "ana").await;
+    let (app, at_fixture) = door.signed_in("ana").await;
+    drop(app);
+    let with = |value: String| Ask::get("/api/forge/echo/x").with("authorization", value);
+    for scheme in ["token", "Token", "Bearer"] {
+        let reply = door.ask(with(format!("{scheme} {mine}"))).await;
+        assert_eq!(reply.status, 200, "{scheme}: {reply:?}");
+        assert!(!reply.body.contains(&mine), "the token stays here");
+    }
+    api.take_requests();
+    for bad in [
+        format!("token {}", at_fixture.access),
+        format!("token Bearer {mine}"),
+        format!("token token={mine}"),
+        format!("token {mine} {mine}"),
+        format!("token{mine}"),
+        format!("tokens {mine}"),
+        "token ".to_owned(),
+        format!("Basic {}", BASE64.encode(format!("x:{mine}").as_bytes())),
+    ] {
+        let reply = door.ask(with(bad.clone())).await;
+        assert_eq!(
+            (reply.status, reply.error().as_str()),
+            (401, "unauthorized"),
+            "{bad}"
+        );
+        let asked = reply.headers.get_all("www-authenticate").iter().count();
+        assert_eq!(asked, 1, "whoever can do better does: {bad}");
+    }
+    for second in [format!("token {mine}"), format!("Bearer {mine}")] {
+        let twice = with(format!("token {mine}")).with("authorization", second);
+        assert_eq!(door.ask(twice).await.status, 400, "MA-26");
+    }
+    let address = format!("/api/forge/echo/x?access_token={mine}");
+    let both = Ask::get(&address).with("authorization", format!("token {mine}"));
+    assert_eq!(door.ask(both).await.status, 400, "MA-26");
+    assert!(api.take_requests().is_empty(), "nothing of that arrives");
+
+    let (door, _api) = opened(ALL).await;
+    let mine = token(&door, "ana").await;
+    let unasked = Ask::get("/api/forge/echo/x").with("authorization", format!("token {mine}"));
+    assert_eq!(door.ask(unasked).await.status, 401, "nobody said that it counts");
+}
+
 /// Whoever is in no group that may use it gets no token, and one that was taken back counts no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_granted_can_be_taken_back() {
