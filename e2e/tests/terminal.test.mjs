@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
 import { Door, vestibule } from '../lib/door.mjs';
 import { Person } from '../lib/person.mjs';
-import { Program } from '../lib/process.mjs';
+import { Program, run } from '../lib/process.mjs';
 import { Terminal } from '../lib/terminal.mjs';
 
 const PASSPHRASE = 'a bench before the gate';
@@ -64,13 +64,25 @@ test('the passphrase of the tokens is asked for on the terminal, and nowhere els
   const piped = new Program(vestibule, ['token', 'fixture'], { env });
   assert.equal(await piped.ended, 1);
   assert.match(piped.output, /its passphrase is asked for on a terminal alone/);
+
+  // Without it one still sees that there is something, and can be rid of it.
+  const [row] = JSON.parse(await run(vestibule, ['status', '--json'], { env }));
+  assert.deepEqual([row.server, row.state, row.store], [door.endpoint, 'locked', 'passphrase']);
+  await run(vestibule, ['logout', 'fixture'], { env });
+  const left = readdirSync(home, { recursive: true }).filter((name) => name.includes('session-'));
+  assert.deepEqual(left, []);
 });
 
 test('a key ends a question, and the terminal shows again what is typed', async () => {
-  for (const [store, question] of [['passphrase', /A new passphrase:\s*$/], ['file', /paste here the address/]]) {
-    terminal.type(`vestibule login ${door.endpoint} --no-browser --store ${store}`);
+  const asks = /A new passphrase:\s*$/;
+  // On one processor there is one thread.
+  for (const [how, store, question, key] of [
+    ['', 'passphrase', asks, 'C-c'], ['taskset -c 0 ', 'passphrase', asks, 'C-c'], ['', 'passphrase', asks, 'C-\\'],
+    ['', 'file', /paste here the address/, 'C-c'],
+  ]) {
+    terminal.type(`${how}vestibule login ${door.endpoint} --no-browser --store ${store}`);
     await terminal.shows(question);
-    terminal.type('', 'C-c');
+    terminal.type('', key);
     await terminal.shows(/^[#$]\s*$/m);
     terminal.type('echo ended with $?');
     await terminal.shows(/^[#$] echo ended with \$\?\nended with [1-9]\d*$/m);

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::sync::mpsc;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,38 +20,43 @@ pub fn ask(prompt: dialoguer::Password<'_>) -> io::Result<String> {
 }
 
 /// From now on, for the life of the process: whoever listens to a signal once is not ended by it any more.
-#[expect(clippy::exit, reason = "the signal ends the program, whatever else it does")]
 fn restore_at_the_end(terminal: File, before: Termios) -> io::Result<()> {
-    // The thread that asks reads, and may be the only one of its runtime.
-    let own = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let signals = own.block_on(async {
-        let kinds = [
-            SignalKind::hangup(),
-            SignalKind::interrupt(),
-            SignalKind::quit(),
-            SignalKind::terminate(),
-        ];
-        let signals = kinds.map(|kind| Ok((kind, signal(kind)?)));
-        signals.into_iter().collect::<io::Result<Vec<_>>>()
-    })?;
+    let (ready, is_ready) = mpsc::channel();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            let mut waiting = tokio::task::JoinSet::new();
-            let kind = own.block_on(async {
-                for (kind, mut signal) in signals {
-                    waiting.spawn(async move { signal.recv().await.map(|()| kind) });
-                }
-                waiting.join_next().await
-            });
-            if let Some(Ok(Some(kind))) = kind {
-                let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
-                let _ = writeln!(io::stderr());
-                // As shells say it of a program that a signal ended.
-                std::process::exit(128 + kind.as_raw_value());
+            // The thread that asks reads, and may be the only one of its runtime.
+            let own = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            let outcome = own.and_then(|own| own.block_on(ended(&ready)));
+            match outcome {
+                Ok(kind) => leave(&terminal, &before, kind),
+                Err(error) => drop(ready.send(Err(error))),
             }
         })?;
-    Ok(())
+    is_ready
+        .recv()
+        .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+}
+
+/// Waits for a signal that ends programs.
+async fn ended(ready: &mpsc::Sender<io::Result<()>>) -> io::Result<SignalKind> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let _ = ready.send(Ok(()));
+    Ok(tokio::select! {
+        _ = hangup.recv() => SignalKind::hangup(),
+        _ = interrupt.recv() => SignalKind::interrupt(),
+        _ = quit.recv() => SignalKind::quit(),
+        _ = terminate.recv() => SignalKind::terminate(),
+    })
+}
+
+#[expect(clippy::exit, reason = "the signal ends the program, whatever else it does")]
+fn leave(terminal: &File, before: &Termios, kind: SignalKind) {
+    let _ = tcsetattr(terminal, OptionalActions::Flush, before);
+    let _ = writeln!(io::stderr());
+    // As shells say it of a program that a signal ended.
+    std::process::exit(128 + kind.as_raw_value());
 }
