@@ -22,8 +22,8 @@ use tower_service::Service as _;
 /// How long a proxy may take to be reached: less than whoever waits for the answer to a request waits, who could not say
 /// that it was the proxy.
 const REACHING: Duration = Duration::from_secs(4);
-/// How long it may take to reach the destination for us.
-const ANSWERING: Duration = Duration::from_secs(20);
+/// How long it may take to reach the destination for us, the way to itself included.
+const ANSWERING: Duration = Duration::from_secs(15);
 
 /// What the environment says of proxies.
 #[derive(Clone)]
@@ -290,7 +290,7 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// The library takes whatever has no port for https.
-fn with_port(destination: Uri) -> Uri {
+pub(crate) fn with_port(destination: Uri) -> Uri {
     if destination.port().is_some() || destination.scheme() != Some(&Scheme::HTTP) {
         return destination;
     }

@@ -276,6 +276,29 @@ async fn what_may_pass_is_no_last_word() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_says_nothing_is_not_waited_for_until_nobody_knows_who_it_was() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read_u8().await.unwrap();
+        // From now on the clock goes on by itself.
+        tokio::time::pause();
+        std::future::pending::<()>().await;
+    });
+    let error = call(&proxy, "https://gw.test/").await;
+    let text = error.to_string();
+    assert!(matches!(error, CallError::Connect(_)), "{text}");
+    assert!(
+        text.contains(&format!(
+            "the proxy {proxy} cannot be reached (no answer within 15 s)"
+        )),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_proxy_of_another_kind_and_a_value_that_is_none_are_told_of_when_they_are_needed() {
     let text = call("socks5://ana:secret@p:1080", "https://gw.test/")
         .await

@@ -111,9 +111,13 @@ struct Company {
 
 impl Company {
     async fn open() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    async fn with(plan: Plan) -> Self {
         let door = Door::with(Plan {
             public_url: Some(format!("https://{NAME}")),
-            ..Plan::default()
+            ..plan
         })
         .await;
         let machine = Machine::new();
@@ -309,4 +313,26 @@ async fn a_proxy_that_makes_no_way_is_named_with_what_to_do() {
         "{said}"
     );
     assert!(!said.contains("wrong") && !said.contains("ana"), "{said}");
+}
+
+/// Where the door goes is said by its configuration alone: a variable must lead none of its traffic elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_door_does_not_look_at_these_variables() {
+    let servers = format!(
+        "  far: {{ upstream: \"https://{NAME}/mcp\", allow: [{{ groups: [developers], tools: all }}] }}"
+    );
+    let company = Company::with(Plan {
+        servers,
+        ..Plan::default()
+    })
+    .await;
+    let url = company.proxy.url(CREDENTIALS);
+    let config = company.door.config_file();
+    let words = ["check", "--config", config.to_str().unwrap()];
+    let (_, found, said) = company
+        .run(&words, &[("HTTPS_PROXY", &url), ("all_proxy", &url)])
+        .await;
+    let about = format!("https://{NAME}/mcp: cannot connect");
+    assert!(found.contains(&about), "{found}{said}");
+    assert_eq!(company.proxy.heads(), Vec::<String>::new());
 }
