@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::body::Body;
-use crate::proxies::{Proxies, ProxyError};
+use crate::proxies::{Proxies, ProxyError, with_port};
 use crate::tls::{TlsError, certificates, private_key, trusting};
 use crate::watch::Look;
 
@@ -167,7 +167,7 @@ impl Service<Uri> for Way {
                 Box::pin(async { connecting.await.map_err(Into::into) })
             }
             Self::Tunnelled(tunnel) => {
-                let connecting = tunnel.call(uri);
+                let connecting = tunnel.call(with_port(uri));
                 Box::pin(async { connecting.await.map_err(Into::into) })
             }
             Self::Chosen(proxies, http) => {

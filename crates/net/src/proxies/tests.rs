@@ -180,6 +180,16 @@ fn what_could_have_a_piece_of_a_password_for_its_host_is_not_read() {
 
 /// Asks for something through a proxy that gives this answer; gives what the proxy heard, and the error.
 async fn asked(credentials: &str, answer: &'static str, destination: &str) -> (String, CallError) {
+    let through = |address: &str| Proxy::Named(proxies(&[("ALL_PROXY", address)]).unwrap());
+    asked_through(through, credentials, answer, destination).await
+}
+
+async fn asked_through(
+    through: impl Fn(&str) -> Proxy,
+    credentials: &str,
+    answer: &'static str,
+    destination: &str,
+) -> (String, CallError) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let value = format!("http://{credentials}{}", listener.local_addr().unwrap());
     let mut tasks = JoinSet::new();
@@ -192,13 +202,18 @@ async fn asked(credentials: &str, answer: &'static str, destination: &str) -> (S
         stream.write_all(answer.as_bytes()).await.unwrap();
         String::from_utf8(head).unwrap()
     });
-    let error = call(&value, destination).await;
+    let error = call_through(through(&value), destination).await;
     (tasks.join_next().await.unwrap().unwrap(), error)
 }
 
 async fn call(proxy: &str, destination: &str) -> CallError {
+    let proxy = Proxy::Named(proxies(&[("ALL_PROXY", proxy)]).unwrap());
+    call_through(proxy, destination).await
+}
+
+async fn call_through(proxy: Proxy, destination: &str) -> CallError {
     let egress = Egress {
-        proxy: Some(Proxy::Named(proxies(&[("ALL_PROXY", proxy)]).unwrap())),
+        proxy: Some(proxy),
         connect_time: Duration::from_secs(5),
         ..Egress::default()
     };
@@ -273,6 +288,25 @@ async fn what_may_pass_is_no_last_word() {
     );
     assert!(text.contains("refused") && text.contains("NO_PROXY"), "{text}");
     assert!(!text.contains("secret") && !text.contains("ana"), "{text}");
+}
+
+/// As configured for a server: always through it, and plain http without a port is on port 80.
+#[tokio::test]
+async fn a_proxy_that_is_configured_is_gone_through_wherever_it_goes() {
+    for (destination, expected) in [
+        ("http://tools.test/mcp", "tools.test:80"),
+        ("https://tools.test/mcp", "tools.test:443"),
+        ("http://localhost:8080/mcp", "localhost:8080"),
+        ("http://[2001:db8::1]/mcp", "[2001:db8::1]:80"),
+    ] {
+        let through = |address: &str| Proxy::Fixed(address.parse().unwrap());
+        let (head, error) = asked_through(through, "", "HTTP/1.1 403 X\r\n\r\n", destination).await;
+        assert!(
+            head.starts_with(&format!("CONNECT {expected} HTTP/1.1\r\n")),
+            "{head}"
+        );
+        assert!(matches!(error, CallError::Connect(_)), "{error}");
+    }
 }
 
 #[tokio::test]
