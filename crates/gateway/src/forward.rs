@@ -73,7 +73,7 @@ async fn send(route: &Route, request: Request<Body>) -> Result<Response<Incoming
         Ok(Err(error)) => {
             warn!(server = %route.name(), upstream = %route.upstream, %error, "upstream call failed");
             match error {
-                CallError::Connect(_) => UpstreamTrouble::Unreachable,
+                CallError::Connect(_) | CallError::Proxy(_) => UpstreamTrouble::Unreachable,
                 CallError::Broken(_) => UpstreamTrouble::Broken,
             }
         }

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::proxies::{Proxies, ProxyError, with_port};
 use crate::tls::{TlsError, certificates, private_key, trusting};
 use crate::watch::Look;
 
@@ -27,8 +28,8 @@ pub struct Egress {
     pub ca: Option<PathBuf>,
     /// PEM files of our certificate and its key.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// An HTTP proxy to go through with CONNECT.
-    pub proxy: Option<Uri>,
+    /// The HTTP proxy to go through with CONNECT.
+    pub proxy: Option<Proxy>,
     /// How long connecting may take.
     pub connect_time: Duration,
     /// How many idle connections are kept.
@@ -37,12 +38,24 @@ pub struct Egress {
     pub look: Look,
 }
 
+/// Which proxy it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// This one, wherever it goes.
+    Fixed(Uri),
+    /// Whichever the environment names for the destination.
+    Named(Proxies),
+}
+
 /// Why no answer came.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum CallError {
     /// Nobody could be reached: refused, unknown name, certificate, proxy.
     #[error("cannot connect: {0}")]
     Connect(String),
+    /// A proxy is in the way that will not change its mind by being asked again.
+    #[error("{0}")]
+    Proxy(String),
     /// The connection broke, or what came was not HTTP.
     #[error("no valid answer: {0}")]
     Broken(String),
@@ -80,7 +93,8 @@ impl Operators {
         http.set_keepalive_retries(Some(3));
         http.set_connect_timeout(Some(egress.connect_time));
         let way = match &egress.proxy {
-            Some(proxy) => Way::Tunnelled(Tunnel::new(proxy.clone(), http)),
+            Some(Proxy::Fixed(proxy)) => Way::Tunnelled(Tunnel::new(proxy.clone(), http)),
+            Some(Proxy::Named(proxies)) => Way::Chosen(proxies.clone(), http),
             None => Way::Direct(http),
         };
         let https = HttpsConnectorBuilder::new()
@@ -99,6 +113,9 @@ impl Operators {
     /// Sends a request; the answer's body streams.
     pub async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
         self.client.request(request).await.map_err(|error| {
+            if let Some(error) = of_a_proxy(&error).filter(|error| !error.may_pass()) {
+                return CallError::Proxy(error.to_string());
+            }
             let text = root_cause(&error);
             if error.is_connect() {
                 CallError::Connect(text)
@@ -109,7 +126,11 @@ impl Operators {
     }
 }
 
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+fn of_a_proxy<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ProxyError> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -117,11 +138,12 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string()
 }
 
-/// Straight to the upstream, or through a proxy.
+/// Straight to the upstream, or through a proxy: always the same, or one for some destinations.
 #[derive(Clone)]
 enum Way {
     Direct(HttpConnector),
     Tunnelled(Tunnel<HttpConnector>),
+    Chosen(Proxies, HttpConnector),
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -133,7 +155,7 @@ impl Service<Uri> for Way {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self {
-            Self::Direct(http) => http.poll_ready(context).map_err(Into::into),
+            Self::Direct(http) | Self::Chosen(_, http) => http.poll_ready(context).map_err(Into::into),
             Self::Tunnelled(tunnel) => tunnel.poll_ready(context).map_err(Into::into),
         }
     }
@@ -145,7 +167,14 @@ impl Service<Uri> for Way {
                 Box::pin(async { connecting.await.map_err(Into::into) })
             }
             Self::Tunnelled(tunnel) => {
-                let connecting = tunnel.call(uri);
+                let connecting = tunnel.call(with_port(uri));
+                Box::pin(async { connecting.await.map_err(Into::into) })
+            }
+            Self::Chosen(proxies, http) => {
+                if let Some(connecting) = proxies.connect(&uri, http) {
+                    return Box::pin(async { connecting.await.map_err(Into::into) });
+                }
+                let connecting = http.call(uri);
                 Box::pin(async { connecting.await.map_err(Into::into) })
             }
         }

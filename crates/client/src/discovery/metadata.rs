@@ -1,6 +1,7 @@
 //! The two documents: of the server (RFC 9728) and of its authorization server (RFC 8414, OpenID Connect Discovery).
 
 use net::Operators;
+use net::operators::CallError;
 use relying::discovery::{self, FetchError};
 use serde_json::Value;
 use url::Url;
@@ -104,6 +105,8 @@ pub(super) async fn metadata(http: &Operators, server: &Url, issuer: &str) -> Re
                 let said: String = said.chars().take(200).collect();
                 return Err(bad(format!("its metadata is of {said:?}")));
             }
+            // A password that a proxy refused is not said again: companies lock accounts over that.
+            Err(error @ FetchError::Call(CallError::Proxy(_))) => return Err(bad(error.to_string())),
             Err(error) => last = error.to_string(),
         }
     }

@@ -179,7 +179,7 @@ fn why(route: &Route, progress: &Progress, error: &CallError) -> Refusal {
     }
     warn!(server = %route.name(), upstream = %route.upstream, %error, "upstream call failed");
     Refusal::Upstream(match error {
-        CallError::Connect(_) => UpstreamTrouble::Unreachable,
+        CallError::Connect(_) | CallError::Proxy(_) => UpstreamTrouble::Unreachable,
         CallError::Broken(_) => UpstreamTrouble::Broken,
     })
 }

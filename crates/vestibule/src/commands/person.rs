@@ -1,21 +1,22 @@
 //! What people type who use servers: signing in, out, and getting a token to where it is needed.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::{Configured, Home, Kind, Outcome, Standing, Surroundings, TokenError, Way};
 use model::{ExposeSecret as _, World};
-use net::{Egress, Operators};
+use net::Operators;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::config::values::Span;
 use crate::operator::{Answer, Failure};
 use crate::output::Output;
+use egress::egress;
 use screen::Terminal;
 
 pub mod bridge;
+mod egress;
 pub mod exec;
 mod git_credential;
 pub mod install;
@@ -229,15 +230,6 @@ impl Whose {
             world,
             http: Operators::new(&egress())?,
         })
-    }
-}
-
-/// How servers are reached.
-fn egress() -> Egress {
-    Egress {
-        connect_time: Duration::from_secs(10),
-        idle_connections: 4,
-        ..Egress::default()
     }
 }
 

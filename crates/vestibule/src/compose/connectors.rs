@@ -84,7 +84,7 @@ fn connector(
     let egress = Egress {
         look: net::watch::look(&ca.iter().cloned().collect::<Vec<_>>()),
         ca,
-        proxy,
+        proxy: proxy.map(net::Proxy::Fixed),
         connect_time: Duration::from_secs(5),
         idle_connections: 4,
         ..Egress::default()

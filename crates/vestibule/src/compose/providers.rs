@@ -51,7 +51,7 @@ pub(super) fn provider(
     let egress = Egress {
         look: net::watch::look(&ca.iter().cloned().collect::<Vec<_>>()),
         ca,
-        proxy,
+        proxy: proxy.map(net::Proxy::Fixed),
         connect_time: Duration::from_secs(5),
         idle_connections: 1,
         ..Egress::default()

@@ -213,7 +213,7 @@ fn egress(
         look: net::watch::look(&files),
         ca,
         client_certificate,
-        proxy,
+        proxy: proxy.map(net::Proxy::Fixed),
         connect_time: server.timeouts.connect.0,
         idle_connections: IDLE_CONNECTIONS,
     })

@@ -12,6 +12,7 @@ use crate::rig::machine::{Machine, come_back, remove_client};
 
 mod device;
 mod finding;
+mod proxy;
 
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::MetadataExt as _;
