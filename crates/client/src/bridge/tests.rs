@@ -125,7 +125,7 @@ struct Open {
     bridge: Bridge,
     answers: mpsc::Receiver<String>,
     notes: Arc<Notes>,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Open {
@@ -143,7 +143,10 @@ impl Open {
             http: Operators::new(&egress).unwrap(),
         };
         let settings = Settings {
-            login: Login::default(),
+            login: Login {
+                patience: LONG,
+                ..Login::default()
+            },
             waiting: Duration::from_secs(50),
             connecting,
             egress,
@@ -154,7 +157,7 @@ impl Open {
             bridge,
             answers,
             notes,
-            _home: home,
+            home,
         }
     }
 
@@ -227,10 +230,12 @@ async fn a_request_is_cancelled_here_before_the_server_is_told() {
 /// Whoever waits on a queue that does not move hears nothing of signals and requests.
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_does_not_move_keeps_nobody() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    drop(listener);
-    let mut open = Open::to(&url.parse().unwrap(), Duration::MAX);
+    let server = Server::start(|_| Some((401, Value::Null))).await;
+    let mut open = Open::to(&server.url, Duration::ZERO);
+    // Somebody is signing in, and does not come to an end.
+    let home = Home::open(Some(open.home.path().to_owned()), "default").unwrap();
+    let what = format!("sign-in {}", server.url);
+    let _turn = home.turn(&what, Duration::ZERO).await.unwrap();
     for _ in 0..QUEUE + 10 {
         open.says(&note("notifications/a")).await;
     }
