@@ -186,7 +186,10 @@ async fn what_is_made_once_is_made_once() {
         let replies = all(&door, |_| Ask::json("/register", &metadata)).await;
         let ids: HashSet<_> = replies
             .iter()
-            .map(|reply| reply.json()["client_id"].to_string())
+            .map(|reply| {
+                assert_eq!(reply.status, 201, "{}: {reply:?}", door.engine());
+                reply.json()["client_id"].to_string()
+            })
             .collect();
         assert_eq!(ids.len(), 1, "{}", door.engine());
 
