@@ -19,8 +19,8 @@ use url::Url;
 use crate::login::{Login, Screen, Surroundings};
 use failure::Failure;
 use gate::Gate;
+use legacy_sse::LegacySse;
 use mirrored::Mirrored;
-use old_transport::OldTransport;
 use outgoing::{Outgoing, same};
 use session::Sessions;
 use wire::Wire;
@@ -30,10 +30,11 @@ mod exchange;
 mod failure;
 mod gate;
 mod incoming;
+mod legacy_sse;
 mod lines;
 mod listening;
+mod mending;
 mod mirrored;
-mod old_transport;
 mod outgoing;
 mod reading;
 mod session;
@@ -90,7 +91,7 @@ pub(crate) struct Pipe {
     gate: Gate,
     sessions: Sessions,
     mirrored: Mirrored,
-    old: OldTransport,
+    legacy: LegacySse,
     out: mpsc::Sender<String>,
     notes: Notes,
     tasks: Tasks,
@@ -150,7 +151,7 @@ impl Bridge {
             gate: Gate::new(server, around, (patience, login), tasks.clone(), screen),
             sessions: Sessions::new(),
             mirrored: Mirrored::default(),
-            old: OldTransport::new(opened),
+            legacy: LegacySse::new(opened),
             out,
             notes: told,
             tasks,
@@ -163,7 +164,7 @@ impl Bridge {
             |pipe| async move { pipe.send_notes(waiting, sender).await },
         );
         pipe.start("listen", |pipe| async move { pipe.listen().await });
-        pipe.start("old transport", |pipe| async move {
+        pipe.start("legacy SSE", |pipe| async move {
             pipe.read_streams(streams).await;
         });
         let this = Self {

@@ -98,14 +98,17 @@ impl Programs {
         };
         match (&access.actor, access.auth_time) {
             (Some(actor), of_a_person) => {
-                let mut exchanged: Vec<_> = actor.chain().collect();
-                // Whoever was given the first of these tokens may have had it for another server.
-                let first = exchanged.pop();
-                self.exchanging.contains(&access.client)
-                    && exchanged
-                        .into_iter()
-                        .all(|client| self.all.exchanging.contains(client))
-                    && (of_a_person.is_some() || first.is_some_and(|first| acts(&self.all.as_account, first)))
+                let mut chain = actor.chain().peekable();
+                let mut all = self.exchanging.contains(&access.client);
+                while let Some(client) = chain.next() {
+                    all &= if chain.peek().is_some() {
+                        self.all.exchanging.contains(client)
+                    } else {
+                        // Whoever was given the first of these tokens, perhaps for another server.
+                        of_a_person.is_some() || acts(&self.all.as_account, client)
+                    };
+                }
+                all
             }
             (None, None) => acts(&self.as_account, &access.client),
             (None, Some(_)) => true,

@@ -35,6 +35,7 @@ impl Pipe {
             session: Session::default(),
             token,
             endpoint: self.wire.endpoint(),
+            stream: None,
         };
         let response = self.post(&initialize, &shown).await?;
         if !response.status().is_success() {

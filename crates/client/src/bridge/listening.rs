@@ -8,8 +8,8 @@ use http::StatusCode;
 use tokio::sync::watch;
 
 use super::Pipe;
-use super::exchange::wants_more;
 use super::incoming::Incoming;
+use super::mending::wants_more;
 use super::reading::{Place, Reading, is_events};
 use super::session::Session;
 use super::wire;
@@ -81,7 +81,7 @@ impl Pipe {
     async fn listen_to(&self, session: &Session) -> Over {
         let mut place = Place::default();
         let mut was_open = false;
-        if self.old.last().is_some() {
+        if self.legacy.last().is_some() {
             // It is one stream there, which is open.
             self.listens_to(session);
             return Over::NotOffered;

@@ -113,8 +113,13 @@ impl Opener {
             salt: BASE64.encode(&salt),
             sealed: BASE64.encode(under.seal(&KEY, key.to_text().as_bytes()).as_bytes()),
         };
-        // Of two that begin at the same moment one does; the other is told to try again.
-        private_file::write_new(file, &serde_json::to_string(&kept)?)?;
+        // Of two that begin at the same moment one does.
+        match private_file::write_new(file, &serde_json::to_string(&kept)?) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err("another command has just chosen its passphrase; run this one again".into());
+            }
+            outcome => outcome?,
+        }
         Ok(key)
     }
 

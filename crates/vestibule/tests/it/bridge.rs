@@ -13,7 +13,7 @@ use crate::rig::machine::{Machine, come_back};
 
 mod answers;
 mod eras;
-mod old_transport;
+mod legacy_sse;
 mod signing_in;
 
 /// How long anything may take that a test waits for.
@@ -130,6 +130,19 @@ impl Program {
     /// Calls a tool, and gives the text of its result.
     async fn calls(&mut self, id: u64, tool: &str, arguments: Value) -> String {
         self.asks(id, tool, arguments).await;
+        text_of(&self.answer(id).await)
+    }
+
+    /// Calls a tool that asks the client something, answers "because", and gives the text of the result.
+    async fn is_asked_in(&mut self, id: u64) -> String {
+        self.asks(id, "test_sampling", json!({ "prompt": "why?" })).await;
+        let question = self
+            .hears(|message| message["method"] == "sampling/createMessage")
+            .await;
+        let content =
+            json!({ "role": "assistant", "content": { "type": "text", "text": "because" }, "model": "m" });
+        self.says(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": content }))
+            .await;
         text_of(&self.answer(id).await)
     }
 

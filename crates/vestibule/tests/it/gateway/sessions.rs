@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::rig::door::LEGACY_SSE;
 use crate::rig::{Ask, Door, Plan, Reply, eventually};
 
 /// Begins a session of 2025-11-25 and gives what the client is told is its id.
@@ -187,15 +188,8 @@ async fn a_new_listening_stream_replaces_the_one_before() {
 /// TP-91 to TP-96, DEC-21.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_transport_of_2024_11_05_has_its_endpoint_rewritten() {
-    let servers = "
-  old:
-    upstream: {sse}
-    transport: sse
-    allow: [{ groups: [developers], tools: all }]
-    credential: { headers: { Authorization: \"Bearer ${file:credential}\" } }"
-        .to_owned();
     let door = Door::with(Plan {
-        servers,
+        servers: LEGACY_SSE.to_owned(),
         ..Plan::default()
     })
     .await;

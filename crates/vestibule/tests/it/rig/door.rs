@@ -26,6 +26,14 @@ use super::{App, Ask, Browser, PASSWORD, Reply};
 /// The credential that the upstream wants.
 pub(crate) const CREDENTIAL: &str = "the-credential-of-the-upstream";
 
+/// A server `old` that speaks the transport of 2024-11-05 alone.
+pub(crate) const LEGACY_SSE: &str = "
+  old:
+    upstream: {sse}
+    transport: sse
+    allow: [{ groups: [developers], tools: all }]
+    credential: { headers: { Authorization: \"Bearer ${file:credential}\" } }";
+
 /// What a door should be like.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {

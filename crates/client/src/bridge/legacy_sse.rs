@@ -42,12 +42,12 @@ pub(super) type Opened = (Arc<Stream>, Reading);
 
 /// Whether the server speaks it: then the last stream, and who reads streams.
 #[derive(Debug)]
-pub(super) struct OldTransport {
+pub(super) struct LegacySse {
     last: Mutex<Option<Arc<Stream>>>,
     opened: mpsc::Sender<Opened>,
 }
 
-impl OldTransport {
+impl LegacySse {
     /// Not as far as is known.
     pub(super) fn new(opened: mpsc::Sender<Opened>) -> Self {
         Self {
@@ -134,13 +134,13 @@ impl Pipe {
     /// The stream on which this message will be answered; none if the server speaks a later transport.
     pub(super) async fn stream_for(&self, message: &Outgoing) -> Result<Option<Arc<Stream>>, Failure> {
         let is_open = |stream: &Arc<Stream>| !stream.over.is_cancelled();
-        match self.old.last() {
+        match self.legacy.last() {
             None => return Ok(None),
             Some(stream) if is_open(&stream) => return Ok(Some(stream)),
             Some(_) => {}
         }
         let _turn = self.sessions.renewing.lock().await;
-        if let Some(stream) = self.old.last().filter(is_open) {
+        if let Some(stream) = self.legacy.last().filter(is_open) {
             return Ok(Some(stream));
         }
         let stream = self.open_stream().await?.ok_or(Failure::SessionEnded)?;
@@ -149,15 +149,15 @@ impl Pipe {
             begun.unwrap_or(Err(Failure::SessionEnded))?;
             self.note("the stream of the server had ended; a new one was begun");
         }
-        self.old.takes(&stream);
+        self.legacy.takes(&stream);
         Ok(Some(stream))
     }
 
     /// Whether the server speaks it after all.
-    pub(super) async fn speaks_old_transport(&self) -> Result<bool, Failure> {
+    pub(super) async fn speaks_legacy_sse(&self) -> Result<bool, Failure> {
         let stream = self.open_stream().await?;
         if let Some(stream) = &stream {
-            self.old.takes(stream);
+            self.legacy.takes(stream);
         }
         Ok(stream.is_some())
     }
@@ -202,7 +202,7 @@ impl Pipe {
             waiting: Mutex::default(),
             over: CancellationToken::new(),
         });
-        let is_read = self.old.opened.send((Arc::clone(&stream), reading)).await;
+        let is_read = self.legacy.opened.send((Arc::clone(&stream), reading)).await;
         Ok(is_read.is_ok().then_some(stream))
     }
 
@@ -215,6 +215,7 @@ impl Pipe {
                 session: Session::default(),
                 token: self.gate.token().await?,
                 endpoint: stream.to.clone(),
+                stream: Some(Arc::clone(stream)),
             };
             let mut answers = stream.expect(&message.requests);
             let response = self.post(message, &shown).await?;
