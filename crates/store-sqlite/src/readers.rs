@@ -4,7 +4,7 @@
 //! reading a row. Here one is asked only after something went wrong on it, or before it shows a view that is to stay.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -26,9 +26,10 @@ type Manager = <Sqlite as Database>::TransactionManager;
 pub(crate) struct Readers {
     options: SqliteConnectOptions,
     connections: Vec<Mutex<Option<SqliteConnection>>>,
-    /// One for each connection that nobody uses.
+    /// As many permits as there are numbers in `idle`, or will be before they are given out.
     free: Semaphore,
-    next: AtomicUsize,
+    /// The places, among the connections, of those that nobody uses.
+    idle: Idle,
 }
 
 impl Readers {
@@ -43,25 +44,23 @@ impl Readers {
             options,
             connections,
             free: Semaphore::new(COUNT),
-            next: AtomicUsize::new(0),
+            idle: Idle::new((0..COUNT).collect()),
         })
     }
 
-    /// The first one that is free.
+    /// One that is free.
     pub(crate) async fn read(&self) -> Result<Reader<'_>> {
         let unavailable = |why: &str| StoreError::Unavailable(format!("the database is {why}"));
         let permit = tokio::time::timeout(PATIENCE, self.free.acquire())
             .await
             .map_err(|_| unavailable("busy"))?
             .map_err(|_| unavailable("closed"))?;
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % COUNT;
-        let (before, after) = self.connections.split_at(first);
-        let free = after.iter().chain(before).find_map(|one| one.try_lock().ok());
-        let connection = free.ok_or_else(|| unavailable("busy"))?;
+        let place = Place::take(&self.idle, permit).ok_or_else(|| unavailable("busy"))?;
+        let connection = self.connections[place.index].lock().await;
         let connection = MutexGuard::try_map(connection, Option::as_mut);
         let mut reader = Reader {
             connection: connection.map_err(|_| unavailable("closed"))?,
-            _permit: permit,
+            _place: place,
         };
         if Manager::get_transaction_depth(&reader) != 0 {
             self.heal(&mut reader).await?;
@@ -101,9 +100,41 @@ impl Readers {
 
 /// A connection, while one reads.
 pub(crate) struct Reader<'a> {
-    // Given back before the permit.
+    // Given back before the place.
     connection: MappedMutexGuard<'a, SqliteConnection>,
+    _place: Place<'a>,
+}
+
+/// The place of a connection that is in use.
+///
+/// Its number is given back before the permit, so whoever holds a permit finds a number: looking for a connection that
+/// is not locked would not, when others change places meanwhile.
+struct Place<'a> {
+    index: usize,
+    idle: &'a Idle,
     _permit: SemaphorePermit<'a>,
+}
+
+type Idle = std::sync::Mutex<Vec<usize>>;
+
+impl<'a> Place<'a> {
+    fn take(idle: &'a Idle, permit: SemaphorePermit<'a>) -> Option<Self> {
+        let index = idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        Some(Self {
+            index,
+            idle,
+            _permit: permit,
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self.index);
+    }
 }
 
 impl Deref for Reader<'_> {

@@ -43,3 +43,25 @@ async fn a_transaction_that_ended_by_itself_leaves_no_old_view() {
         sqlx::query("SELECT 1").execute(&mut *reader).await.unwrap();
     }
 }
+
+/// Whoever has a permit finds a connection, however others come and go meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn one_is_free_for_whoever_has_a_permit() {
+    let (readers, _folder) = readers().await;
+    let readers = std::sync::Arc::new(readers);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let readers = std::sync::Arc::clone(&readers);
+        tasks.spawn(async move {
+            for _ in 0..50_000 {
+                let reader = readers.read().await?;
+                tokio::task::yield_now().await;
+                drop(reader);
+            }
+            Ok::<_, StoreError>(())
+        });
+    }
+    for ended in tasks.join_all().await {
+        ended.unwrap();
+    }
+}
