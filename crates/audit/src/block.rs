@@ -14,6 +14,8 @@
 //! The first block of a chain has 32 zero bytes as `previous`. Blocks of the first format have no signature, and
 //! their hash leaves out what lies between `previous` and the body.
 
+use std::borrow::Borrow;
+
 use data_encoding::{BASE64, HEXLOWER};
 use keys::sha256;
 use model::World;
@@ -69,6 +71,8 @@ impl From<&AuditBlock> for Tip {
 
 /// Most bytes of a block's lines; one event may be longer.
 pub(crate) const LARGEST: usize = 1 << 20;
+/// About as long as the line of a call is, and what is personal of it.
+const USUAL: (usize, usize) = (800, 200);
 
 /// Writes events as the block that follows `tip`, as many as it takes. `reserved` says how many may follow if so many are
 /// left. `None` without events.
@@ -78,14 +82,15 @@ pub(crate) fn write(
     chain: Uuid,
     tip: Option<&Tip>,
     reserved: impl Fn(i64) -> i64,
-    events: &[Event],
+    events: &[impl Borrow<Event>],
 ) -> Option<AuditBlock> {
-    let first = events.first()?;
-    let (mut body, mut personal) = (Vec::new(), Vec::new());
+    let first: &Event = events.first()?.borrow();
+    let [mut body, mut personal] =
+        [USUAL.0, USUAL.1].map(|usual| Vec::with_capacity((events.len() * usual).min(LARGEST)));
     let mut salts = vec![[0; 16]; events.len()];
     world.fill(salts.as_flattened_mut());
     let (mut last, mut count) = (first, 0);
-    for (event, salt) in events.iter().zip(&salts) {
+    for (event, salt) in events.iter().map(Borrow::borrow).zip(&salts) {
         let before = (body.len(), personal.len());
         let salted = PersonalLine {
             salt: BASE64.encode(salt),

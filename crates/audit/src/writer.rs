@@ -73,7 +73,11 @@ struct Outside {
 /// What came in one round.
 #[derive(Default)]
 struct Round {
-    events: Vec<Event>,
+    #[expect(
+        clippy::vec_box,
+        reason = "as they came; each is some hundred bytes, and would be copied"
+    )]
+    events: Vec<Box<Event>>,
     waiting: Vec<oneshot::Sender<()>>,
     /// Whether the other chains are named in any case.
     checkpoint: bool,
@@ -240,7 +244,7 @@ impl Recording {
 
     fn sort(&mut self, message: Message, round: &mut Round) {
         let waiter = match message {
-            Message::Event(event) => return round.events.push(*event),
+            Message::Event(event) => return round.events.push(event),
             Message::Flush(waiter) => waiter,
             Message::Begin(waiter) => {
                 self.begun = true;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use net::listener::Answer;
+use net::listener::{Answer, Connection};
 use net::{Body, Limits, Server, Tasks, body};
 use protocol::Params;
 use tokio::net::TcpListener;
@@ -117,7 +117,7 @@ impl Callback {
 }
 
 impl Answer for Waiting {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, _: Connection) -> Response<Body> {
         if request.method() != Method::GET || request.uri().path() != PATH {
             return page(StatusCode::NOT_FOUND, "Nothing is here.", "這裡沒有東西。");
         }

@@ -264,7 +264,7 @@ fn joined(told: &[String], body: &[u8]) -> Bytes {
 }
 
 /// The whole answer.
-pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record) -> Response<Body> {
+pub(crate) async fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record) -> Response<Body> {
     let Passed {
         parts,
         body,
@@ -302,7 +302,7 @@ pub(crate) fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record)
             mailbox,
             is_sse,
         };
-        stream::body(gateway, begun, filter, record)
+        stream::body(gateway, begun, filter, record).await
     };
     Response::from_parts(parts, body)
 }

@@ -61,8 +61,8 @@ impl Gateway {
         match self.pass(routes, route, leg, request, &mut record).await {
             Ok(passed) => {
                 let listens = record.exchange().is_some_and(Exchange::is_listening);
-                self.on_record(answer::answer(self, passed, record), listens)
-                    .await
+                let answer = answer::answer(self, passed, record).await;
+                self.on_record(answer, listens).await
             }
             Err(refusal) => {
                 let resource_metadata =

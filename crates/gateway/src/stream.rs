@@ -1,11 +1,13 @@
 //! Long answers: copied as they come, kept alive, and ended when the caller's right to them ends.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use audit::CallOutcome;
 use bytes::Bytes;
-use futures_util::{FutureExt as _, stream};
+use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
@@ -22,6 +24,7 @@ use crate::listening::Seat;
 use crate::record::Record;
 use crate::refusal::{Refusal, UpstreamTrouble};
 
+mod early;
 mod ending;
 
 /// An answer of which the head has come.
@@ -36,8 +39,13 @@ pub(crate) struct Begun {
     pub(crate) is_sse: bool,
 }
 
-/// The body that the caller gets.
-pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>, record: Record) -> Body {
+/// The body that the caller gets, with what has come of it by now.
+pub(crate) async fn body(
+    gateway: &Arc<Gateway>,
+    begun: Begun,
+    filter: Option<Filter>,
+    record: Record,
+) -> Body {
     let Begun {
         incoming,
         first,
@@ -53,7 +61,7 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
         None => rest,
     };
     let first = Bytes::from([first, rest].concat());
-    let streaming = Streaming {
+    let mut streaming = Streaming {
         standing: gateway.standing().watch(),
         view: record.exchange().and_then(|exchange| View::of(gateway, exchange)),
         keep_alive: gateway.routes().keep_alive,
@@ -64,10 +72,12 @@ pub(crate) fn body(gateway: &Arc<Gateway>, begun: Begun, filter: Option<Filter>,
         is_sse,
         lines: Lines::default(),
         first: Some(first).filter(|first| !first.is_empty()),
+        early: VecDeque::new(),
         sieve,
         listening,
         mailbox,
     };
+    streaming.take_early().await;
     let steps = stream::unfold(streaming, |mut streaming| async move {
         let chunk = streaming.next().await?;
         Some((chunk.map(Frame::data), streaming))
@@ -89,6 +99,8 @@ struct Streaming {
     is_sse: bool,
     lines: Lines,
     first: Option<Bytes>,
+    /// What goes out before anything else is waited for.
+    early: VecDeque<Result<Bytes, BodyError>>,
     sieve: Option<Sieve>,
     listening: Option<Seat>,
     mailbox: Option<Mailbox>,
@@ -127,15 +139,24 @@ async fn replaced(seat: Option<&Seat>) {
 }
 
 impl Streaming {
+    fn listens(&self) -> bool {
+        self.record.exchange().is_none_or(Exchange::is_listening)
+    }
+
+    /// Whether it is an answer like most: it ends by itself, and nobody else has a word in it.
+    fn is_plain(&self) -> bool {
+        !self.listens() && self.listening.is_none() && self.mailbox.is_none()
+    }
+
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
-        if let Some(first) = self.first.take() {
-            if let Err(refusal) = self.bind_tasks().await {
-                return Some(self.give_up(&refusal));
-            }
-            self.record.passes(&first);
-            return Some(Ok(first));
+        if let Some(early) = self.early.pop_front() {
+            return Some(early);
         }
-        let listens = self.record.exchange().is_none_or(Exchange::is_listening);
+        if let Some(first) = self.first().await {
+            return Some(first);
+        }
+        let is_plain = self.is_plain();
+        let listens = self.listens();
         let mut shutdown = None;
         let mut quiet = Duration::ZERO;
         loop {
@@ -143,15 +164,7 @@ impl Streaming {
             if let Some(end) = self.look().await {
                 return end;
             }
-            // Most answers are there already, and need no clock and nobody to wait for.
-            let is_plain = !listens && self.listening.is_none() && self.mailbox.is_none();
-            let there = match &mut self.incoming {
-                Some(incoming) if is_plain && self.standing.has_changed().is_ok_and(|changed| !changed) => {
-                    incoming.frame().now_or_never()
-                }
-                _ => None,
-            };
-            if let Some(frame) = there {
+            if is_plain && let Poll::Ready(frame) = self.there() {
                 match self.pass_on(frame).await {
                     Some(end) => return end,
                     None => continue,

@@ -52,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// The connection a request came on; in the request's extensions.
+/// The connection a request came on.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
     /// The other end.
@@ -64,7 +64,11 @@ pub struct Connection {
 /// Answers one request.
 pub trait Answer: Clone + Send + Sync + 'static {
     /// The answer; every failure is an answer too.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: Connection,
+    ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Listens and answers until told to stop.
@@ -165,11 +169,10 @@ async fn converse<S>(
 {
     let begun = Arc::new(AtomicBool::new(false));
     let first = Arc::clone(&begun);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         first.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(connection);
         let answer = answer.clone();
-        async move { Ok::<_, Infallible>(answer.answer(request).await) }
+        async move { Ok::<_, Infallible>(answer.answer(request, connection).await) }
     });
     let conversation = builder
         .serve_connection(TokioIo::new(stream), service)

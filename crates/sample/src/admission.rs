@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use model::{ExposeSecret as _, SecretString};
 use net::Body;
-use net::listener::Answer;
+use net::listener::{Answer, Connection};
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Admission {
 }
 
 impl Answer for Admission {
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>, _: Connection) -> Response<Body> {
         let Some(admitted) = admit(request.headers_mut(), &self.credential) else {
             return unauthorized();
         };

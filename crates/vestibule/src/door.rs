@@ -1,6 +1,5 @@
 //! The first step of every request: who is calling, over what, under which name, and whose it is.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,10 +11,10 @@ use net::listener::{Answer, Connection};
 use net::{Body, Caller};
 use serde_json::json;
 use tower::ServiceExt as _;
-use tracing::{debug, error};
+use tracing::debug;
 
 use crate::health::{Health, json_answer};
-use crate::house::{Current, House};
+use crate::house::House;
 
 /// Events that one request to a page may cause.
 const EVENTS: u16 = 4;
@@ -54,12 +53,13 @@ impl Door {
 }
 
 impl Answer for Door {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Response<Body> {
         if let Some(answer) = self.health.answer(request.uri().path()) {
             return answer;
         }
         let current = self.house.current.load_full();
-        let caller = caller(&current, &request);
+        let (peer, headers) = (connection.peer.ip(), request.headers());
+        let caller = current.proxies.caller(peer, connection.tls, headers);
         if let Err(why) = check_transport(caller) {
             return refuse(StatusCode::FORBIDDEN, "insecure_transport", why);
         }
@@ -88,21 +88,6 @@ impl Answer for Door {
 fn is_server_metadata(path: &str) -> bool {
     use protocol::metadata::paths;
     path.ends_with(paths::OAUTH_METADATA) || path.ends_with(paths::OPENID_METADATA)
-}
-
-fn caller(current: &Current, request: &Request<Incoming>) -> Caller {
-    match request.extensions().get::<Connection>() {
-        Some(connection) => current
-            .proxies
-            .caller(connection.peer.ip(), connection.tls, request.headers()),
-        None => {
-            error!("a request came without a connection");
-            Caller {
-                address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-                transport: Transport::Plain,
-            }
-        }
-    }
 }
 
 /// Plain HTTP is for this machine, or comes through a listed proxy that ended TLS.

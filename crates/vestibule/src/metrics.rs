@@ -8,7 +8,7 @@ use gateway::Route;
 use gateway::metrics::{BOUNDS, OUTCOMES, Reading};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use net::listener::Answer;
+use net::listener::{Answer, Connection};
 use net::{Body, body};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -48,7 +48,7 @@ impl Metrics {
 }
 
 impl Answer for Metrics {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, _: Connection) -> Response<Body> {
         let (status, media_type, text) = match (request.uri().path(), self.text()) {
             ("/metrics", Ok(text)) => (StatusCode::OK, MEDIA_TYPE, text),
             ("/metrics", Err(error)) => {

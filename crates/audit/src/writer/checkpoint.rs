@@ -32,12 +32,12 @@ impl Recording {
             }
         };
         self.checkpoint = now + CHECKPOINT;
-        round.events.push(Event {
+        round.events.push(Box::new(Event {
             id: self.world.new_id(),
             at: self.world.now(),
             what: What::Checkpoint { heads },
             person: Person::default(),
-        });
+        }));
     }
 
     /// The ends of the other chains. What nobody signed is named by the start alone that made the key, when everything of

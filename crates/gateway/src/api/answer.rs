@@ -76,7 +76,7 @@ fn cache(headers: &mut HeaderMap) {
 }
 
 /// The whole answer.
-pub(super) fn answer(
+pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     parts: response::Parts,
     incoming: Incoming,
@@ -96,7 +96,7 @@ pub(super) fn answer(
             // Nothing is put between its events: it is not ours to say anything there.
             is_sse: false,
         };
-        stream::body(gateway, begun, None, record)
+        stream::body(gateway, begun, None, record).await
     };
     Response::from_parts(parts, body)
 }

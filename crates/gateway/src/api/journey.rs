@@ -73,7 +73,8 @@ impl Gateway {
                         door: &door,
                     },
                 );
-                self.on_record(answer(self, parts, incoming, record), false).await
+                let answer = answer(self, parts, incoming, record).await;
+                self.on_record(answer, false).await
             }
             Err(refusal) => {
                 let url = metadata::url_for(entered.origin, &route.path(), None);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use net::listener::Answer;
+use net::listener::{Answer, Connection};
 use net::{Body, Tasks, body};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -26,7 +26,7 @@ struct Collector {
 }
 
 impl Answer for Collector {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, _: Connection) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
         assert_eq!(parts.headers["x-tenant"], "platform");
         let bytes = body::read(incoming, 1 << 20, std::time::Duration::from_secs(5))
