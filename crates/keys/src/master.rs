@@ -126,6 +126,16 @@ impl MasterKeys {
         !self.older.is_empty()
     }
 
+    /// The same, and all of `others` to open with.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let others = std::iter::once(&others.current).chain(&others.older);
+        Self {
+            current: self.current.clone(),
+            older: self.older.iter().chain(others).cloned().collect(),
+        }
+    }
+
     /// The one of that name.
     pub fn find(&self, id: MasterKeyId) -> Option<&MasterKey> {
         std::iter::once(&self.current)

@@ -16,7 +16,9 @@
 //! one use opens for no other, even if somebody who can write the database moves it there.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 use data_encoding::BASE64URL_NOPAD;
@@ -92,30 +94,41 @@ pub enum OpenError {
     Altered,
 }
 
-/// Seals and opens.
+/// Seals and opens. Clones are one: new master keys are new for all of them.
 #[derive(Clone)]
 pub struct Sealer {
-    masters: MasterKeys,
+    masters: Arc<ArcSwap<MasterKeys>>,
     world: World,
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Sealer").field(&self.masters).finish()
+        f.debug_tuple("Sealer").field(&self.masters.load()).finish()
     }
 }
 
 impl Sealer {
     /// With these master keys, and dice for data keys and nonces.
     pub fn new(masters: MasterKeys, world: World) -> Self {
+        let masters = Arc::new(ArcSwap::from_pointee(masters));
         Self { masters, world }
+    }
+
+    /// The master keys of this moment.
+    pub fn masters(&self) -> Arc<MasterKeys> {
+        self.masters.load_full()
+    }
+
+    /// Puts other master keys in place of those before. What those alone open is lost from here on.
+    pub fn replace(&self, masters: MasterKeys) {
+        self.masters.store(Arc::new(masters));
     }
 
     /// Seals a secret in an envelope.
     pub fn seal(&self, purpose: &Purpose<'_>, secret: &[u8]) -> Sealed {
         let data_key = Zeroizing::new(self.world.random::<KEY>());
-        let master = self.masters.current();
-        let mut bytes = self.sealed_data_key(purpose, master, &data_key);
+        let masters = self.masters.load();
+        let mut bytes = self.sealed_data_key(purpose, masters.current(), &data_key);
         self.append(&mut bytes, &data_key, &purpose.associated(ENVELOPE, 2), secret);
         Sealed(bytes)
     }
@@ -129,7 +142,8 @@ impl Sealer {
 
     /// The same envelope under the current master key; `None` if it already is.
     pub fn reseal(&self, purpose: &Purpose<'_>, sealed: &Sealed) -> Result<Option<Sealed>, OpenError> {
-        let master = self.masters.current();
+        let masters = self.masters.load();
+        let master = masters.current();
         if sealed.master() == Some(master.id()) {
             return Ok(None);
         }
@@ -141,7 +155,8 @@ impl Sealer {
 
     /// Seals a short text for a client to carry, as base64url.
     pub fn ticket(&self, purpose: &Purpose<'_>, text: &str) -> String {
-        let master = self.masters.current();
+        let masters = self.masters.load();
+        let master = masters.current();
         let mut bytes = vec![TICKET];
         bytes.extend_from_slice(&master.id().0);
         let key = derived(master, purpose.purpose);
@@ -156,7 +171,7 @@ impl Sealer {
             .map_err(|_| OpenError::Altered)?;
         let master = self.master(&bytes, TICKET)?;
         let text = open(
-            &derived(master, purpose.purpose),
+            &derived(&master, purpose.purpose),
             &purpose.associated(TICKET, 0),
             &bytes[9..],
         )?;
@@ -183,7 +198,7 @@ impl Sealer {
             .split_at_checked(HEAD + KEY + TAG)
             .ok_or(OpenError::Altered)?;
         let opened = open(
-            &derived(master, "data keys"),
+            &derived(&master, "data keys"),
             &purpose.associated(ENVELOPE, 1),
             &head[9..],
         )?;
@@ -191,7 +206,7 @@ impl Sealer {
         Ok((Zeroizing::new(data_key), rest))
     }
 
-    fn master(&self, bytes: &[u8], format: u8) -> Result<&MasterKey, OpenError> {
+    fn master(&self, bytes: &[u8], format: u8) -> Result<MasterKey, OpenError> {
         let id: [u8; 8] = bytes
             .get(1..9)
             .and_then(|id| id.try_into().ok())
@@ -200,8 +215,10 @@ impl Sealer {
             return Err(OpenError::Altered);
         }
         let id = MasterKeyId(id);
-        self.masters
+        let masters = self.masters.load();
+        masters
             .find(id)
+            .cloned()
             .ok_or_else(|| OpenError::UnknownMasterKey(id.to_string()))
     }
 

@@ -34,6 +34,7 @@ use crate::storage::{Storage, StorageError};
 use crate::telemetry::otlp::Spans;
 use crate::{config, master_key};
 
+mod master_keys;
 mod reconfigure;
 
 /// Passwords that are hashed at the same moment; each takes 19 MiB and a core.
@@ -114,15 +115,11 @@ impl Foundation {
         let store = storage.store();
         let is_first = store.signing_keys().await?.is_empty();
         let masters = master_key::open(&loaded, &environment, &world, is_first).await?;
-        let sealer = Sealer::new(masters.clone(), world.clone());
+        let sealer = Sealer::new(masters, world.clone());
         let key_ring = KeyRing::open(world.clone(), Arc::clone(&store), sealer.clone()).await?;
         let signer = Arc::new(Signer::open(&world, &*store, &sealer).await?);
-        if masters.has_older() {
-            key_ring.reseal().await?;
-            Signer::reseal(&*store, &sealer).await?;
-            people::totp::reseal(&*store, &sealer).await?;
-            Connections::reseal(&*store, &sealer).await?;
-            ProviderGrants::reseal(&*store, &sealer).await?;
+        if sealer.masters().has_older() {
+            master_keys::reseal(&*store, &sealer, &key_ring).await?;
         }
         let (recorder, recording): (Recorder, Recording) = Recorder::open(Opening {
             world: world.clone(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use keys::master::BadMasterKey;
-use keys::{MasterKey, MasterKeys};
+use keys::{MasterKey, MasterKeyId, MasterKeys};
 use model::World;
 use thiserror::Error;
 
@@ -41,6 +41,11 @@ pub enum MasterKeyError {
     /// What the database holds was sealed under a key that is gone.
     #[error("the master key {} is gone, and the signing keys in the database are sealed under it; put it back, or run `vestibule key reset`, which ends every token", .0.display())]
     Lost(PathBuf),
+    /// It would go while it is in use.
+    #[error(
+        "the master key {0} seals until now, and is not among `older_master_key_files` or `older_master_key_commands`; leave it there for a day"
+    )]
+    InUse(MasterKeyId),
     /// Other people on this machine can read it.
     #[error("master key file {}: everybody on this machine can read it; `chmod 600` it", .0.display())]
     Open(PathBuf),

@@ -29,6 +29,8 @@ impl House {
                 self.catalogue.load(name, class).await?;
             }
         }
+        // The last that can fail: a configuration that names other keys than those in use would not start again.
+        self.renew_master_keys(&loaded).await?;
         let current = Current::of(loaded, &snapshot);
         self.server.reconfigure(snapshot.settings, snapshot.known_clients);
         self.web.reconfigure(snapshot.site);

@@ -4,6 +4,7 @@ mod catalogue;
 mod egress;
 mod framing;
 mod gone;
+mod master_keys;
 mod matrix;
 mod passing;
 mod policy;
