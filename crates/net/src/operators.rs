@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::body::Body;
-use crate::proxies::{Proxies, ProxyError, with_port};
+use crate::proxies::{FixedProxy, Proxies, ProxyError, with_port};
 use crate::tls::{TlsError, certificates, private_key, trusting};
 use crate::watch::Look;
 
@@ -42,7 +42,7 @@ pub struct Egress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proxy {
     /// This one, wherever it goes.
-    Fixed(Uri),
+    Fixed(FixedProxy),
     /// Whichever the environment names for the destination.
     Named(Proxies),
 }
@@ -93,7 +93,7 @@ impl Operators {
         http.set_keepalive_retries(Some(3));
         http.set_connect_timeout(Some(egress.connect_time));
         let way = match &egress.proxy {
-            Some(Proxy::Fixed(proxy)) => Way::Tunnelled(Tunnel::new(proxy.clone(), http)),
+            Some(Proxy::Fixed(proxy)) => Way::Tunnelled(proxy.tunnel(http)),
             Some(Proxy::Named(proxies)) => Way::Chosen(proxies.clone(), http),
             None => Way::Direct(http),
         };

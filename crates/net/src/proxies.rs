@@ -19,8 +19,10 @@ use tokio::net::TcpStream;
 use tower_service::Service as _;
 
 pub use error::ProxyError;
+pub use fixed::{BadProxy, FixedProxy};
 
 mod error;
+mod fixed;
 
 /// How long a proxy may take to be reached: less than whoever waits for the answer to a request waits, who could not say
 /// that it was the proxy.

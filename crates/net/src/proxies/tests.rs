@@ -310,6 +310,32 @@ async fn a_proxy_that_is_configured_is_gone_through_wherever_it_goes() {
     }
 }
 
+/// Its name and password go to it, and are not printed with the configuration.
+#[tokio::test]
+async fn a_proxy_that_is_configured_is_told_who_asks() {
+    let through = |address: &str| {
+        let proxy: FixedProxy = address.parse().unwrap();
+        let shown = format!("{proxy:?}");
+        assert!(!shown.contains("cret") && !shown.contains("YW5A"), "{shown}");
+        Proxy::Fixed(proxy)
+    };
+    let answer = "HTTP/1.1 407 X\r\n\r\n";
+    let (head, error) = asked_through(through, "an%40a:s%2Fcret@", answer, "https://gw.test/x").await;
+    // an@a:s/cret
+    let expected = concat!("\r\nProxy-Authorization: Basic ", "YW5AYTpzL2NyZXQ=\r\n");
+    assert!(head.contains(expected), "{head}");
+    assert!(matches!(error, CallError::Connect(_)), "{error}");
+    assert!(!error.to_string().contains("cret"), "{error}");
+    for bad in [
+        "https://proxy:3128",
+        "socks5://proxy:1080",
+        "http://",
+        "http://ana:pass@word@proxy:3128",
+    ] {
+        assert_eq!(bad.parse::<FixedProxy>(), Err(BadProxy), "{bad}");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_that_says_nothing_is_not_waited_for_until_nobody_knows_who_it_was() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
