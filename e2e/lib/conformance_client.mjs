@@ -19,6 +19,18 @@ const env = {
   ...process.env, PATH: `${home}${delimiter}${process.env.PATH}`, BROWSER: browser, VESTIBULE_HOME: home, VESTIBULE_STORE: 'file',
 };
 
+function file(name, text) {
+  const path = join(home, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+// A program signs itself in: there is no address to go to.
+async function signInAlone(...words) {
+  const login = new Program(vestibule, ['login', url, '--json', ...words], { env });
+  if (await login.ended !== 0) throw new Error(login.output);
+}
+
 // What a person who was given something by the authorization server's operator says once, before the bridge is used.
 async function signIn(...words) {
   const login = new Program(vestibule, ['login', url, '--json', '--no-browser', ...words], { env: { ...env, DISPLAY: ':0' } });
@@ -27,14 +39,29 @@ async function signIn(...words) {
   if (await login.ended !== 0) throw new Error(login.output);
 }
 
+// The authorization server, which these scenarios do not name: where the server says it is.
+async function issuer() {
+  const { origin, pathname } = new URL(url);
+  const metadata = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`);
+  return (await metadata.json()).authorization_servers[0];
+}
+
 async function prepare() {
   if (scenario === 'auth/basic-cimd') {
     await signIn('--client-metadata', 'https://conformance-test.local/client-metadata.json');
   }
   if (scenario === 'auth/pre-registration') {
-    const secret = join(home, 'secret');
-    writeFileSync(secret, context.client_secret, { mode: 0o600 });
+    const secret = file('secret', context.client_secret);
     await signIn('--client-id', context.client_id, '--client-secret-file', secret, '--issuer', context.issuer);
+  }
+  if (scenario?.startsWith('auth/client-credentials-')) {
+    const proof = context.private_key_pem
+      ? ['--client-key-file', file('key.pem', context.private_key_pem)]
+      : ['--client-secret-file', file('secret', context.client_secret)];
+    await signInAlone('--client-credentials', '--client-id', context.client_id, ...proof, '--issuer', await issuer());
+  }
+  if (scenario === 'auth/wif-jwt-bearer') {
+    await signInAlone(`--workload=${file('workload.jwt', context.valid_jwt)}`);
   }
 }
 

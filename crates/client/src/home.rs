@@ -207,10 +207,13 @@ impl Home {
         private_file::write(&file, &count.to_string()).map_err(|error| at(&file, error))
     }
 
-    /// One was answered.
+    /// One was answered, or none was needed.
     pub(crate) fn forget_unanswered(&self, server: &Url) -> Result<(), HomeError> {
         let file = self.unanswered_file(server);
-        std::fs::remove_file(&file).map_err(|error| at(&file, error))
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&file, error)),
+            _ => Ok(()),
+        }
     }
 
     fn unanswered_file(&self, server: &Url) -> PathBuf {

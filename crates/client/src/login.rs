@@ -9,9 +9,11 @@ use thiserror::Error;
 use url::Url;
 
 use crate::challenge::Challenge;
-use crate::discovery::{DiscoveryError, Found, discover};
+use crate::discovery::{Discovered, DiscoveryError, Found, discover};
 use crate::home::{Home, HomeError, Known};
+use crate::program::{self, Program, ProgramError, Variables};
 use crate::registration::{Configured, RegistrationError};
+use crate::session::Session;
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
 use crate::tokens::{logout, renewing, session_name};
 use asking::Asking;
@@ -59,6 +61,8 @@ pub struct Login {
     pub way: Way,
     /// What is said of the client.
     pub client: Configured,
+    /// As what, where no person signs in.
+    pub program: Option<Program>,
     /// What to ask for, in place of what the server says.
     pub scope: Option<String>,
     /// What the server said when it refused something; it is asked otherwise.
@@ -150,6 +154,14 @@ pub enum LoginError {
     /// It is no OpenID provider, or gave an ID token for somebody else.
     #[error("{0} gave no ID token for this client")]
     NoIdToken(String),
+    /// A program is given no token.
+    #[error("{issuer}: {error}")]
+    Program {
+        /// Who.
+        issuer: String,
+        /// Why.
+        error: ProgramError,
+    },
     /// The token endpoint.
     #[error("{issuer}: {error}")]
     Tokens {
@@ -169,6 +181,8 @@ pub struct Surroundings {
     pub world: World,
     /// The way out.
     pub http: Operators,
+    /// What the environment says.
+    pub variables: Variables,
 }
 
 /// Signs in to a server.
@@ -178,7 +192,9 @@ pub async fn login(
     around: &Surroundings,
     screen: &impl Screen,
 ) -> Result<Outcome, LoginError> {
-    let Surroundings { home, world, http } = around;
+    let Surroundings {
+        home, world, http, ..
+    } = around;
     let before = home.server(server)?;
     let what = format!("sign-in {server}");
     let turn = match home.turn(&what, Duration::ZERO).await {
@@ -211,12 +227,50 @@ pub async fn login(
         return Err(LoginError::OtherIssuer(found.issuer));
     }
     let store = TokenStore::choose(login.store, home, world)?;
-    let asking = Asking::new(login, (server, &found), &store, around)?;
-    // Before, because an issuer that takes old tokens back may take back all that this program has there, new ones too. What
-    // cannot be taken back is replaced all the same.
+    let session = match &login.program {
+        Some(program) => {
+            end_before(login, server, around).await;
+            program::sign_in(program, login, &found, around).await?
+        }
+        None => by_a_person(login, (server, &found), &store, around, screen).await?,
+    };
+    // Whoever renews or ends what is there does it before or after, not meanwhile.
+    let _renewing = renewing(home, server).await?;
+    store.put(&session_name(server), &session.to_text())?;
+    let known = Known {
+        url: server.clone(),
+        issuer: found.issuer.clone(),
+        username: session.username(),
+        store: store.kind(),
+        signed_in_at: world.now(),
+    };
+    home.remember(known.clone()).await?;
+    if let Some(before) = before.filter(|before| before.store != known.store) {
+        // Nobody would find it there any more.
+        let _ = TokenStore::of(before.store, home, world).remove(&session_name(server));
+    }
+    home.forget_unanswered(server)?;
+    drop(turn);
+    Ok(Outcome::SignedIn(known))
+}
+
+/// Ends the sign-in that was there. Before the next one, because an issuer that takes old tokens back may take back all
+/// that this program has there, new ones too. What cannot be taken back is replaced all the same.
+async fn end_before(login: &Login, server: &Url, around: &Surroundings) {
     if !login.keeps_session {
         let _ = logout(server, around).await;
     }
+}
+
+async fn by_a_person(
+    login: &Login,
+    (server, found): (&Url, &Discovered),
+    store: &TokenStore,
+    around: &Surroundings,
+    screen: &impl Screen,
+) -> Result<Session, LoginError> {
+    let asking = Asking::new(login, (server, found), store, around)?;
+    end_before(login, server, around).await;
     let by_device = match login.way {
         Way::Browser => false,
         Way::Device => true,
@@ -239,24 +293,7 @@ pub async fn login(
     if session.resource.is_none() && session.id_token_ends_at().is_none() {
         return Err(LoginError::NoIdToken(session.issuer));
     }
-    // Whoever renews or ends what is there does it before or after, not meanwhile.
-    let _renewing = renewing(home, server).await?;
-    store.put(&session_name(server), &session.to_text())?;
-    let known = Known {
-        url: server.clone(),
-        issuer: found.issuer.clone(),
-        username: session.username(),
-        store: store.kind(),
-        signed_in_at: world.now(),
-    };
-    home.remember(known.clone()).await?;
-    if let Some(before) = before.filter(|before| before.store != known.store) {
-        // Nobody would find it there any more.
-        let _ = TokenStore::of(before.store, home, world).remove(&session_name(server));
-    }
-    home.forget_unanswered(server)?;
-    drop(turn);
-    Ok(Outcome::SignedIn(known))
+    Ok(session)
 }
 
 /// Opens a browser without a shell in between (MA-153), if there is one here.

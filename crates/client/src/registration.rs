@@ -1,6 +1,8 @@
 //! How the command line is known at an authorization server (MA-74): by a client that somebody made for it, by a document
 //! about itself, or by registering.
 
+use std::sync::Arc;
+
 use model::{ExposeSecret as _, SecretString, World};
 use relying::OAuthClient;
 use relying::client_registration::ClientFace;
@@ -9,6 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::home::name_of;
+use crate::program::KeyFile;
 use crate::session::Client;
 use crate::token_store::{TokenStore, TokenStoreError};
 
@@ -24,6 +27,8 @@ pub struct Configured {
     pub client_id: Option<String>,
     /// Its secret, if it has one.
     pub client_secret: Option<SecretString>,
+    /// Its key, if it proves itself by one.
+    pub client_key: Option<KeyFile>,
     /// Where a document about this program is, which is then its id (client id metadata documents).
     pub document: Option<String>,
 }
@@ -68,6 +73,33 @@ fn name(issuer: &str) -> String {
     format!("client-{}", name_of(issuer))
 }
 
+/// The client that somebody made for this program, where such are the ways to prove oneself.
+pub(crate) fn named(configured: &Configured, methods: &[String]) -> Option<Client> {
+    let client_id = configured.client_id.clone()?;
+    let (key, secret) = (&configured.client_key, configured.client_secret.clone());
+    let authentication = match (key, secret) {
+        (Some(file), _) => Authentication::PrivateKeyJwt(Arc::clone(&file.key)),
+        (None, None) => Authentication::None,
+        // Where nothing is said, it is this one (RFC 8414 section 2).
+        (None, Some(secret))
+            if methods.is_empty() || methods.iter().any(|method| method == "client_secret_basic") =>
+        {
+            Authentication::Basic(secret)
+        }
+        (None, Some(secret)) => Authentication::Post(secret),
+    };
+    Some(Client {
+        identity: Identity {
+            client_id,
+            authentication,
+        },
+        redirect_uri: None,
+        // Whoever made it said what it may do.
+        device: true,
+        key_file: key.as_ref().map(|file| file.path.clone()),
+    })
+}
+
 /// The client for answers at this address: in the order of MA-74.
 pub(crate) async fn client(
     configured: &Configured,
@@ -76,35 +108,20 @@ pub(crate) async fn client(
     (store, oauth, endpoints): (&TokenStore, &OAuthClient, &Endpoints),
     world: &World,
 ) -> Result<Client, RegistrationError> {
-    let named = |client_id: &String, authentication| Client {
-        identity: Identity {
-            client_id: client_id.clone(),
-            authentication,
-        },
-        redirect_uri: None,
-        // Whoever made it said what it may do.
-        device: true,
-    };
-    if let Some(id) = &configured.client_id {
-        let methods = &endpoints.methods;
-        let authentication = match configured.client_secret.clone() {
-            None => Authentication::None,
-            // Where nothing is said, it is this one (RFC 8414 section 2).
-            Some(secret)
-                if methods.is_empty() || methods.iter().any(|method| method == "client_secret_basic") =>
-            {
-                Authentication::Basic(secret)
-            }
-            Some(secret) => Authentication::Post(secret),
-        };
-        return Ok(named(id, authentication));
+    if let Some(client) = named(configured, &endpoints.methods) {
+        return Ok(client);
     }
     if let Some(document) = configured
         .document
         .as_ref()
         .filter(|_| endpoints.client_documents)
     {
-        return Ok(named(document, Authentication::None));
+        let mut client = Client {
+            device: true,
+            ..Client::nobody()
+        };
+        client.identity.client_id.clone_from(document);
+        return Ok(client);
     }
     if let Some(before) = before.filter(|before| before.redirect_uri.as_deref() == Some(redirect_uri)) {
         return Ok(before);
@@ -128,6 +145,7 @@ pub(crate) async fn client(
         identity: registered.identity,
         redirect_uri: Some(redirect_uri.to_owned()),
         device: face.device,
+        key_file: None,
     };
     store.put(&name(&endpoints.issuer), &client.to_json().to_string().into())?;
     Ok(client)

@@ -1,5 +1,6 @@
 //! What is kept of a sign-in: the tokens, and what is needed to renew and to revoke them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{ExposeSecret, SecretString, Timestamp, World};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::login::Surroundings;
+use crate::program::{KeyFile, Program};
 use crate::registration::printable;
 use crate::tokens::Ended;
 
@@ -36,6 +38,8 @@ pub struct Client {
     pub redirect_uri: Option<String>,
     /// Whether it may ask without a browser (RFC 8628).
     pub device: bool,
+    /// Where its key lies, if it proves itself by one: it is not kept with the tokens.
+    pub key_file: Option<PathBuf>,
 }
 
 /// A sign-in.
@@ -47,6 +51,8 @@ pub struct Session {
     pub issuer: String,
     /// The client that they were issued to.
     pub client: Client,
+    /// As what a program has them. None of a person.
+    pub program: Option<Program>,
     /// Where they are renewed.
     pub token_endpoint: Url,
     /// Where they are revoked, if anywhere.
@@ -66,6 +72,19 @@ pub struct Session {
 }
 
 impl Client {
+    /// No client: who asks is known by something else.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            identity: Identity {
+                client_id: String::new(),
+                authentication: Authentication::None,
+            },
+            redirect_uri: None,
+            device: false,
+            key_file: None,
+        }
+    }
+
     /// As it is kept.
     pub(crate) fn to_json(&self) -> Value {
         let Identity {
@@ -78,16 +97,23 @@ impl Client {
             "secret": authentication.secret().map(ExposeSecret::expose_secret),
             "redirect_uri": self.redirect_uri,
             "device": self.device,
+            "key_file": self.key_file,
         })
     }
 
     /// From what was kept.
     pub(crate) fn from_json(kept: &Value) -> Option<Self> {
+        let key_file = kept["key_file"].as_str().map(PathBuf::from);
+        let authentication = match &key_file {
+            Some(path) => Authentication::PrivateKeyJwt(KeyFile::read(path.clone()).ok()?.key),
+            None => Authentication::of(kept["method"].as_str()?, secret(&kept["secret"]))?,
+        };
         Some(Self {
             identity: Identity {
                 client_id: kept["id"].as_str()?.to_owned(),
-                authentication: Authentication::of(kept["method"].as_str()?, secret(&kept["secret"]))?,
+                authentication,
             },
+            key_file,
             redirect_uri: kept["redirect_uri"].as_str().map(str::to_owned),
             device: kept["device"].as_bool().unwrap_or_default(),
         })
@@ -119,6 +145,7 @@ impl Session {
             "resource": self.resource,
             "issuer": self.issuer,
             "client": self.client.to_json(),
+            "program": self.program,
             "token_endpoint": self.token_endpoint,
             "revocation_endpoint": self.revocation_endpoint,
             "scope": self.scope,
@@ -140,6 +167,7 @@ impl Session {
             resource: text("resource"),
             issuer: text("issuer")?,
             client: Client::from_json(&kept["client"])?,
+            program: serde_json::from_value(kept["program"].clone()).ok()?,
             token_endpoint: url("token_endpoint")?,
             revocation_endpoint: url("revocation_endpoint"),
             scope: text("scope"),
@@ -184,14 +212,22 @@ impl Session {
         Some(kept.collect())
     }
 
-    /// What the person is called.
+    /// What the person is called; of a program, what it is as a client.
     pub(crate) fn username(&self) -> Option<String> {
+        let client_id = &self.client.identity.client_id;
+        if self.program.is_some() && !client_id.is_empty() {
+            return Some(printable(client_id));
+        }
         let mut names = ["preferred_username", "email", "name", "sub"].into_iter();
         names.find_map(|claim| self.person[claim].as_str()).map(printable)
     }
 
     /// Has its issuer take the tokens back.
     pub(crate) async fn revoke(&self, around: &Surroundings) -> Ended {
+        // Nobody can say whose it would be; it ends soon.
+        if self.client.identity.client_id.is_empty() {
+            return Ended::Forgotten;
+        }
         // The refresh token takes every access token with it.
         let token = self.refresh_token.as_ref().unwrap_or(&self.access_token);
         let oauth = self.oauth(&around.http);
@@ -209,8 +245,12 @@ impl Session {
     pub(crate) fn oauth(&self, http: &Operators) -> OAuthClient {
         // No browser goes anywhere any more.
         let (nowhere, token) = (self.token_endpoint.clone(), self.token_endpoint.clone());
-        let endpoints = Endpoints::named(nowhere, token, self.revocation_endpoint.clone());
-        oauth(endpoints, self.resource.as_deref(), "", Vec::new(), http)
+        let endpoints = Endpoints {
+            issuer: self.issuer.clone(),
+            ..Endpoints::named(nowhere, token, self.revocation_endpoint.clone())
+        };
+        let scope = self.scope.as_deref().unwrap_or_default();
+        oauth(endpoints, self.resource.as_deref(), scope, Vec::new(), http)
     }
 }
 

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::home::{Home, HomeError, Known, Turn, name_of};
 use crate::login::Surroundings;
+use crate::program::{KeyFile, Program, ProgramError};
 use crate::registration::{self, Configured};
 use crate::session::{Client, Session};
 use crate::token_store::{TokenStore, TokenStoreError};
@@ -45,6 +46,14 @@ pub enum TokenError {
     /// It would be more than a token wherever it is written: in a header, on a line for `git` (RFC 6749 appendix A.12).
     #[error("{0} gave a token that cannot be used: it is more than a line of plain characters")]
     Unusable(String),
+    /// A program that is signed in gets no further token.
+    #[error("{issuer}: {error}")]
+    Program {
+        /// Who.
+        issuer: String,
+        /// Why.
+        error: ProgramError,
+    },
     /// It cannot be renewed now.
     #[error("{issuer}: {error}")]
     Renewing {
@@ -85,13 +94,21 @@ pub(crate) fn configured(server: &Url, around: &Surroundings) -> Option<Configur
         identity,
         redirect_uri,
         device: _,
+        key_file,
     } = session.client;
     redirect_uri.is_none().then(|| Configured {
         issuer: Some(session.issuer),
         client_secret: identity.authentication.secret().cloned(),
-        client_id: Some(identity.client_id),
+        client_id: Some(identity.client_id).filter(|id| !id.is_empty()),
+        client_key: key_file.and_then(|path| KeyFile::read(path).ok()),
         document: None,
     })
+}
+
+/// As what a program was signed in to a server; none if it was a person, or nobody.
+pub(crate) fn program(server: &Url, around: &Surroundings) -> Option<Program> {
+    let (_, _, session) = kept(server, around).ok()?;
+    session.program
 }
 
 /// A token that is good for a while. `refused` is one that the server did not take, whatever its date says.
@@ -159,6 +176,23 @@ async fn good_session(
         return Ok(session);
     }
     let signed_out = || TokenError::SignedOut(server.clone());
+    if let Some(program) = session.program.clone() {
+        return match program.tokens(&session, true, around).await {
+            Ok(tokens) => {
+                session.renewed(tokens, &around.world);
+                session.refresh_token = None;
+                store.put(&session_name(server), &session.to_text())?;
+                Ok(session)
+            }
+            Err(ProgramError::Client(ClientError::Unavailable(_))) if is_good(&session, Duration::ZERO) => {
+                Ok(session)
+            }
+            Err(error) => Err(TokenError::Program {
+                issuer: session.issuer,
+                error,
+            }),
+        };
+    }
     let refresh_token = session.refresh_token.clone().ok_or_else(signed_out)?;
     let oauth = session.oauth(&around.http);
     let renewed = oauth
@@ -223,7 +257,7 @@ pub fn standings(around: &Surroundings) -> Result<Vec<Standing>, TokenError> {
                 known,
                 is_kept: true,
                 trouble,
-                is_renewable: session.refresh_token.is_some(),
+                is_renewable: session.refresh_token.is_some() || session.program.is_some(),
                 expires_at: session.expires_at,
                 scope: session.scope,
                 person: session.person,

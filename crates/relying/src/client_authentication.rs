@@ -86,6 +86,8 @@ impl Proving<'_> {
                 fields.push(("client_id", self.client_id));
                 fields.push(("client_secret", secret.expose_secret()));
             }
+            // A workload that is no client says what it is by its assertion alone.
+            Authentication::None if self.client_id.is_empty() => {}
             Authentication::None | Authentication::PrivateKeyJwt(_) => {
                 fields.push(("client_id", self.client_id));
             }

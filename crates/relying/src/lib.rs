@@ -19,6 +19,7 @@ pub mod logout_token;
 pub mod metadata;
 pub mod oauth_client;
 pub mod profile;
+mod programs;
 pub mod provider;
 pub mod relation;
 mod token_request;

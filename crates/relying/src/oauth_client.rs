@@ -301,7 +301,7 @@ impl OAuthClient {
         }
     }
 
-    async fn answer<'a>(
+    pub(crate) async fn answer<'a>(
         &'a self,
         identity: &'a Identity,
         fields: Vec<(&'a str, &'a str)>,
@@ -337,13 +337,14 @@ impl OAuthClient {
     fn audience<'a>(&'a self, endpoints: &'a Endpoints) -> &'a str {
         match &self.place {
             Place::Issuer(issuer) => issuer,
-            Place::Named(_) => endpoints.token.as_str(),
+            Place::Named(_) if endpoints.issuer.is_empty() => endpoints.token.as_str(),
+            Place::Named(_) => &endpoints.issuer,
         }
     }
 }
 
 /// The texts of a list; none if it is none.
-fn texts(list: &Value) -> Vec<String> {
+pub(crate) fn texts(list: &Value) -> Vec<String> {
     let texts = list.as_array().into_iter().flatten();
     texts
         .filter_map(|text| text.as_str().map(str::to_owned))

@@ -81,7 +81,8 @@ pub struct Config {
     /// The variable `VESTIBULE_MASTER_KEY` can hold the key itself instead.
     pub master_key_file: Option<PathBuf>,
     /// A program and its arguments in place of the file, as `[aws, kms, decrypt, …]`: what it prints is the key. It
-    /// runs at each start, without a shell, in the configuration file's folder, and has 30 seconds.
+    /// runs at each start and when other keys are named, without a shell, in the configuration file's folder, and has 30
+    /// seconds.
     pub master_key_command: Option<Vec<String>>,
     /// Files with earlier master keys, while what they sealed is sealed again.
     pub older_master_key_files: Vec<PathBuf>,

@@ -219,6 +219,7 @@ impl Gate {
         drop(state);
         let login = Login {
             client: tokens::configured(&self.server, &self.around).unwrap_or(login.client),
+            program: tokens::program(&self.server, &self.around).or(login.program),
             store: login.store.or_else(|| self.store_before()),
             ..login
         };

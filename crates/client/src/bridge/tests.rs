@@ -138,6 +138,7 @@ impl Open {
             ..Egress::default()
         };
         let around = Surroundings {
+            variables: crate::Variables::new(|_| None),
             home: Home::open(Some(home.path().to_owned()), "default").unwrap(),
             world,
             http: Operators::new(&egress).unwrap(),

@@ -93,6 +93,7 @@ impl<'a> Asking<'a> {
             resource: self.found.resource.clone(),
             issuer: self.found.issuer.clone(),
             client,
+            program: None,
             token_endpoint: self.endpoints.token.clone(),
             revocation_endpoint: self.endpoints.revocation.clone(),
             scope: Some(self.scope.clone()).filter(|scope| !scope.is_empty()),

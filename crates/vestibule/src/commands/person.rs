@@ -3,18 +3,21 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use client::{Configured, Home, Kind, Outcome, Standing, Surroundings, TokenError, Way};
+use client::{Configured, Home, KeyFile, Kind, Outcome, Standing, Surroundings, TokenError, Variables, Way};
 use model::{ExposeSecret as _, World};
 use net::Operators;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::config::environment::Environment;
 use crate::config::values::Span;
 use crate::operator::{Answer, Failure};
 use crate::output::Output;
+use alone::Alone;
 use egress::egress;
 use screen::Terminal;
 
+pub mod alone;
 pub mod bridge;
 mod egress;
 pub mod exec;
@@ -143,9 +146,19 @@ pub struct Login {
     /// A file with its secret, if it has one
     #[arg(long, value_name = "FILE", requires = "client_id")]
     client_secret_file: Option<PathBuf>,
+    /// A file with its private key in PEM, if it proves itself by one (`private_key_jwt`)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_id",
+        conflicts_with = "client_secret_file"
+    )]
+    client_key_file: Option<PathBuf>,
     /// The address of a document about this program, which is then its client id
     #[arg(long, value_name = "URL", conflicts_with = "client_id")]
     client_metadata: Option<Url>,
+    #[command(flatten)]
+    alone: Alone,
     /// How long to wait for you
     #[arg(long, value_name = "SPAN", default_value = "5m")]
     timeout: Span,
@@ -225,7 +238,9 @@ impl Whose {
     }
 
     fn around(&self, world: World) -> anyhow::Result<Surroundings> {
+        let environment = Environment::read();
         Ok(Surroundings {
+            variables: Variables::new(move |name| environment.get(name).map(str::to_owned)),
             home: screen::asking(Home::open(self.home.clone(), &self.profile)?),
             world,
             http: Operators::new(&egress())?,
@@ -245,6 +260,12 @@ impl Login {
             }
             None => None,
         };
+        let key = self
+            .client_key_file
+            .map(|path| KeyFile::read(std::path::absolute(&path).unwrap_or(path)))
+            .transpose();
+        let key = key.map_err(|error| Failure::Usage(error.to_string()))?;
+        let program = self.alone.program(&around.variables)?;
         let screen = Terminal::new(!self.no_browser);
         let login = client::Login {
             way: if self.device { Way::Device } else { screen.way() },
@@ -252,8 +273,10 @@ impl Login {
                 issuer: self.issuer,
                 client_id: self.client_id.or_else(|| server.fragment().map(str::to_owned)),
                 client_secret: secret,
+                client_key: key,
                 document: self.client_metadata.map(|url| url.to_string()),
             },
+            program,
             scope: self.scope,
             store: self.store.map(Kind::from),
             as_other_user: self.as_other_user,

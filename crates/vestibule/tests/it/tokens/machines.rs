@@ -8,6 +8,7 @@ use crate::rig::foreign::ForeignIssuer;
 use crate::rig::{Ask, Door, Plan, Reply, door};
 
 mod client_credentials;
+mod command_line;
 mod token_exchange;
 mod workload;
 

@@ -11,7 +11,7 @@ use crate::rig::foreign::ForeignIssuer;
 use crate::rig::{Ask, Door, Reply, Tokens};
 
 /// What a workload's platform says of it.
-fn assertion(
+pub(super) fn assertion(
     door: &Door,
     issuer: &ForeignIssuer,
     key: &SigningKey,
