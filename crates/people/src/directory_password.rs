@@ -1,58 +1,133 @@
 //! Signing in with a password that a directory of the company knows.
 //!
 //! ```text
-//!  name ──▶ found in a directory ──▶ counted ──▶ the directory takes the password ──▶ admitted ──▶ First
-//!             └ in none: counted, refused          └ does not answer: not counted, and said
+//!  name ──▶ asked of one directory after the other ──▶ counted ──▶ it takes the password ──▶ admitted ──▶ First
+//!             └ in none: counted, refused                └ does not answer: not counted, and said
 //! ```
 //!
-//! Who somebody is, is the id of their entry, which no other entry ever has; what they typed only finds it. Guesses are
-//! counted for the entry and not for the spelling: a directory takes `ana`, `ANA` and `ａｎａ` for the same.
+//! Who somebody is, is the id that the directory knows them by, which nobody else ever has; what they typed only finds it. How
+//! one is asked is a file of its own: [`ldap_password`](crate::ldap_password), [`service_password`](crate::service_password).
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use audit::Person;
-use ldap::{Asked, Candidate, DirectoryError, Entry, Proved};
-use model::{ExposeSecret as _, Timestamp};
+use model::{AccountId, ExposeSecret as _, Timestamp};
 use relying::Profile;
 use store::ForeignName;
 
 use crate::company::CompanyError;
+use crate::company_directory::{CompanyDirectory, Means};
 use crate::guessing::{self, Counter};
 use crate::second_factor::First;
 use crate::sign_in::{Attempt, SignIn, SignInError};
-use crate::ways::CompanyDirectory;
 
 /// The longest name that is looked for.
 const LONGEST: usize = 256;
 
+/// What one directory is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    pub(crate) directory: &'a Arc<CompanyDirectory>,
+    /// Whom, as they typed it.
+    pub(crate) typed: &'a str,
+    pub(crate) attempt: &'a Attempt<'a>,
+    pub(crate) person: &'a Person,
+    /// Since when.
+    pub(crate) asked: Timestamp,
+}
+
+/// Somebody whose password a directory took.
+#[derive(Debug)]
+pub(crate) struct Came {
+    pub(crate) directory: Arc<CompanyDirectory>,
+    /// Who they are there.
+    pub(crate) profile: Profile,
+    /// Whose that is here, if anybody's.
+    pub(crate) known: Option<AccountId>,
+    /// What counted it, and is to be forgiven.
+    pub(crate) counters: Vec<Counter>,
+    pub(crate) asked: Timestamp,
+}
+
+impl Asking<'_> {
+    pub(crate) fn came(
+        &self,
+        profile: Profile,
+        (known, counters): (Option<AccountId>, Vec<Counter>),
+    ) -> Came {
+        Came {
+            directory: Arc::clone(self.directory),
+            profile,
+            known,
+            counters,
+            asked: self.asked,
+        }
+    }
+}
+
 impl SignIn {
-    /// Checks one attempt at the directories.
+    /// Checks one attempt at the directories, and lets whoever it is in.
     pub(crate) async fn with_directory(
         &self,
         directories: &[Arc<CompanyDirectory>],
         attempt: Attempt<'_>,
         person: Person,
     ) -> Result<First, SignInError> {
+        let came = self.at_directories(directories, &attempt, &person).await?;
+        let Came {
+            directory, profile, ..
+        } = &came;
+        let admitted = self
+            .company
+            .admit_as_of(directory.source(), profile, came.asked, &person);
+        match admitted.await {
+            Ok(proof) => {
+                if came.known.is_none() {
+                    // Made at this moment: what follows looks for the counters of the account.
+                    guessing::forgive_name(&*self.store, &came.counters).await?;
+                }
+                Ok(First(proof))
+            }
+            Err(CompanyError::Store(error)) => Err(error.into()),
+            Err(CompanyError::Refused(why)) => {
+                guessing::forgive(&*self.store, &came.counters).await?;
+                Err(SignInError::NotAdmitted {
+                    title: directory.title.clone(),
+                    why,
+                    profile: Box::new(came.profile),
+                })
+            }
+            // Nothing else happens where nobody leaves for anywhere.
+            Err(_) => Err(SignInError::Refused),
+        }
+    }
+
+    /// Checks one attempt at the directories, and gives who it is there.
+    pub(crate) async fn at_directories(
+        &self,
+        directories: &[Arc<CompanyDirectory>],
+        attempt: &Attempt<'_>,
+        person: &Person,
+    ) -> Result<Came, SignInError> {
         let typed = attempt.username.trim();
         let is_name = !typed.is_empty() && typed.len() <= LONGEST && !typed.contains(char::is_control);
         // A bind without a password would succeed as nobody (RFC 4513 section 5.1.2).
         if !is_name || attempt.password.expose_secret().is_empty() {
-            self.refused(None, "not a username, or no password", person);
+            self.refused(None, "not a username, or no password", person.clone());
             return Err(SignInError::Refused);
         }
         // A known browser is not slowed by its neighbours, and is known only once it is known who that is; so a network that
         // has to wait waits here, where looking somebody up costs the directory something.
         if let Some(wait) = guessing::network_waits(&*self.store, &self.world, &attempt.at).await? {
-            self.refused(None, "slowed down", person);
+            self.refused(None, "slowed down", person.clone());
             return Err(SignInError::Slowed(wait));
         }
         let (typed, directories) = addressed(typed, directories);
         // Takes as long as a local password would: how long it takes says nothing of which accounts have one.
         let nothing = self.passwords.verify(attempt.password.clone(), None);
-        let (spent, answer) = tokio::join!(
-            nothing,
-            self.at_directories(typed, directories, &attempt, &person)
-        );
+        let asking = self.one_after_the_other(typed, directories, attempt, person);
+        let (spent, answer) = tokio::join!(nothing, asking);
         // Whoever was let in already is not turned away because others keep us busy.
         if answer.is_err() {
             spent?;
@@ -60,29 +135,28 @@ impl SignIn {
         answer
     }
 
-    async fn at_directories(
+    async fn one_after_the_other(
         &self,
         typed: &str,
         directories: &[Arc<CompanyDirectory>],
         attempt: &Attempt<'_>,
         person: &Person,
-    ) -> Result<First, SignInError> {
+    ) -> Result<Came, SignInError> {
         let asked = self.world.now();
         for directory in directories {
-            match directory.ldap.find(typed).await {
-                Ok(Asked::One(candidate)) => {
-                    return self.prove(directory, candidate, asked, attempt, person).await;
-                }
-                Ok(Asked::Nobody) => {}
-                Ok(Asked::Several) => {
-                    self.count(&guessing::of_nobody(&typed.to_lowercase(), &attempt.at), person)
-                        .await?;
-                    let reason = format!("{}: several entries have this name", directory.name);
-                    self.refused(None, &reason, person.clone());
-                    return Err(SignInError::Refused);
-                }
-                // Who is looked for may be here; the next directory's namesake must not be shown their password.
-                Err(error) => return Err(self.silent(directory, &error, person)),
+            let asking = Asking {
+                directory,
+                typed,
+                attempt,
+                person,
+                asked,
+            };
+            let came = match &directory.means {
+                Means::Ldap(ldap) => self.by_ldap(ldap, &asking).await?,
+                Means::Http(check) => self.by_service(check, &asking).await?,
+            };
+            if let Some(came) = came {
+                return Ok(came);
             }
         }
         self.count(&guessing::of_nobody(&typed.to_lowercase(), &attempt.at), person)
@@ -91,71 +165,32 @@ impl SignIn {
         Err(SignInError::Refused)
     }
 
-    async fn prove(
+    /// Whose an id there is here, and what counts for it; it is counted.
+    pub(crate) async fn counted(
         &self,
-        directory: &CompanyDirectory,
-        candidate: Box<Candidate>,
-        asked: Timestamp,
-        attempt: &Attempt<'_>,
-        person: &Person,
-    ) -> Result<First, SignInError> {
-        let entry = candidate.entry.clone();
+        asking: &Asking<'_>,
+        subject: &str,
+    ) -> Result<(Option<AccountId>, Vec<Counter>), SignInError> {
         let name = ForeignName {
-            issuer: directory.issuer.clone(),
-            subject: entry.id.clone(),
+            issuer: asking.directory.issuer.clone(),
+            subject: subject.to_owned(),
         };
         let known = match self.store.identity(&name).await? {
             Some(account) => self.store.account(account).await?,
             None => None,
         };
-        let id = known.as_ref().map(|account| account.id);
+        let at = &asking.attempt.at;
         let counters = match &known {
             Some(account) => {
-                guessing::counters(&*self.store, &attempt.at, &account.username, Some(account.id)).await?
+                guessing::counters(&*self.store, at, &account.username, Some(account.id)).await?
             }
-            None => guessing::of_nobody(&format!("{}\0{}", name.issuer, name.subject), &attempt.at),
+            None => guessing::of_nobody(&format!("{}\0{}", name.issuer, name.subject), at),
         };
-        self.count(&counters, person).await?;
-        let groups = match directory.ldap.prove(candidate, &attempt.password).await {
-            Ok(Proved::Right(groups)) => groups,
-            Ok(Proved::Wrong(why)) => {
-                let reason = format!("{}: the directory refuses the password: {why}", directory.name);
-                self.refused(id, &reason, person.clone());
-                return Err(SignInError::Refused);
-            }
-            Err(error) => {
-                guessing::take_back(&*self.store, &counters).await?;
-                return Err(self.silent(directory, &error, person));
-            }
-        };
-        let profile = profile(entry, groups);
-        match self
-            .company
-            .admit_as_of(directory.source(), &profile, asked, person)
-            .await
-        {
-            Ok(proof) => {
-                if known.is_none() {
-                    // Made at this moment: what follows looks for the counters of the account.
-                    guessing::forgive_name(&*self.store, &counters).await?;
-                }
-                Ok(First(proof))
-            }
-            Err(CompanyError::Store(error)) => Err(error.into()),
-            Err(CompanyError::Refused(why)) => {
-                guessing::forgive(&*self.store, &counters).await?;
-                Err(SignInError::NotAdmitted {
-                    title: directory.title.clone(),
-                    why,
-                    profile: Box::new(profile),
-                })
-            }
-            // Nothing else happens where nobody leaves for anywhere.
-            Err(_) => Err(SignInError::Refused),
-        }
+        self.count(&counters, asking.person).await?;
+        Ok((known.map(|account| account.id), counters))
     }
 
-    async fn count(&self, counters: &[Counter], person: &Person) -> Result<(), SignInError> {
+    pub(crate) async fn count(&self, counters: &[Counter], person: &Person) -> Result<(), SignInError> {
         let counted = guessing::count(&*self.store, &self.world, counters).await?;
         counted.map_err(|wait| {
             self.refused(None, "slowed down", person.clone());
@@ -163,9 +198,23 @@ impl SignIn {
         })
     }
 
-    fn silent(&self, directory: &CompanyDirectory, error: &DirectoryError, person: &Person) -> SignInError {
+    /// Records what a directory says of a password that it does not take.
+    pub(crate) fn wrong(&self, asking: &Asking<'_>, account: Option<AccountId>, why: &str) -> SignInError {
+        let name = &asking.directory.name;
+        let reason = format!("{name}: the directory refuses the password: {why}");
+        self.refused(account, &reason, asking.person.clone());
+        SignInError::Refused
+    }
+
+    /// Who is looked for may be there: the next directory's namesake must not be shown their password.
+    pub(crate) fn silent(&self, asking: &Asking<'_>, error: &dyn Display) -> SignInError {
+        let directory = asking.directory;
         tracing::warn!(directory = directory.name, %error, "a directory cannot be asked");
-        self.refused(None, &format!("{}: {error}", directory.name), person.clone());
+        self.refused(
+            None,
+            &format!("{}: {error}", directory.name),
+            asking.person.clone(),
+        );
         SignInError::Directory(directory.title.clone())
     }
 }
@@ -182,19 +231,5 @@ fn addressed<'a>(
     match named {
         Some((name, directory)) if !name.is_empty() => (name, directory),
         _ => (typed, directories),
-    }
-}
-
-/// Somebody as a provider would describe them. Nobody vouches for an address: in many directories people write their own.
-pub(crate) fn profile(entry: Entry, groups: Vec<String>) -> Profile {
-    Profile {
-        subject: entry.id,
-        username: entry.username,
-        name: entry.name,
-        email: entry.email,
-        email_verified: false,
-        groups,
-        amr: Some("pwd".to_owned()),
-        ..Profile::default()
     }
 }

@@ -12,6 +12,8 @@ use store::{Store, StoreError};
 
 use crate::factors::At;
 
+pub(crate) mod spelled;
+
 /// A counter, named by a digest of what it counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
@@ -42,15 +44,27 @@ pub(crate) async fn counters(
     username: &Username,
     account: Option<AccountId>,
 ) -> Result<Vec<Counter>, StoreError> {
+    let known = match account {
+        Some(account) => of_known_browser(store, at, account).await?,
+        None => None,
+    };
+    Ok(known.unwrap_or_else(|| stranger(username.as_str(), at.address)))
+}
+
+/// The counter of a browser that signed in to this account before, if this is one.
+async fn of_known_browser(
+    store: &dyn Store,
+    at: &At<'_>,
+    account: AccountId,
+) -> Result<Option<Vec<Counter>>, StoreError> {
     let browser = at
         .browser
         .and_then(|text| OpaqueToken::parse(TokenKind::Browser, text).ok());
-    if let (Some(browser), Some(account)) = (browser.as_ref().map(digest_of), account)
-        && store.knows_browser(&browser, account).await?
-    {
-        return Ok(known(&browser, account));
-    }
-    Ok(stranger(username.as_str(), at.address))
+    let Some(browser) = browser.as_ref().map(digest_of) else {
+        return Ok(None);
+    };
+    let is_known = store.knows_browser(&browser, account).await?;
+    Ok(is_known.then(|| known(&browser, account)))
 }
 
 /// The counters of an attempt by somebody who has no account yet, by what they are known by or typed.

@@ -9,14 +9,13 @@
 //! ```
 //!
 //! One question at a time for each account, outside of any transaction. Who can be asked is a case of [`Reader`]: a directory, or
-//! a provider with what it gave for that ([`provider_grants`](crate::provider_grants)). What a provider that cannot be asked
-//! said holds for its `lifetime`.
+//! a provider with what it gave for that ([`provider_grants`](crate::provider_grants)). What a provider, or a service, that
+//! cannot be asked said holds for its `lifetime`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit::Person;
-use ldap::DirectoryError;
 use model::{AccountId, World};
 use quick_cache::sync::Cache;
 use store::{Identity, Store, StoreError};
@@ -24,9 +23,9 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::company::Company;
-use crate::directory_password::profile;
+use crate::company_directory::CompanyDirectory;
 use crate::provider_grants::{Again, ProviderGrants};
-use crate::ways::{CompanyDirectory, Provider, Source, Ways, WaysIn};
+use crate::ways::{Provider, Source, Ways, WaysIn};
 
 /// What was confirmed so short a time ago is not asked again.
 const FRESH: Duration = Duration::from_secs(10);
@@ -95,18 +94,7 @@ impl<'a> Reader<'a> {
     /// Who that is now.
     async fn ask(self, identity: &Identity, grants: &Arc<ProviderGrants>) -> Result<Again, StoreError> {
         match self {
-            Self::Directory(directory) => {
-                let found = directory.ldap.look_again(&identity.name.subject).await;
-                Ok(match found {
-                    Ok(Some((entry, groups))) => Again::Known(Box::new(profile(entry, groups))),
-                    Ok(None) => Again::Gone(None),
-                    Err(error) => Again::Silent {
-                        // An answer that cannot be read is about one person.
-                        is_down: matches!(error, DirectoryError::Unreachable(_)),
-                        why: error.to_string(),
-                    },
-                })
-            }
+            Self::Directory(directory) => Ok(directory.look_again(&identity.name.subject).await),
             Self::Provider(provider) if provider.upstream.refreshes() => {
                 grants.ask(&provider.upstream, &identity.name).await
             }

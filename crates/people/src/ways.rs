@@ -9,6 +9,8 @@ use arc_swap::ArcSwap;
 use model::{Assurance, GroupName};
 use relying::{Profile, Upstream};
 
+use crate::company_directory::CompanyDirectory;
+
 /// Groups that are taken from a provider for one person.
 const MOST_GROUPS: usize = 500;
 
@@ -19,7 +21,7 @@ pub struct Ways {
     pub passwords: bool,
     /// The providers, in the order of their names.
     pub providers: Vec<Arc<Provider>>,
-    /// The directories, in the order of their names.
+    /// The directories, in the order in which they are asked.
     pub directories: Vec<Arc<CompanyDirectory>>,
 }
 
@@ -126,41 +128,6 @@ impl Provider {
             kind: "provider",
             name: &self.name,
             issuer: self.issuer(),
-            rules: &self.rules,
-        }
-    }
-}
-
-/// A directory that knows people's passwords, and what it may decide.
-#[derive(Debug)]
-pub struct CompanyDirectory {
-    /// What the configuration calls it.
-    pub name: String,
-    /// What people call it.
-    pub title: String,
-    /// Its identifier, which is made of its name and can be no provider's: `ldap:corp`.
-    pub issuer: String,
-    /// How it is asked.
-    pub ldap: Arc<ldap::Directory>,
-    /// Whom it lets in.
-    pub rules: Rules,
-}
-
-impl CompanyDirectory {
-    /// How the identifiers of directories begin.
-    pub const ISSUER: &str = "ldap:";
-
-    /// The identifier of the directory that the configuration calls so.
-    pub fn issuer_of(name: &str) -> String {
-        format!("{}{name}", Self::ISSUER)
-    }
-
-    /// Who vouches for people there.
-    pub fn source(&self) -> Source<'_> {
-        Source {
-            kind: "directory",
-            name: &self.name,
-            issuer: &self.issuer,
             rules: &self.rules,
         }
     }

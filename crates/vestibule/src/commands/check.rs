@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::anyhow;
+use data_encoding::HEXLOWER;
 use keys::Sealed;
 use model::World;
+use people::Means;
 use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -143,7 +145,7 @@ async fn look(loaded: &Loaded, environment: &Environment, world: &World, finding
     files::master_keys(loaded, environment, sealed, findings).await;
     upstreams::upstreams(&snapshot, world, findings).await;
     providers(&snapshot, world, findings).await;
-    directories(&snapshot, findings).await;
+    directories(&snapshot, world, findings).await;
     upstreams::connectors(&snapshot, world, findings).await;
 }
 
@@ -249,26 +251,39 @@ async fn providers(snapshot: &Snapshot, world: &World, findings: &mut Findings) 
     }
 }
 
-/// Whether each server of each directory answers, lets us search, and has what is searched.
-async fn directories(snapshot: &Snapshot, findings: &mut Findings) {
+/// Whether each server of each directory answers, lets us search, and has what is searched; and whether each service tells
+/// nobody from somebody.
+async fn directories(snapshot: &Snapshot, world: &World, findings: &mut Findings) {
     for directory in &snapshot.ways.directories {
         let key = format!("sign_in.directories.{}", directory.name);
-        for (url, found) in directory.ldap.examine().await {
-            match found {
-                Ok(()) => findings.good(&key, format_args!("{url} answers, and people are found there")),
-                Err(error) => findings.problem(&key, format_args!("{url}: {error}")),
+        match &directory.means {
+            Means::Ldap(ldap) => by_ldap(&key, ldap, findings).await,
+            Means::Http(check) => {
+                let nobody = format!("vestibule-check-{}", HEXLOWER.encode(&world.random::<8>()));
+                for (url, found) in check.examine(&nobody).await {
+                    match found {
+                        Ok(()) => findings.good(
+                            &key,
+                            format_args!("{url} answers, and knows nobody who is nobody"),
+                        ),
+                        Err(error) => findings.problem(&key, format_args!("{url}: {error}")),
+                    }
+                }
             }
         }
-        if directory
-            .ldap
-            .settings()
-            .urls
-            .iter()
-            .any(|url| url.scheme() == "ldap")
-            && !directory.ldap.settings().start_tls
-        {
-            findings.warning(&key, "passwords go there in the clear");
+    }
+}
+
+async fn by_ldap(key: &str, directory: &ldap::Directory, findings: &mut Findings) {
+    for (url, found) in directory.examine().await {
+        match found {
+            Ok(()) => findings.good(key, format_args!("{url} answers, and people are found there")),
+            Err(error) => findings.problem(key, format_args!("{url}: {error}")),
         }
+    }
+    let settings = directory.settings();
+    if settings.urls.iter().any(|url| url.scheme() == "ldap") && !settings.start_tls {
+        findings.warning(key, "passwords go there in the clear");
     }
 }
 

@@ -8,7 +8,6 @@ use data_encoding::HEXLOWER;
 use http::HeaderName;
 use model::ServerName;
 use net::{Egress, Operators};
-use people::CompanyDirectory;
 use relying::discovery::is_safe;
 use vault::{Connector, Connectors, Match, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI};
 
@@ -231,8 +230,8 @@ fn identity(
                 .providers
                 .get(name)
                 .map(|provider| provider.issuer().to_owned());
-            let directory = sign_in.directories.contains_key(name);
-            let issuer = provider.or_else(|| directory.then(|| CompanyDirectory::issuer_of(name)));
+            let directory = sign_in.directories.get(name);
+            let issuer = provider.or_else(|| directory.map(|directory| directory.issuer(name)));
             if issuer.is_none() {
                 problems.add(
                     key,

@@ -1,28 +1,21 @@
 //! From `sign_in.directories` of the configuration to the directories that are asked.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use ldap::directory::is_attribute;
-use ldap::{Attributes, GroupFilter, GroupSearch, IdOf, Settings, UserFilter};
-use model::{ExposeSecret as _, SecretString, ServerName};
+use model::ServerName;
 use people::ways::{Rules, Words};
-use people::{CompanyDirectory, Ways};
-use url::{Host, Url};
+use people::{CompanyDirectory, Means, Ways};
 
 use super::ways::is_good_prefix;
 use super::{Problems, Sources};
-use crate::config::directory::{Directory, DirectoryKind};
+use crate::config::directory::{Directory, DirectoryAttributes, DirectoryKind};
 use crate::config::sign_in::AccountsAt;
 
-/// How Active Directory finds a group by whoever is in it or in a group in it (MS-ADTS section 3.1.1.3.4.4.3,
-/// `LDAP_MATCHING_RULE_TRANSITIVE_EVAL`).
-const IN_CHAIN: &str = "(member:1.2.840.113556.1.4.1941:={dn})";
-/// Who is a person there and not disabled (`UF_ACCOUNTDISABLE`, by `LDAP_MATCHING_RULE_BIT_AND`).
-const ENABLED: &str = "(&(objectCategory=person)(objectClass=user)(sAMAccountName={username})\
-                       (!(userAccountControl:1.2.840.113556.1.4.803:=2)))";
+mod http;
+mod ldap;
 
-/// All of them; a directory about which nothing changed is that of `before`, with what is known of its servers.
+/// All of them, those first that see no password before they have found its owner; a directory about which nothing changed is
+/// that of `before`, with what is known of its servers.
 pub(super) fn directories(
     sources: &mut Sources<'_>,
     before: Option<&Ways>,
@@ -37,8 +30,10 @@ pub(super) fn directories(
             wanted,
             problems: &mut *problems,
         };
+        let known = known.map(|known| &known.means);
         directories.extend(reading.directory(sources, known).map(Arc::new));
     }
+    directories.sort_by_key(|directory| directory.means.service().is_some());
     directories
 }
 
@@ -50,47 +45,25 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn directory(
-        &mut self,
-        sources: &mut Sources<'_>,
-        known: Option<&Arc<CompanyDirectory>>,
-    ) -> Option<CompanyDirectory> {
+    fn directory(&mut self, sources: &mut Sources<'_>, known: Option<&Means>) -> Option<CompanyDirectory> {
         let before = self.problems.0.len();
         let key = format!("sign_in.directories.{}", self.name);
         // It becomes a part of usernames.
         let _: Option<ServerName> = self.problems.take(&key, self.name.parse());
-        let urls = self.urls();
-        let bind = self.bind(sources);
-        let user_filter = self.user_filter();
-        let attributes = self.attributes();
-        let groups = self.groups();
         self.check();
-        let ca = self.wanted.ca_file.as_deref().map(|path| sources.path(path));
-        let tls = net::tls::client(ca.as_deref());
-        let tls = self.problems.take(format!("{key}.ca_file"), tls);
+        self.check_kind();
+        let means = match self.wanted.kind {
+            DirectoryKind::Ldap | DirectoryKind::ActiveDirectory => self.ldap(sources, known),
+            DirectoryKind::Http => self.http(sources, known),
+        };
         if self.problems.0.len() > before {
             return None;
         }
-        let settings = Settings {
-            urls,
-            start_tls: self.wanted.start_tls,
-            bind,
-            user_base: self.wanted.user_base.clone(),
-            user_filter: user_filter?,
-            attributes,
-            groups,
-            look: net::watch::look(&ca.iter().cloned().collect::<Vec<_>>()),
-        };
-        let same = known.filter(|known| known.ldap.settings().is_same(&settings));
-        let ldap = match same {
-            Some(known) => Arc::clone(&known.ldap),
-            None => Arc::new(ldap::Directory::new(settings, tls?)),
-        };
         Some(CompanyDirectory {
             name: self.name.to_owned(),
             title: self.wanted.name.clone().unwrap_or_else(|| self.name.to_owned()),
-            issuer: CompanyDirectory::issuer_of(self.name),
-            ldap,
+            issuer: self.wanted.issuer(self.name),
+            means: means?,
             rules: rules(self.wanted),
         })
     }
@@ -100,166 +73,13 @@ impl Reading<'_> {
             .add(format!("sign_in.directories.{}.{member}", self.name), text);
     }
 
-    fn urls(&mut self) -> Vec<Url> {
-        let mut urls = Vec::new();
-        if self.wanted.urls.is_empty() {
-            self.wrong("urls", "names no server, such as ldaps://ldap.example.com");
-        }
-        for text in &self.wanted.urls {
-            let url = Url::parse(text).ok().filter(|url| {
-                let is_bare =
-                    matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-                let is_nobody = url.username().is_empty() && url.password().is_none();
-                url.host_str().is_some_and(|host| !host.is_empty()) && is_bare && is_nobody
-            });
-            match url.as_ref().map(Url::scheme) {
-                Some("ldaps") if self.wanted.start_tls => {
-                    self.wrong("start_tls", "is for ldap:// alone; ldaps:// begins with TLS");
-                }
-                Some("ldap") if !self.wanted.start_tls && !self.may_be_plain(url.as_ref()) => {
-                    self.wrong(
-                        "urls",
-                        format_args!(
-                            "{text} would get passwords in the clear; use ldaps:// or set start_tls: true"
-                        ),
-                    );
-                }
-                Some("ldap" | "ldaps") => {}
-                _ => self.wrong(
-                    "urls",
-                    format_args!(
-                        "{text:?} is no server, such as ldaps://ldap.example.com or ldaps://10.0.0.1:636"
-                    ),
-                ),
-            }
-            urls.extend(url);
-        }
-        urls
+    /// Whether it matters in which groups somebody is there.
+    fn asks_for_groups(&self) -> bool {
+        let wanted = self.wanted;
+        !wanted.require_groups.is_empty() || !wanted.groups.is_empty() || wanted.group_prefix.is_some()
     }
 
-    fn may_be_plain(&self, url: Option<&Url>) -> bool {
-        let is_here = |host: Host<&str>| match host {
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-            Host::Domain(name) => {
-                name.eq_ignore_ascii_case("localhost")
-                    || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-            }
-        };
-        self.wanted.danger_plain_text || url.and_then(Url::host).is_some_and(is_here)
-    }
-
-    fn bind(&mut self, sources: &mut Sources<'_>) -> Option<(String, SecretString)> {
-        match (&self.wanted.bind_dn, &self.wanted.bind_password_file) {
-            (None, None) => None,
-            (Some(_), None) => {
-                self.wrong("bind_dn", "needs a password; give bind_password_file");
-                None
-            }
-            (None, Some(_)) => {
-                self.wrong("bind_password_file", "is nobody's; give bind_dn");
-                None
-            }
-            (Some(dn), Some(path)) => {
-                let key = format!("sign_in.directories.{}.bind_password_file", self.name);
-                let text = SecretString::from(self.problems.take(key, sources.read(path))?);
-                let password = text.expose_secret().trim_end_matches(['\r', '\n']);
-                if password.is_empty() {
-                    self.wrong("bind_password_file", "is empty");
-                }
-                if dn.trim().is_empty() {
-                    self.wrong("bind_dn", "is empty; leave it out if nobody is to search");
-                }
-                Some((dn.clone(), password.to_owned().into()))
-            }
-        }
-    }
-
-    fn is_active_directory(&self) -> bool {
-        self.wanted.kind == DirectoryKind::ActiveDirectory
-    }
-
-    fn user_filter(&mut self) -> Option<UserFilter> {
-        let usual = if self.is_active_directory() {
-            ENABLED
-        } else {
-            "(&(objectClass=person)(uid={username}))"
-        };
-        let text = self.wanted.user_filter.as_deref().unwrap_or(usual);
-        let key = format!("sign_in.directories.{}.user_filter", self.name);
-        self.problems.take(key, text.parse())
-    }
-
-    fn attributes(&mut self) -> Attributes {
-        let wanted = &self.wanted.attributes;
-        let usual = if self.is_active_directory() {
-            ["objectGUID", "sAMAccountName", "displayName", "mail"]
-        } else {
-            ["entryUUID", "uid", "cn", "mail"]
-        };
-        let all = [
-            ("id", &wanted.id),
-            ("username", &wanted.username),
-            ("name", &wanted.name),
-            ("email", &wanted.email),
-        ];
-        let [id, username, name, email] = std::array::from_fn(|at| {
-            let ((member, wanted), usual): ((_, &Option<String>), _) = (all[at], usual[at]);
-            let attribute = wanted.as_deref().unwrap_or(usual);
-            if !is_attribute(attribute) {
-                self.wrong(
-                    &format!("attributes.{member}"),
-                    format_args!("{attribute:?} names no attribute"),
-                );
-            }
-            attribute.to_owned()
-        });
-        Attributes {
-            id: IdOf::attribute(id),
-            username,
-            name,
-            email,
-        }
-    }
-
-    fn groups(&mut self) -> Option<GroupSearch> {
-        let Some(base) = &self.wanted.group_base else {
-            let wanted = self.wanted;
-            if !wanted.require_groups.is_empty() || !wanted.groups.is_empty() || wanted.group_prefix.is_some()
-            {
-                self.wrong("group_base", "is missing: nobody has groups without it");
-            }
-            return None;
-        };
-        let in_chain = self.is_active_directory() && self.wanted.nested_groups;
-        let usual = match self.wanted.kind {
-            DirectoryKind::ActiveDirectory if in_chain => IN_CHAIN,
-            DirectoryKind::ActiveDirectory => "(member={dn})",
-            DirectoryKind::Ldap => "(|(member={dn})(uniqueMember={dn}))",
-        };
-        let own = self.wanted.group_filter.as_deref();
-        let key = format!("sign_in.directories.{}.group_filter", self.name);
-        let filter: GroupFilter = self.problems.take(key, own.unwrap_or(usual).parse())?;
-        // The directory walks by itself where its own rule is asked for.
-        let nested = self.wanted.nested_groups && !(in_chain && own.is_none());
-        if nested && !filter.can_nest() {
-            self.wrong(
-                "nested_groups",
-                "must be false with {username} in group_filter: a group has none",
-            );
-        }
-        if !is_attribute(&self.wanted.group_name) {
-            self.wrong("group_name", "names no attribute");
-        }
-        Some(GroupSearch {
-            base: base.clone(),
-            filter,
-            name: self.wanted.group_name.clone(),
-            nested,
-        })
-    }
-
-    /// What is wrong with the rest.
+    /// What is wrong with what all have.
     fn check(&mut self) {
         if self
             .wanted
@@ -271,17 +91,6 @@ impl Reading<'_> {
                 "name",
                 "is empty; leave it out, or say what people call the directory",
             );
-        }
-        if self.wanted.user_base.trim().is_empty() {
-            self.wrong("user_base", "is empty; give the entry under which people are");
-        }
-        if self
-            .wanted
-            .group_base
-            .as_ref()
-            .is_some_and(|base| base.trim().is_empty())
-        {
-            self.wrong("group_base", "is empty; give the entry under which groups are");
         }
         if self
             .wanted
@@ -295,6 +104,50 @@ impl Reading<'_> {
             self.wrong("lifetime", "must be longer than nothing");
         }
     }
+
+    /// What is of another kind counts for nothing, and whoever wrote it thinks that it does.
+    fn check_kind(&mut self) {
+        let wanted = self.wanted;
+        let of_ldap = [
+            ("urls", !wanted.urls.is_empty()),
+            ("start_tls", wanted.start_tls),
+            ("danger_plain_text", wanted.danger_plain_text),
+            ("bind_dn", wanted.bind_dn.is_some()),
+            ("bind_password_file", wanted.bind_password_file.is_some()),
+            ("user_base", !wanted.user_base.is_empty()),
+            ("user_filter", wanted.user_filter.is_some()),
+            ("attributes", wanted.attributes != DirectoryAttributes::default()),
+            ("group_base", wanted.group_base.is_some()),
+            ("group_filter", wanted.group_filter.is_some()),
+            (
+                "group_name",
+                wanted.group_name != crate::config::directory::usual_group_name(),
+            ),
+            ("nested_groups", !wanted.nested_groups),
+        ];
+        let of_http = [
+            ("url", wanted.url.is_some()),
+            ("lookup_url", wanted.lookup_url.is_some()),
+            ("token_file", wanted.token_file.is_some()),
+            ("username", wanted.username.is_some()),
+            ("password_file", wanted.password_file.is_some()),
+            ("proxy", wanted.proxy.is_some()),
+            ("link_by_verified_email", wanted.link_by_verified_email),
+        ];
+        let (others, why): (&[_], _) = match wanted.kind {
+            DirectoryKind::Http => (
+                &of_ldap,
+                "is for LDAP and counts for nothing with kind: http; leave it out",
+            ),
+            _ => (
+                &of_http,
+                "is for kind: http and counts for nothing here; leave it out",
+            ),
+        };
+        for (member, _) in others.iter().filter(|(_, is_given)| *is_given) {
+            self.wrong(member, why);
+        }
+    }
 }
 
 fn rules(wanted: &Directory) -> Rules {
@@ -302,12 +155,12 @@ fn rules(wanted: &Directory) -> Rules {
         create_accounts: wanted.accounts == AccountsAt::Create,
         domains: Vec::new(),
         require_groups: wanted.require_groups.clone(),
-        // In many directories people write their own address.
-        link_by_verified_email: false,
+        // In many directories people write their own address: only a service can vouch for one.
+        link_by_verified_email: wanted.link_by_verified_email,
         groups: wanted.groups.clone(),
         group_prefix: wanted.group_prefix.clone(),
         lifetime: wanted.lifetime.0,
-        // An LDAP bind says nothing of further factors.
+        // A password says nothing of further factors.
         words: Words::default(),
     }
 }

@@ -403,7 +403,7 @@ sign_in:
     .unwrap();
     assert!(good.ways.ask_for_password() && good.ways.only().is_none());
     let forest = good.ways.directory("forest").unwrap();
-    let settings = forest.ldap.settings();
+    let settings = forest.means.ldap().unwrap().settings();
     assert_eq!(
         (forest.issuer.as_str(), settings.attributes.id.name()),
         ("ldap:forest", "objectGUID")
@@ -417,4 +417,53 @@ sign_in:
             .contains("1.2.840.113556.1.4.1941:=cn=a")
             && !groups.nested
     );
+}
+
+/// A service that would get passwords in the clear, or would answer anybody, is not set up at all; nor is one with words in its
+/// section that count for nothing there.
+#[test]
+fn services_are_set_up_soundly_or_not_at_all() {
+    let found = problems(
+        "
+public_url: https://mcp.example.com
+sign_in:
+  directories:
+    clear: { kind: http, url: 'http://a.example/check', lookup_url: 'ftp://a.example/', username: door, password_file: secret }
+    nobody: { kind: http, url: 'https://a.example/check' }
+    nowhere: { kind: http, username: 'a:b', password_file: secret }
+    torn: { kind: http, url: 'https://a.example/#x', username: a, group_prefix: a, lifetime: 0s }
+    lost: { kind: http, url: 'https://a:b@a.example/', password_file: secret }
+    twice: { kind: http, url: 'https://a.example/', token_file: secret, username: a, password_file: secret }
+    proxied: { kind: http, url: 'http://127.0.0.1/', token_file: secret, proxy: 'http://proxy.example:3128' }
+    mixed: { kind: http, url: 'https://a.example/', token_file: secret, urls: ['ldaps://a.example'], user_base: dc=a, group_base: dc=a, bind_dn: cn=a, nested_groups: false, group_name: dn }
+    other: { urls: ['ldaps://a.example'], user_base: dc=a, url: 'https://a.example/', token_file: secret, link_by_verified_email: true }
+",
+    );
+    for wanted in [
+        "sign_in.directories.clear.url: would get passwords in the clear",
+        "sign_in.directories.clear.lookup_url: would get passwords in the clear",
+        "sign_in.directories.clear.password_file: /nonexistent/secret",
+        "sign_in.directories.nobody.token_file: is missing",
+        "sign_in.directories.nowhere.url: is missing",
+        "sign_in.directories.torn.url: has a fragment",
+        "sign_in.directories.torn.username: needs a password",
+        "sign_in.directories.torn.group_prefix: must be",
+        "sign_in.directories.torn.lifetime: must be longer",
+        "sign_in.directories.lost.url: has a name or a password in it",
+        "sign_in.directories.lost.password_file: is nobody's",
+        "sign_in.directories.twice.token_file: and username with password_file exclude each other",
+        "sign_in.directories.proxied.proxy: would get passwords in the clear",
+        "sign_in.directories.mixed.urls: is for LDAP",
+        "sign_in.directories.mixed.user_base: is for LDAP",
+        "sign_in.directories.mixed.group_base: is for LDAP",
+        "sign_in.directories.mixed.bind_dn: is for LDAP",
+        "sign_in.directories.mixed.nested_groups: is for LDAP",
+        "sign_in.directories.mixed.group_name: is for LDAP",
+        "sign_in.directories.other.url: is for kind: http",
+        "sign_in.directories.other.token_file: is for kind: http",
+        "sign_in.directories.other.link_by_verified_email: is for kind: http",
+    ] {
+        assert!(found.contains(wanted), "{wanted}\n---\n{found}");
+    }
+    assert!(!found.contains("a:b"), "a secret does not print: {found}");
 }

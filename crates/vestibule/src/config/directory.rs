@@ -4,24 +4,29 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use model::GroupName;
+use people::CompanyDirectory;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::sign_in::{AccountsAt, usual_lifetime};
 use super::values::Span;
 
-/// A directory that is asked by LDAP.
+/// A directory that is asked by LDAP, or a service of your own that is asked over HTTP.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of the file")]
 pub struct Directory {
     /// What people call it. The name in this file if not given.
     #[serde(default)]
     pub name: Option<String>,
-    /// What it is like: `ldap` (OpenLDAP, 389 Directory Server and others of the standards) or `active_directory`. It says
-    /// what filters and attributes are if they are not given.
+    /// What it is like: `ldap` (OpenLDAP, 389 Directory Server and others of the standards) or `active_directory`, which says
+    /// what filters and attributes are if they are not given; or `http`, a service of your own that says whether a name and a
+    /// password are right.
     #[serde(default)]
     pub kind: DirectoryKind,
-    /// Its servers, as `ldaps://ldap1.example.com`. The first that answers is asked.
+    /// Its servers, as `ldaps://ldap1.example.com`. The first that answers is asked. Required for LDAP.
+    #[serde(default)]
     pub urls: Vec<String>,
     /// Begin TLS on the connection of an `ldap://` URL. Without it `ldap://` is for this machine alone.
     #[serde(default)]
@@ -40,7 +45,8 @@ pub struct Directory {
     /// A file with the password for `bind_dn`.
     #[serde(default)]
     pub bind_password_file: Option<PathBuf>,
-    /// Under which entry people are, as `ou=people,dc=example,dc=com`.
+    /// Under which entry people are, as `ou=people,dc=example,dc=com`. Required for LDAP.
+    #[serde(default)]
     pub user_base: String,
     /// How somebody is found by what they typed, with `{username}` as the whole of a value. Whoever it does not find cannot
     /// sign in and loses access, so it is also where to say who may. If not given:
@@ -63,6 +69,34 @@ pub struct Directory {
     /// Whether somebody who is in a group that is in a group is in both.
     #[serde(default = "yes")]
     pub nested_groups: bool,
+    /// Where a service is asked whether a name and a password are right, with `kind: http`, as
+    /// `https://people.example.com/check`. It gets passwords, so `https`, or this machine.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub url: Option<Url>,
+    /// Where a service is asked about somebody who is known, by the `subject` that it gave and without their password: whether
+    /// they are still there, and in which groups. Without it programs send people to sign in once more after `lifetime`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub lookup_url: Option<Url>,
+    /// A file with the bearer token that a service is shown.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// As whom the door proves itself to a service, with `password_file` and in place of `token_file` (HTTP Basic).
+    #[serde(default)]
+    pub username: Option<String>,
+    /// A file with the password for `username`.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// An HTTP proxy to reach a service through, as `http://proxy:3128`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<Url>,
+    /// Link somebody who comes for the first time to the one account that has the address of which a service says
+    /// `email_verified`. Say `true` only if everybody with an address there has proved that it is theirs: whoever gets an address
+    /// there gets the account.
+    #[serde(default)]
+    pub link_by_verified_email: bool,
     /// Who gets in: `existing`, whose entry is linked to an account, or `create`, which makes an account for whoever comes for
     /// the first time.
     #[serde(default)]
@@ -91,6 +125,15 @@ pub enum DirectoryKind {
     Ldap,
     /// Active Directory.
     ActiveDirectory,
+    /// A service that checks names and passwords.
+    Http,
+}
+
+impl Directory {
+    /// Its identifier, by which people are known who come from there.
+    pub fn issuer(&self, name: &str) -> String {
+        CompanyDirectory::issuer_of(name, self.kind == DirectoryKind::Http)
+    }
 }
 
 /// Which attributes of a person's entry say what.
@@ -108,7 +151,7 @@ pub struct DirectoryAttributes {
     pub email: Option<String>,
 }
 
-fn usual_group_name() -> String {
+pub(crate) fn usual_group_name() -> String {
     "cn".to_owned()
 }
 

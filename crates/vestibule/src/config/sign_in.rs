@@ -23,8 +23,8 @@ pub struct SignIn {
     /// Providers at which people can sign in, by a name of your own (`a-z`, `0-9`, `-`). It is a part of the redirect URI
     /// to register there: `PUBLIC_URL/sign-in/callback/NAME`.
     pub providers: BTreeMap<String, Provider>,
-    /// Directories (LDAP, Active Directory) whose people sign in with their name and password there, by a name of your own
-    /// (`a-z`, `0-9`, `-`). Keep it: who somebody is here hangs on it.
+    /// Directories (LDAP, Active Directory, a service of your own) whose people sign in with their name and password there, by a
+    /// name of your own (`a-z`, `0-9`, `-`). Keep it: who somebody is here hangs on it.
     pub directories: BTreeMap<String, Directory>,
     /// What the sign-in of people must be, by their groups, whatever server they use. What servers `require` comes on top.
     pub require: Vec<RequireOf>,

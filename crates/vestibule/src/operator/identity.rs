@@ -69,8 +69,8 @@ fn identifier(operator: &Operator<'_>, issuer: &str) -> Option<String> {
     let directory = config
         .sign_in
         .directories
-        .contains_key(issuer)
-        .then(|| CompanyDirectory::issuer_of(issuer));
+        .get(issuer)
+        .map(|directory| directory.issuer(issuer));
     trusted.or(provider).map(str::to_owned).or(directory)
 }
 
@@ -107,7 +107,7 @@ fn said(name: &ForeignName, username: Option<&str>) -> Value {
 /// ways.
 fn as_it_signs_in(operator: &Operator<'_>, issuer: &str, subject: String) -> String {
     let directories = &operator.loaded.config.sign_in.directories;
-    let name = issuer.strip_prefix(CompanyDirectory::ISSUER);
+    let name = issuer.strip_prefix(CompanyDirectory::LDAP);
     let directory = name.and_then(|name| directories.get(name));
     let is_uuid = directory.is_some_and(|directory| {
         let attribute = directory.attributes.id.as_deref();
@@ -133,7 +133,7 @@ async fn link(
     let name = ForeignName { issuer, subject };
     let foundation = operator.foundation;
     // What a directory says of one would be said of both.
-    let is_directory = name.issuer.starts_with(CompanyDirectory::ISSUER);
+    let is_directory = CompanyDirectory::is_issuer(&name.issuer);
     let identities = foundation.store.identities_of(account.id).await?;
     let other = identities
         .iter()

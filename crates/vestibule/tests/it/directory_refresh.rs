@@ -14,11 +14,11 @@ use crate::rig::{App, Door, Reply, Tokens};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-async fn refresh(app: &App, tokens: &Tokens) -> Reply {
+pub(crate) async fn refresh(app: &App, tokens: &Tokens) -> Reply {
     app.refresh(&tokens.refresh).await
 }
 
-async fn sync(door: &Door, words: &[&str]) -> Result<Vec<Value>, Failure> {
+pub(crate) async fn sync(door: &Door, words: &[&str]) -> Result<Vec<Value>, Failure> {
     let words: Vec<&str> = ["user", "sync"]
         .into_iter()
         .chain(words.iter().copied())
@@ -29,14 +29,14 @@ async fn sync(door: &Door, words: &[&str]) -> Result<Vec<Value>, Failure> {
     }
 }
 
-async fn provided(door: &Door, username: &str) -> String {
+pub(crate) async fn provided(door: &Door, username: &str) -> String {
     let store = &door.running().house.foundation.store;
     let groups = store.provided_groups(door.account(username).await).await.unwrap();
     let names: Vec<_> = groups.iter().map(|it| it.group.to_string()).collect();
     names.join(" ")
 }
 
-fn is_refused(reply: &Reply) -> bool {
+pub(crate) fn is_refused(reply: &Reply) -> bool {
     reply.status == 400 && reply.json()["error"] == json!("invalid_grant")
 }
 

@@ -1,5 +1,6 @@
 //! Signing in with a directory: a real slapd in front of the door, on both databases.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ldap::Asked;
@@ -14,6 +15,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// Rules under which everybody gets an account.
 pub(crate) const OPEN: &str = "accounts: create\ngroups: { engineering: developers }";
+
+/// The directory that is asked by LDAP.
+fn ldap_of(door: &Door) -> Arc<ldap::Directory> {
+    let ways = door.running().house.ways.now();
+    Arc::clone(ways.directories[0].means.ldap().unwrap())
+}
 
 /// Tries to sign in at the front page.
 pub(crate) async fn try_in(browser: &mut Browser<'_>, username: &str, password: &str) -> Reply {
@@ -175,7 +182,7 @@ async fn whoever_is_not_one_entry_with_its_password_does_not_get_in() {
     );
     // RFC 4513 section 5.1.2: this directory takes a bind without a password for nobody's, and says yes.
     let ways = door.running().house.ways.now();
-    let directory = &ways.directories[0].ldap;
+    let directory = ways.directories[0].means.ldap().unwrap();
     let Asked::One(candidate) = directory.find("dora").await.unwrap() else {
         panic!("Dora is there")
     };
@@ -346,7 +353,7 @@ async fn servers_are_reached_safely_or_not_at_all() {
     let store = door.running().house.foundation.store.clone();
     let identities = store.identities().await.unwrap();
     assert_eq!(identities[0].name.subject, "03020100-0504-0706-0809-0a0b0c0d0e0f");
-    let directory = door.running().house.ways.now().directories[0].ldap.clone();
+    let directory = ldap_of(&door);
     let (entry, groups) = directory
         .look_again(&identities[0].name.subject)
         .await
@@ -388,7 +395,7 @@ async fn servers_are_reached_safely_or_not_at_all() {
         let recorded = door.audit("sign_in_refused").await;
         let reason = recorded[0]["reason"].as_str().unwrap();
         assert!(reason.contains(why), "{to}: {reason}");
-        let directory = door.running().house.ways.now().directories[0].ldap.clone();
+        let directory = ldap_of(&door);
         let seen = directory.examine().await;
         let (_, last) = seen.last().unwrap();
         assert!(
@@ -398,7 +405,7 @@ async fn servers_are_reached_safely_or_not_at_all() {
     }
     assert!(!slapd.was_followed().await);
     door.reconfigure(ToOwned::to_owned).await;
-    let directory = door.running().house.ways.now().directories[0].ldap.clone();
+    let directory = ldap_of(&door);
     let seen = directory.examine().await;
     assert!(seen[0].1.is_err() && seen[1].1.is_ok(), "{seen:?}");
 }

@@ -77,6 +77,8 @@ mod replicas;
 #[cfg(test)]
 mod scan;
 #[cfg(test)]
+mod service_sign_in;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod telemetry;

@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod authenticator;
 pub(crate) mod browser;
 mod clients_there;
+pub(crate) mod credential_service;
 pub(crate) mod door;
 pub(crate) mod foreign;
 pub(crate) mod github;
