@@ -157,15 +157,29 @@ impl Company {
         account: &AccountView,
         person: &Person,
     ) -> Result<(), CompanyError> {
-        let (source, profile) = (provider.source(), &came.profile);
+        let asked = self.world.now();
+        self.link_as_of(provider.source(), &came.profile, account.id, asked, person)
+            .await?;
+        self.keep(provider, came, account.id).await?;
+        Ok(())
+    }
+
+    /// Links who somebody is at a provider, or in a directory, to their account: by what was said to whoever asked at that moment.
+    pub(crate) async fn link_as_of(
+        &self,
+        source: Source<'_>,
+        profile: &Profile,
+        id: AccountId,
+        asked: Timestamp,
+        person: &Person,
+    ) -> Result<(), CompanyError> {
         let name = name(source, profile);
-        let id = account.id;
         let refuse = |why: Refusal| self.refused(source.name, Some(id), why.into(), person);
-        if !provider.rules.is_member(profile) {
+        if !source.rules.is_member(profile) {
             return Err(refuse(Refusal::NotAMember));
         }
         // An employee's private account at the same provider outlives the job.
-        if !provider.rules.is_of_a_domain(profile) {
+        if !source.rules.is_of_a_domain(profile) {
             return Err(refuse(Refusal::Domain));
         }
         if self.store.link_own_identity(&name, id, self.world.now()).await? {
@@ -173,32 +187,29 @@ impl Company {
         } else if self.store.identity(&name).await? != Some(id) {
             return Err(refuse(Refusal::Taken));
         }
-        let now = self.world.now();
-        self.regroup(source, id, &profile.groups, now, person).await?;
-        self.keep(provider, came, id).await?;
+        self.regroup(source, id, &profile.groups, asked, person).await?;
         Ok(())
     }
 
-    /// Takes who somebody is at a provider away from their account, and the sessions that it began except this one. `false` if it is their last way in, or not there.
+    /// Takes who somebody is at a provider, or in a directory, away from their account, and the sessions that it began except this one. `false` if it is their last way in, or not there.
     pub async fn unlink(
         &self,
-        provider: &Provider,
+        source: Source<'_>,
         account: AccountId,
         session: SessionId,
         person: &Person,
     ) -> Result<bool, StoreError> {
-        let Some(elsewhere) = self.other_way(provider, account).await? else {
+        let Some(elsewhere) = self.other_way(source.issuer, account).await? else {
             return Ok(false);
         };
         let other = match &elsewhere {
             Elsewhere::Password => OtherWay::Password,
             Elsewhere::Issuer(issuer) => OtherWay::Identity(issuer),
         };
-        let now = self.world.now();
-        let issuer = provider.issuer();
+        let (now, issuer) = (self.world.now(), source.issuer);
         let gone = self
             .store
-            .unlink_own_identity(issuer, account, other, &provider.name, session, now)
+            .unlink_own_identity(issuer, account, other, source.name, session, now)
             .await?;
         if gone {
             let issuer = issuer.to_owned();
@@ -208,12 +219,8 @@ impl Company {
         Ok(gone)
     }
 
-    /// What lets somebody in besides this provider.
-    pub async fn other_way(
-        &self,
-        provider: &Provider,
-        account: AccountId,
-    ) -> Result<Option<Elsewhere>, StoreError> {
+    /// What lets somebody in besides who they are at this issuer.
+    pub async fn other_way(&self, issuer: &str, account: AccountId) -> Result<Option<Elsewhere>, StoreError> {
         let ways = self.ways();
         let known = self.store.account(account).await?;
         if ways.passwords && known.is_some_and(|account| account.password_hash.is_some()) {
@@ -223,7 +230,7 @@ impl Company {
         let other = identities
             .into_iter()
             .map(|identity| identity.name.issuer)
-            .find(|issuer| issuer != provider.issuer() && ways.lets_in_from(issuer));
+            .find(|other| other != issuer && ways.lets_in_from(other));
         Ok(other.map(Elsewhere::Issuer))
     }
 

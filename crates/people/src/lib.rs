@@ -9,6 +9,7 @@ pub mod company;
 pub mod company_directory;
 pub mod company_logout;
 pub mod directory;
+pub mod directory_link;
 pub mod directory_password;
 pub mod factors;
 pub mod guessing;

@@ -289,28 +289,14 @@ pub(crate) async fn go_on(
 }
 
 fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, asked: Asked<'_>) -> Response {
-    let (status, text, wait) = match error {
-        SignInError::Refused => (StatusCode::FORBIDDEN, locale.t("sign-in-wrong"), None),
-        SignInError::NoPasswords => (StatusCode::FORBIDDEN, locale.t("sign-in-no-provider"), None),
-        SignInError::Slowed(wait) => {
-            let seconds = wait.as_secs().max(1);
-            (
-                StatusCode::TOO_MANY_REQUESTS,
-                locale.tn("sign-in-slowed", "seconds", seconds),
-                Some(seconds),
-            )
-        }
-        SignInError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, locale.t("sign-in-busy"), Some(5)),
-        SignInError::Directory(title) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            locale.t1("sign-in-directory-down", "directory", title),
-            Some(30),
-        ),
+    match error {
         SignInError::NotAdmitted { title, why, profile } => {
             return company_trouble::refused(web, locale, title, *why, Some(profile));
         }
         SignInError::Store(error) => return page::unavailable(web, locale, error),
-    };
+        _ => {}
+    }
+    let (status, text, wait) = told(locale, error);
     let mut response = page(
         web,
         locale,
@@ -327,6 +313,30 @@ fn refused(web: &Web, locale: Locale, browser: &Browser, error: &SignInError, as
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// What somebody is told whose password was not taken, and how many seconds they wait. What has a page of its own is told there.
+pub(crate) fn told(locale: Locale, error: &SignInError) -> (StatusCode, String, Option<u64>) {
+    match error {
+        SignInError::Refused | SignInError::NotAdmitted { .. } | SignInError::Store(_) => {
+            (StatusCode::FORBIDDEN, locale.t("sign-in-wrong"), None)
+        }
+        SignInError::NoPasswords => (StatusCode::FORBIDDEN, locale.t("sign-in-no-provider"), None),
+        SignInError::Slowed(wait) => {
+            let seconds = wait.as_secs().max(1);
+            (
+                StatusCode::TOO_MANY_REQUESTS,
+                locale.tn("sign-in-slowed", "seconds", seconds),
+                Some(seconds),
+            )
+        }
+        SignInError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, locale.t("sign-in-busy"), Some(5)),
+        SignInError::Directory(title) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            locale.t1("sign-in-directory-down", "directory", title),
+            Some(30),
+        ),
+    }
 }
 
 /// `POST /sign-out`: ends this browser's session.

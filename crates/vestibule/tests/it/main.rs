@@ -44,6 +44,8 @@ mod crash;
 #[cfg(test)]
 mod device;
 #[cfg(test)]
+mod directory_link;
+#[cfg(test)]
 mod directory_refresh;
 #[cfg(test)]
 mod directory_sign_in;
