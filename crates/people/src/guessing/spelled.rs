@@ -5,6 +5,7 @@
 //! neither of them wipes out the trace of guessing at the other.
 
 use model::AccountId;
+use model::slowdown::Guesses;
 use store::{Store, StoreError};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -58,8 +59,14 @@ impl Spelled {
             return take_back(store, &self.counters()).await;
         };
         let counted = store.guesses(&own.name).await?.failures;
-        for _ in 0..counted {
-            store.uncount_guess(&all.name).await?;
+        // Whoever loses the race reads again; what others count meanwhile stays.
+        for _ in 0..50 {
+            let before = store.guesses(&all.name).await?;
+            let failures = before.failures.saturating_sub(counted);
+            let after = Guesses { failures, ..before };
+            if after == before || store.count_guess(&all.name, before, after).await? {
+                break;
+            }
         }
         store.forget_guesses(&own.name).await?;
         store.uncount_guess(&network.name).await

@@ -103,7 +103,7 @@ async fn sign_in_as(door: &Door, username: &str) -> String {
     one["username"].as_str().unwrap().to_owned()
 }
 
-/// A guess on the account page is a guess at the sign-in, and the other way round; and a directory that is away is nobody's.
+/// OS-44: a guess on the account page is a guess at the sign-in, and the other way round; and a directory that is away is nobody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guesses_at_a_link_are_guesses_at_the_password() {
     let mut slapd = Slapd::start().await;

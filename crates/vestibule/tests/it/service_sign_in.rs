@@ -133,7 +133,7 @@ async fn whoever_the_service_does_not_know_by_their_password_does_not_get_in() {
     assert!(service.heard().is_empty());
 }
 
-/// Guesses at one name count together, however it is spelled; nobody is slowed in a browser in which they signed in before; and
+/// OS-44: guesses at one name count together, however it is spelled; nobody is slowed in a browser in which they signed in before; and
 /// who is called almost so does not wipe them out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guesses_at_a_service_are_counted_for_the_name() {
