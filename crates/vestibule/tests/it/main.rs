@@ -79,6 +79,8 @@ mod replicas;
 #[cfg(test)]
 mod scan;
 #[cfg(test)]
+mod service_refresh;
+#[cfg(test)]
 mod service_sign_in;
 #[cfg(test)]
 mod sessions;

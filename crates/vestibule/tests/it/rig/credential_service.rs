@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::Plan;
 use super::foreign::Listener;
@@ -88,6 +92,36 @@ impl CredentialService {
     /// What came since this was asked last.
     pub(crate) fn heard(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.state.lock().unwrap().heard)
+    }
+
+    /// Its address over TLS, and the certificate to trust it by.
+    pub(crate) async fn behind_tls(&self) -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let there = self.url.strip_prefix("http://").unwrap().to_owned();
+        tokio::task::spawn(async move {
+            let mut all = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, there) = (acceptor.clone(), there.clone());
+                all.spawn(async move {
+                    if let Ok(mut stream) = acceptor.accept(stream).await {
+                        let mut onward = TcpStream::connect(there).await.unwrap();
+                        let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+                    }
+                });
+            }
+        });
+        (url, made.cert.pem())
     }
 
     /// Its section of the configuration, with these lines more.
