@@ -6,7 +6,6 @@
 
 pub mod bridge;
 pub mod callback;
-pub mod challenge;
 pub mod conversation;
 pub mod discovery;
 pub mod git_credential;

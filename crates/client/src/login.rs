@@ -8,7 +8,6 @@ use relying::oauth_client::ClientError;
 use thiserror::Error;
 use url::Url;
 
-use crate::challenge::Challenge;
 use crate::discovery::{Discovered, DiscoveryError, Found, discover};
 use crate::home::{Home, HomeError, Known};
 use crate::program::{self, Program, ProgramError, Variables};
@@ -17,6 +16,7 @@ use crate::session::Session;
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
 use crate::tokens::{logout, renewing, session_name};
 use asking::Asking;
+use relying::challenge::Challenge;
 
 mod asking;
 mod authorization;

@@ -47,6 +47,9 @@ pub enum Proxy {
     Named(Proxies),
 }
 
+/// An answer, whose body streams.
+pub type Answer = Response<Incoming>;
+
 /// Why no answer came.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum CallError {
@@ -111,7 +114,7 @@ impl Operators {
     }
 
     /// Sends a request; the answer's body streams.
-    pub async fn call(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
+    pub async fn call(&self, request: Request<Body>) -> Result<Answer, CallError> {
         self.client.request(request).await.map_err(|error| {
             if let Some(error) = of_a_proxy(&error).filter(|error| !error.may_pass()) {
                 return CallError::Proxy(error.to_string());

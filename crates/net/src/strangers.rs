@@ -1,4 +1,5 @@
-//! Fetching what a stranger named: a client's metadata document, a client's keys.
+//! Fetching what a stranger named: a client's metadata document, a client's keys; and asking an authorization server that a
+//! stranger named.
 //!
 //! The name is resolved once, every address that is not public is dropped, and the connection goes to one
 //! of the addresses that were looked at, so nothing can change between check and use (MA-89, DEC-9). Only
@@ -13,7 +14,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
-use http_body_util::Empty;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -26,7 +26,8 @@ use tower_service::Service;
 use url::Url;
 
 use crate::address::is_public;
-use crate::body;
+use crate::body::{self, Body};
+use crate::operators::{Answer, CallError, root_cause};
 use crate::tls::{TlsError, provider};
 
 /// Turns names into addresses; a parameter, so that a test owns it.
@@ -106,7 +107,7 @@ pub enum FetchError {
 /// The client for addresses that strangers name.
 #[derive(Clone)]
 pub struct Strangers {
-    client: Client<HttpsConnector<PublicConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<PublicConnector>, Body>,
     rules: FetchRules,
 }
 
@@ -155,12 +156,31 @@ impl Strangers {
         Self { client, rules }
     }
 
+    /// Sends a request; the answer's body streams, and time and size are the caller's to bound.
+    pub async fn call(&self, request: Request<Body>) -> Result<Answer, CallError> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        if !is_reachable(request.uri()) {
+            return Err(CallError::Connect(FetchError::Url.to_string()));
+        }
+        self.client.request(request).await.map_err(|error| {
+            let text = match why(&error, &host) {
+                FetchError::NotPublic(host) => FetchError::NotPublic(host).to_string(),
+                _ => root_cause(&error),
+            };
+            if error.is_connect() {
+                CallError::Connect(text)
+            } else {
+                CallError::Broken(text)
+            }
+        })
+    }
+
     /// Fetches a JSON document.
     pub async fn fetch_json(&self, url: &Url) -> Result<Fetched, FetchError> {
-        if url.scheme() != "https" || url.port_or_known_default() != Some(443) {
+        let uri: Uri = url.as_str().parse().map_err(|_| FetchError::Url)?;
+        if !is_reachable(&uri) {
             return Err(FetchError::Url);
         }
-        let uri: Uri = url.as_str().parse().map_err(|_| FetchError::Url)?;
         let time = self.rules.time;
         tokio::time::timeout(time, self.fetch(uri))
             .await
@@ -175,7 +195,7 @@ impl Strangers {
                 header::USER_AGENT,
                 concat!("vestibule/", env!("CARGO_PKG_VERSION")),
             )
-            .body(Empty::new())
+            .body(body::empty())
             .map_err(|_| FetchError::Url)?;
         let response = self
             .client
@@ -204,6 +224,11 @@ impl Strangers {
             Err(body::ReadError::Broken) => Err(FetchError::Connect(host)),
         }
     }
+}
+
+/// https on port 443.
+fn is_reachable(uri: &Uri) -> bool {
+    uri.scheme() == Some(&http::uri::Scheme::HTTPS) && uri.port_u16().is_none_or(|port| port == 443)
 }
 
 /// `application/json` or another `application/*+json` (MA-82).

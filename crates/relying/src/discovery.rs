@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
+use net::body;
 use net::operators::CallError;
-use net::{Operators, body};
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
+
+use crate::outward::Outward;
 
 /// Most bytes of a metadata document or a key set.
 const LARGEST: usize = 256 << 10;
@@ -46,7 +48,7 @@ pub enum FetchError {
 }
 
 /// Fetches a JSON document from where the operator, or an issuer that the operator named, said.
-pub async fn fetch(client: &Operators, url: &Url) -> Result<Value, FetchError> {
+pub async fn fetch(client: &impl Outward, url: &Url) -> Result<Value, FetchError> {
     let shown = || url.to_string();
     let mut request = Request::new(body::empty());
     *request.method_mut() = Method::GET;
@@ -84,12 +86,12 @@ fn places(issuer: &Url) -> Vec<Url> {
 }
 
 /// Asks an issuer where its keys are.
-pub(crate) async fn key_set(client: &Operators, issuer: &str) -> Result<Url, FetchError> {
+pub(crate) async fn key_set(client: &impl Outward, issuer: &str) -> Result<Url, FetchError> {
     named(&document(client, issuer).await?, issuer)
 }
 
 /// An issuer's metadata, which says itself that it is of this issuer.
-pub(crate) async fn document(client: &Operators, issuer: &str) -> Result<Value, FetchError> {
+pub(crate) async fn document(client: &impl Outward, issuer: &str) -> Result<Value, FetchError> {
     let url = Url::parse(issuer).map_err(|_| FetchError::KeySet)?;
     let mut trouble = FetchError::KeySet;
     for place in places(&url) {

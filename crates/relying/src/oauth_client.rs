@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use http::{Request, StatusCode};
 use model::{SecretString, Timestamp, World};
-use net::{Body, Operators};
+use net::Body;
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
@@ -18,6 +18,8 @@ use url::Url;
 pub use crate::client_authentication::Authentication;
 use crate::client_authentication::Proving;
 use crate::discovery;
+use crate::outward::Way;
+use crate::protected_resource::authorization_server;
 use crate::token_request::ask;
 
 /// So long metadata is taken without asking again.
@@ -39,6 +41,22 @@ pub enum Place {
     Named(Box<Endpoints>),
     /// As the metadata of this issuer says (RFC 8414, OpenID Connect Discovery).
     Issuer(String),
+    /// The same of an issuer that an MCP server named (RFC 9728), found as MCP has it; never without S256 (MA-66, MA-73).
+    Guards {
+        /// The server.
+        server: Url,
+        /// Who issues tokens for it.
+        issuer: String,
+    },
+}
+
+impl Place {
+    fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Named(_) => None,
+            Self::Issuer(issuer) | Self::Guards { issuer, .. } => Some(issuer),
+        }
+    }
 }
 
 /// The endpoints.
@@ -161,37 +179,46 @@ pub struct OAuthClient {
     /// What the operator says.
     pub registration: Registration,
     place: Place,
-    pub(crate) client: Operators,
+    pub(crate) client: Way,
     found: ArcSwapOption<(Endpoints, Timestamp)>,
 }
 
 impl OAuthClient {
     /// Asks nobody yet.
-    pub fn new(registration: Registration, place: Place, client: Operators) -> Self {
+    pub fn new(registration: Registration, place: Place, client: impl Into<Way>) -> Self {
         Self {
             registration,
             place,
-            client,
+            client: client.into(),
             found: ArcSwapOption::empty(),
         }
     }
 
     /// The endpoints, named or found.
     pub async fn endpoints(&self, now: Timestamp) -> Result<Endpoints, ClientError> {
-        let issuer = match &self.place {
-            Place::Named(endpoints) => return Ok(Endpoints::clone(endpoints)),
-            Place::Issuer(issuer) => issuer,
-        };
         if let Some(found) = &*self.found.load()
             && now.since(found.1) < FRESH
         {
             return Ok(found.0.clone());
         }
-        let document = discovery::document(&self.client, issuer).await;
-        let document = document.map_err(|error| ClientError::Unavailable(error.to_string()))?;
-        let endpoints = Endpoints::read(&document, issuer)?;
+        let endpoints = match &self.place {
+            Place::Named(endpoints) => return Ok(Endpoints::clone(endpoints)),
+            Place::Issuer(issuer) => {
+                let document = discovery::document(&self.client, issuer).await;
+                Endpoints::read(&document.map_err(unavailable)?, issuer)?
+            }
+            Place::Guards { server, issuer } => {
+                let document = authorization_server(&self.client, server, issuer).await;
+                Endpoints::read(&document.map_err(unavailable)?, issuer)?
+            }
+        };
         self.found.store(Some(Arc::new((endpoints.clone(), now))));
         Ok(endpoints)
+    }
+
+    /// Takes endpoints that somebody read a moment ago.
+    pub fn knows(&self, endpoints: Endpoints, now: Timestamp) {
+        self.found.store(Some(Arc::new((endpoints, now))));
     }
 
     /// Where the browser goes.
@@ -230,7 +257,7 @@ impl OAuthClient {
 
     /// Checks whose answer it is, before anything else of it is looked at.
     pub async fn check_issuer(&self, iss: Option<&str>, now: Timestamp) -> Result<(), ClientError> {
-        let Place::Issuer(issuer) = &self.place else {
+        let Some(issuer) = self.place.issuer() else {
             // Nothing is known to compare it with; each provider has an address of its own to come back to.
             return Ok(());
         };
@@ -291,9 +318,7 @@ impl OAuthClient {
             return Ok(false);
         };
         let request = self.request(identity, url, vec![("token", token)], (&endpoints, world))?;
-        let (status, _) = ask(&self.client, request)
-            .await
-            .map_err(|error| ClientError::Unavailable(error.to_string()))?;
+        let (status, _) = ask(&self.client, request).await.map_err(unavailable)?;
         if status.is_success() {
             Ok(true)
         } else {
@@ -309,9 +334,7 @@ impl OAuthClient {
     ) -> Result<(StatusCode, Value), ClientError> {
         let endpoints = self.endpoints(world.now()).await?;
         let request = self.request(identity, &endpoints.token, fields, (&endpoints, world))?;
-        ask(&self.client, request)
-            .await
-            .map_err(|error| ClientError::Unavailable(error.to_string()))
+        ask(&self.client, request).await.map_err(unavailable)
     }
 
     /// With the proof that it is us who ask.
@@ -327,20 +350,20 @@ impl OAuthClient {
             authentication: &identity.authentication,
             audience: self.audience(endpoints),
         };
-        proving
-            .request(url, fields, world)
-            .map_err(|error| ClientError::Unavailable(error.to_string()))
+        proving.request(url, fields, world).map_err(unavailable)
     }
 
     /// Whom an assertion is for: the issuer where it is known, so that nobody else can use it; else the token endpoint
     /// (RFC 7523 section 3).
     fn audience<'a>(&'a self, endpoints: &'a Endpoints) -> &'a str {
-        match &self.place {
-            Place::Issuer(issuer) => issuer,
-            Place::Named(_) if endpoints.issuer.is_empty() => endpoints.token.as_str(),
-            Place::Named(_) => &endpoints.issuer,
-        }
+        let known = Some(endpoints.issuer.as_str()).filter(|issuer| !issuer.is_empty());
+        self.place.issuer().or(known).unwrap_or(endpoints.token.as_str())
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn unavailable(error: impl ToString) -> ClientError {
+    ClientError::Unavailable(error.to_string())
 }
 
 /// The texts of a list; none if it is none.

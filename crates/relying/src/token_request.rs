@@ -6,13 +6,14 @@ use std::time::Duration;
 use http::{HeaderValue, Request, StatusCode, header};
 use model::{ExposeSecret, SecretString, World};
 use net::operators::CallError;
-use net::{Body, Operators, body};
+use net::{Body, body};
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
 use crate::client_authentication::{Authentication, Proving};
 use crate::metadata::{ClientAuthentication, ProviderMetadata};
+use crate::outward::Outward;
 use crate::relation::{Arrival, Relation};
 
 /// Most bytes of an answer.
@@ -51,7 +52,7 @@ pub(crate) enum TokenError {
 
 /// Redeems a code.
 pub(crate) async fn redeem(
-    client: &Operators,
+    client: &impl Outward,
     metadata: &ProviderMetadata,
     relation: &Relation,
     arrival: &Arrival<'_>,
@@ -72,7 +73,7 @@ pub(crate) async fn redeem(
 
 /// Redeems a refresh token (OpenID Connect Core section 12.1).
 pub(crate) async fn refresh(
-    client: &Operators,
+    client: &impl Outward,
     metadata: &ProviderMetadata,
     relation: &Relation,
     refresh_token: &SecretString,
@@ -85,7 +86,7 @@ pub(crate) async fn refresh(
     tokens(client, token_request(metadata, relation, fields, world)?).await
 }
 
-async fn tokens(client: &Operators, request: Request<Body>) -> Result<Tokens, TokenError> {
+async fn tokens(client: &impl Outward, request: Request<Body>) -> Result<Tokens, TokenError> {
     let (status, answer) = ask(client, request).await?;
     let text = |member: &str| {
         let text = answer[member].as_str().filter(|text| !text.is_empty());
@@ -135,7 +136,7 @@ fn token_request(
 
 /// What the userinfo endpoint says of whom an access token is for.
 pub(crate) async fn userinfo(
-    client: &Operators,
+    client: &impl Outward,
     url: &Url,
     access_token: &SecretString,
 ) -> Result<Value, TokenError> {
@@ -153,7 +154,7 @@ pub(crate) async fn userinfo(
 
 /// Sends it; an answer that is not JSON is `null`.
 pub(crate) async fn ask(
-    client: &Operators,
+    client: &impl Outward,
     request: Request<Body>,
 ) -> Result<(StatusCode, Value), TokenError> {
     ask_within(client, request, PATIENCE).await
@@ -161,7 +162,7 @@ pub(crate) async fn ask(
 
 /// The same of an answer that may take longer.
 pub(crate) async fn ask_within(
-    client: &Operators,
+    client: &impl Outward,
     mut request: Request<Body>,
     patience: Duration,
 ) -> Result<(StatusCode, Value), TokenError> {

@@ -20,7 +20,7 @@ use super::outgoing::{Outgoing, same};
 use super::reading::{Place, Reading, is_events};
 use super::session::{Session, Sessions};
 use super::wire::{self, Sending};
-use crate::challenge::challenge;
+use relying::challenge::challenge;
 
 /// How long a connection is waited for that could be used again.
 const LINGER: Duration = Duration::from_millis(200);

@@ -15,9 +15,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 use url::Url;
 
-use crate::challenge::Challenge;
 use crate::login::{Login, LoginError, Outcome, Screen, Surroundings, login};
 use crate::tokens::{self, Access, LEAST, TokenError};
+use relying::challenge::Challenge;
 
 /// Why nothing is let through.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

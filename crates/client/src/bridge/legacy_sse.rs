@@ -21,7 +21,7 @@ use super::outgoing::{Outgoing, same};
 use super::reading::{Reading, is_events};
 use super::session::Session;
 use super::wire;
-use crate::challenge::challenge;
+use relying::challenge::challenge;
 
 /// How long a stream may take to say where messages go.
 const NAMING: Duration = Duration::from_secs(5);

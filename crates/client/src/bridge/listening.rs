@@ -13,7 +13,7 @@ use super::mending::wants_more;
 use super::reading::{Place, Reading, is_events};
 use super::session::Session;
 use super::wire;
-use crate::challenge::challenge;
+use relying::challenge::challenge;
 
 /// How often it is looked whether the machine slept.
 const LOOK: Duration = Duration::from_secs(5);

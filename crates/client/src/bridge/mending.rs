@@ -15,8 +15,8 @@ use super::gate::Closed;
 use super::incoming::{Incoming, error_of};
 use super::outgoing::Outgoing;
 use super::{MOST_BYTES, Pipe};
-use crate::challenge::{Challenge, challenge};
-use crate::discovery::adds_a_slash;
+use relying::challenge::{Challenge, challenge};
+use relying::protected_resource::adds_a_slash;
 
 /// How long the words of a refusal may take to arrive.
 const REFUSAL: Duration = Duration::from_secs(10);

@@ -180,3 +180,26 @@ async fn an_unknown_certificate_and_other_urls_are_refused() {
     assert_eq!(fetch("http://host.example/c.json").await, FetchError::Url);
     assert_eq!(fetch("https://host.example:8443/c.json").await, FetchError::Url);
 }
+
+/// MA-147: a request whose answer is not fetched whole goes the same way.
+#[tokio::test]
+async fn ma_89_a_request_goes_to_public_addresses_alone() {
+    let (address, roots) = server(answer("401 Unauthorized", "application/json", "{}")).await;
+    let names = || Arc::new(Names(vec![address], AtomicUsize::new(0)));
+    let call = async |rules, roots, url: &str| {
+        let client = Strangers::with(rules, names(), roots).unwrap();
+        let request = Request::post(url).body(body::full("a=b")).unwrap();
+        client.call(request).await.map(|answer| answer.status())
+    };
+    let url = "https://host.example/token";
+    let answered = call(loopback_allowed(), roots.clone(), url).await;
+    assert_eq!(answered, Ok(StatusCode::UNAUTHORIZED));
+    for (rules, url) in [
+        (FetchRules::default(), url),
+        (loopback_allowed(), "http://host.example/token"),
+        (loopback_allowed(), "https://host.example:8443/token"),
+    ] {
+        let error = call(rules, roots.clone(), url).await.unwrap_err();
+        assert!(matches!(error, CallError::Connect(_)), "{url}: {error}");
+    }
+}

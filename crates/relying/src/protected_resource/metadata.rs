@@ -1,18 +1,18 @@
 //! The two documents: of the server (RFC 9728) and of its authorization server (RFC 8414, OpenID Connect Discovery).
 
-use net::Operators;
 use net::operators::CallError;
-use relying::discovery::{self, FetchError};
 use serde_json::Value;
 use url::Url;
 
 use super::{DiscoveryError, shown};
 use crate::challenge::Challenge;
+use crate::discovery::{self, FetchError};
+use crate::outward::Outward;
 
 /// The server's metadata: where the challenge says and nowhere else, or where the standard says (MA-18). None if it has
 /// none.
 pub(super) async fn resource_metadata(
-    http: &Operators,
+    http: &impl Outward,
     server: &Url,
     challenge: &Challenge,
 ) -> Result<Option<Value>, DiscoveryError> {
@@ -89,7 +89,7 @@ fn at(url: &Url, path: &str) -> Url {
 }
 
 /// The authorization server's metadata, in the order of MA-66. It says itself whose it is (MA-67).
-pub(super) async fn metadata(http: &Operators, server: &Url, issuer: &str) -> Result<Value, DiscoveryError> {
+pub async fn metadata(http: &impl Outward, server: &Url, issuer: &str) -> Result<Value, DiscoveryError> {
     let bad = |why: String| DiscoveryError::Issuer {
         issuer: issuer.chars().take(200).collect(),
         why,
@@ -137,12 +137,11 @@ pub(super) fn usable(document: &Value) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::server_url;
     use super::*;
     use serde_json::json;
 
     fn url(text: &str) -> Url {
-        server_url(text).unwrap()
+        Url::parse(text).unwrap()
     }
 
     fn texts(urls: &[Url]) -> Vec<&str> {
