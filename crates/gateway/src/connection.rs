@@ -179,7 +179,7 @@ impl Gateway {
             return Err(self.connect_first(routes, caller, recipe, true, opens));
         };
         if let Some(exchange) = record.exchange_mut() {
-            exchange.upstream_account = Some(worn.held.upstream.clone());
+            exchange.upstream_account.clone_from(&worn.held.upstream);
             if !goes_without {
                 connections.used(&worn.held, program(exchange), route.name(), what(exchange));
             }

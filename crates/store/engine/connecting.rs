@@ -14,13 +14,14 @@ impl Connecting for Engine {
     async fn begin_connecting(&self, connecting: &NewConnecting) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query!(
-            "INSERT INTO connecting (state, browser, connector, session_id, approved, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO connecting (state, browser, connector, session_id, approved, found, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             connecting.state.as_slice(),
             connecting.browser.as_slice(),
             connecting.connector.as_str(),
             connecting.session.uuid(),
             connecting.approved.as_deref(),
+            connecting.found.as_deref(),
             connecting.expires_at.as_millis()
         )
         .execute(tx.conn())
@@ -39,7 +40,7 @@ impl Connecting for Engine {
         let mut tx = self.begin().await?;
         let taken = sqlx::query!(
             r#"DELETE FROM connecting WHERE state = $1 AND browser = $2 AND connector = $3 AND expires_at > $4
-               RETURNING session_id AS "session_id!: Uuid", approved"#,
+               RETURNING session_id AS "session_id!: Uuid", approved, found"#,
             state.as_slice(),
             browser.as_slice(),
             connector.as_str(),
@@ -56,6 +57,7 @@ impl Connecting for Engine {
         Ok(taken.map(|row| TakenConnecting {
             session: id(row.session_id),
             approved: row.approved,
+            found: row.found,
         }))
     }
 }

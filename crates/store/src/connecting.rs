@@ -18,6 +18,8 @@ pub struct NewConnecting {
     pub session: SessionId,
     /// The approval that waits for it, sealed, if one does.
     pub approved: Option<String>,
+    /// What was found out about the provider, if anything was: it comes back to that one.
+    pub found: Option<String>,
     /// Until when the browser may come back.
     pub expires_at: Timestamp,
 }
@@ -29,6 +31,8 @@ pub struct TakenConnecting {
     pub session: SessionId,
     /// The approval that waits for it.
     pub approved: Option<String>,
+    /// What was found out about the provider when it was begun.
+    pub found: Option<String>,
 }
 
 /// The `connecting` table.

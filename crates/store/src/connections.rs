@@ -49,7 +49,7 @@ pub struct Connection {
     pub sealed: Vec<u8>,
     /// Changes with the credential.
     pub version: EventId,
-    /// Who the person is there, for programs.
+    /// Who the person is there, for programs; empty if nobody says it.
     pub upstream_id: String,
     /// Who the person is there, for people.
     pub upstream_name: Option<String>,
@@ -63,6 +63,14 @@ pub struct Connection {
     pub ended: Option<(Timestamp, String)>,
     /// When it was last used, and for what.
     pub last_use: Option<LastUse>,
+}
+
+impl Connection {
+    /// Who the person is there, for people; `None` if nobody says it.
+    pub fn shown(&self) -> Option<&str> {
+        let shown = self.upstream_name.as_deref().unwrap_or(&self.upstream_id);
+        Some(shown).filter(|shown| !shown.is_empty())
+    }
 }
 
 /// What a connection was last used for.

@@ -37,8 +37,8 @@ pub struct Held {
     pub(crate) kind: ConnectionKind,
     /// Changes with the credential.
     pub version: EventId,
-    /// Who they are there, for people.
-    pub upstream: String,
+    /// Who they are there, for people, if anybody says it.
+    pub upstream: Option<String>,
     pub(crate) name: Option<String>,
     expires_at: Option<Timestamp>,
     renew_at: Option<Timestamp>,
@@ -58,16 +58,14 @@ impl Held {
     }
 
     pub(crate) fn of(connection: Connection) -> Self {
+        let upstream = connection.shown().map(str::to_owned);
         Self {
             account: connection.account,
             connector: connection.connector,
             sealed: Sealed::from_bytes(connection.sealed),
             kind: connection.kind,
             version: connection.version,
-            upstream: connection
-                .upstream_name
-                .clone()
-                .unwrap_or_else(|| connection.upstream_id.clone()),
+            upstream,
             name: connection.upstream_name,
             expires_at: connection.expires_at,
             renew_at: connection.renew_at,

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::ServerName;
+use model::{ServerName, Timestamp};
 use net::{Egress, Operators};
 use relying::OAuthClient;
 use relying::client_registration::ClientFace;
-use relying::oauth_client::Identity;
+use relying::oauth_client::{ClientError, Identity};
 use url::Url;
 
-use crate::who_am_i::WhoAmI;
+use crate::guarded_server::{Guard, GuardedServer};
+use crate::who_am_i::Whose;
 
 /// Where browsers come back to; the connector's name follows, so that what one provider gave is never shown to another
 /// (mix-up, OS-46).
@@ -29,8 +30,8 @@ pub struct Connector {
     pub personal_token: Option<PersonalToken>,
     /// Whether its people may connect in the browser.
     pub oauth: Option<OAuth>,
-    /// How it is asked whose a credential is.
-    pub who_am_i: WhoAmI,
+    /// How it is found out whose a credential is.
+    pub whose: Whose,
     /// What has to be the same there and here.
     pub identity: Match,
     /// A digest of where the provider is, as what the door is known there, and what is compared. A credential is of one
@@ -45,10 +46,53 @@ pub struct Connector {
 /// Connecting in the browser.
 #[derive(Debug)]
 pub struct OAuth {
-    /// This door as a client there.
-    pub client: OAuthClient,
-    /// What it is called there, and how it proves itself.
+    /// Where.
+    pub provider: Provider,
+    /// What the door is called there, and how it proves itself.
     pub who: Who,
+}
+
+impl OAuth {
+    /// Where whoever leaves now is sent to, and what was found out on the way.
+    pub(crate) async fn find(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Arc<OAuthClient>, Option<Guard>), ClientError> {
+        match &self.provider {
+            Provider::Configured(client) => Ok((Arc::clone(client), None)),
+            Provider::Guards(server) => {
+                let (guard, client) = server.find(now).await?;
+                Ok((client, Some(guard)))
+            }
+        }
+    }
+
+    /// Where something was given, by what was found out then.
+    pub(crate) fn known(&self, guard: Option<&Guard>) -> Result<Arc<OAuthClient>, ClientError> {
+        match (&self.provider, guard) {
+            (Provider::Configured(client), None) => Ok(Arc::clone(client)),
+            (Provider::Guards(server), Some(guard)) => server.known(guard),
+            // The configuration has changed in between.
+            _ => Err(ClientError::Issuer),
+        }
+    }
+
+    /// What is asked for, as far as the configuration says.
+    pub fn scope(&self) -> &str {
+        match &self.provider {
+            Provider::Configured(client) => &client.registration.scope,
+            Provider::Guards(server) => &server.registration.scope,
+        }
+    }
+}
+
+/// Where the door is a client.
+#[derive(Debug)]
+pub enum Provider {
+    /// Where the configuration says.
+    Configured(Arc<OAuthClient>),
+    /// At whoever guards this MCP server.
+    Guards(Box<GuardedServer>),
 }
 
 /// Who the door is at a provider.

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use data_encoding::BASE64;
+use http::HeaderValue;
 use model::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::guarded_server::Guard;
 use crate::template::{Said, TemplateError};
 
 /// A person's credential, in the open.
@@ -25,6 +27,14 @@ impl Credential {
     /// A token, and what its owner is called there.
     pub fn new(token: SecretString, name: Option<String>) -> Self {
         Self { token, name }
+    }
+
+    /// As a bearer token (RFC 6750 section 2.1).
+    pub(crate) fn bearer(&self) -> Result<HeaderValue, TemplateError> {
+        let text = Zeroizing::new(["Bearer ", self.token.expose_secret()].concat());
+        let mut value = HeaderValue::from_str(&text).map_err(|_| TemplateError::NotAHeader)?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     /// At most so many bytes are said of it at once.
@@ -59,6 +69,10 @@ pub(crate) struct Secrets {
     /// [`Connector::place`](crate::Connector) of when it was given: to another place it is not shown.
     #[serde(default)]
     pub(crate) place: String,
+    /// Who gave it, if that was found out: nobody else is shown the refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[zeroize(skip)]
+    pub(crate) guard: Option<Guard>,
 }
 
 impl Secrets {

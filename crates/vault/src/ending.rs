@@ -10,7 +10,7 @@ use store::{ConnectionKind, StoreError};
 use tracing::warn;
 
 use crate::connections::{Connections, Held};
-use crate::connector::Connector;
+use crate::connector::{Connector, Provider};
 use crate::credential::{Credential, Secrets};
 use crate::linking::Owner;
 use crate::upstream_client::Errand;
@@ -18,6 +18,8 @@ use crate::who_am_i::WhoError;
 
 /// Why a connection does not count any more: the provider does not take it.
 const REFUSED: &str = "refused";
+/// The same: its server names another authorization server than the one that gave it.
+const MOVED: &str = "moved";
 /// A credential with which calls fail is not looked into again sooner: calls fail for many reasons.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -46,7 +48,10 @@ impl Connections {
         };
         let can_be_renewed = connector.oauth.is_some() && secrets.refresh_token.is_some();
         let credential = Credential::new(secrets.token.clone().into(), held.name.clone());
-        match connector.who_am_i.ask(&connector.client, &credential).await {
+        match connector.whose.ask(&connector.client, &credential).await {
+            Ok(_) | Err(WhoError::Refused) if self.has_moved(connector, &secrets).await => {
+                return self.ended(connector, held, MOVED, person).await;
+            }
             Ok(_) => return Checked::Good,
             Err(WhoError::Refused) if !can_be_renewed => {}
             Err(WhoError::Refused) => return Checked::Refused,
@@ -55,7 +60,24 @@ impl Connections {
                 return Checked::Unknown;
             }
         }
-        match self.end(held, REFUSED, person).await {
+        self.ended(connector, held, REFUSED, person).await
+    }
+
+    /// Whether the server does not name the authorization server any more that gave this: what that one renews is refused too,
+    /// and its owner has to be asked whether they want to connect at another one.
+    async fn has_moved(&self, connector: &Connector, secrets: &Secrets) -> bool {
+        let provider = connector.oauth.as_ref().map(|oauth| &oauth.provider);
+        let (Some(Provider::Guards(server)), Some(guard)) = (provider, &secrets.guard) else {
+            return false;
+        };
+        server.has_left(guard).await.unwrap_or_else(|error| {
+            warn!(%error, connector = %connector.name, "a server does not say who guards it");
+            false
+        })
+    }
+
+    async fn ended(&self, connector: &Connector, held: &Held, reason: &str, person: &Person) -> Checked {
+        match self.end(held, reason, person).await {
             Ok(true) => Checked::Ended,
             Ok(false) => Checked::Replaced,
             Err(error) => {
@@ -96,7 +118,7 @@ impl Connections {
                 connector: connector.clone(),
                 reason: reason.to_owned(),
             };
-            self.record(what, person, Some(held.upstream.clone()));
+            self.record(what, person, held.upstream.clone());
         }
         Ok(ended)
     }
@@ -124,7 +146,7 @@ impl Connections {
             account,
             connector: connector.clone(),
         };
-        self.record(what, by.person, Some(held.upstream.clone()));
+        self.record(what, by.person, held.upstream.clone());
         Ok(Some(self.revoke(&held).await))
     }
 
@@ -149,8 +171,9 @@ impl Connections {
         };
         let token = secrets.refresh_token.as_ref().unwrap_or(&secrets.token);
         let revoked = async {
-            let known = self.known_as(connector, oauth, Errand::Back).await?;
-            oauth.client.revoke(&known.identity, token, &self.world).await
+            let client = oauth.known(secrets.guard.as_ref())?;
+            let known = self.known_as(connector, (oauth, &client), Errand::Back).await?;
+            client.revoke(&known.identity, token, &self.world).await
         };
         match revoked.await {
             Ok(revoked) => revoked,

@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::connections::Connections;
 use crate::connector::Connector;
 use crate::credential::{Credential, Secrets};
+use crate::guarded_server::Guard;
 use crate::linking::{ConnectError, Owner};
 use crate::renewal::renew_at;
 use crate::upstream_client::Errand;
@@ -52,6 +53,8 @@ pub struct Back<'a> {
     pub code: &'a str,
     /// `iss`.
     pub iss: Option<&'a str>,
+    /// What was found out when it left, from its row.
+    pub found: Option<&'a str>,
 }
 
 /// Why nobody leaves.
@@ -76,9 +79,11 @@ impl Connections {
         let state = BASE64URL_NOPAD.encode(&self.world.random::<32>());
         let challenge = BASE64URL_NOPAD.encode(&sha256(verifier(&state, leaving.browser).as_bytes()));
         // Asked before anything is kept: where nobody answers, nobody leaves.
-        let known = self.known_as(connector, oauth, Errand::Leaving).await?;
-        let url = oauth
-            .client
+        let (client, guard) = oauth.find(now).await?;
+        let known = self
+            .known_as(connector, (oauth, &client), Errand::Leaving)
+            .await?;
+        let url = client
             .authorization_url(&known.identity, leaving.redirect_uri, &state, &challenge, now)
             .await?;
         self.store
@@ -88,6 +93,7 @@ impl Connections {
                 connector: connector.name.clone(),
                 session: leaving.session,
                 approved: leaving.approved.map(str::to_owned),
+                found: guard.as_ref().map(Guard::write),
                 expires_at: now + AWAY,
             })
             .await?;
@@ -131,11 +137,12 @@ impl Connections {
         back: &Back<'_>,
     ) -> Result<UpstreamAccount, ConnectError> {
         let oauth = connector.oauth.as_ref().ok_or(ConnectError::NotOffered)?;
-        oauth.client.check_issuer(back.iss, self.world.now()).await?;
+        let guard = back.found.and_then(Guard::read);
+        let client = oauth.known(guard.as_ref())?;
+        client.check_issuer(back.iss, self.world.now()).await?;
         let verifier = verifier(back.state, back.browser);
-        let known = self.known_as(connector, oauth, Errand::Back).await?;
-        let tokens = oauth
-            .client
+        let known = self.known_as(connector, (oauth, &client), Errand::Back).await?;
+        let tokens = client
             .redeem(
                 &known.identity,
                 back.code,
@@ -150,10 +157,11 @@ impl Connections {
         let tokens = tokens?;
         let now = self.world.now();
         let credential = Credential::new(tokens.access_token.clone(), None);
-        let who = connector.who_am_i.ask(&connector.client, &credential).await?;
+        let who = connector.whose.ask(&connector.client, &credential).await?;
         self.prove(owner.account, connector, &who).await?;
         let secrets = Secrets {
             place: connector.place.clone(),
+            guard,
             token: tokens.access_token.expose_secret().to_owned(),
             refresh_token: tokens
                 .refresh_token

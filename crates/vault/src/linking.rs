@@ -93,12 +93,13 @@ impl Connections {
             return Err(ConnectError::NotAToken);
         }
         let credential = Credential::new(token.clone(), None);
-        let who = connector.who_am_i.ask(&connector.client, &credential).await?;
+        let who = connector.whose.ask(&connector.client, &credential).await?;
         self.prove(owner.account, connector, &who).await?;
         let secrets = Secrets {
             token: text.to_owned(),
             refresh_token: None,
             place: connector.place.clone(),
+            guard: None,
         };
         self.keep(owner, connector, (ConnectionKind::Token, None), &secrets, &who)
             .await?;
@@ -142,7 +143,7 @@ impl Connections {
         if is_same {
             Ok(())
         } else {
-            Err(ConnectError::SomebodyElse(who.shown().to_owned()))
+            Err(ConnectError::SomebodyElse(who.shown().unwrap_or("?").to_owned()))
         }
     }
 
@@ -175,7 +176,7 @@ impl Connections {
             connector: connector.name.clone(),
             kind: kind.as_str().to_owned(),
         };
-        self.record(what, by.person, Some(who.shown().to_owned()));
+        self.record(what, by.person, who.shown().map(str::to_owned));
         Ok(())
     }
 }

@@ -216,11 +216,11 @@ impl Connections {
     ) -> Result<Renewal, StoreError> {
         let refresh_token = secrets.refresh_token.as_deref().unwrap_or_default();
         let asked = async {
-            let known = self.known_as(connector, oauth, Errand::Renewing).await?;
-            let answer = oauth
-                .client
-                .refresh(&known.identity, refresh_token, &self.world)
-                .await;
+            let client = oauth.known(secrets.guard.as_ref())?;
+            let known = self
+                .known_as(connector, (oauth, &client), Errand::Renewing)
+                .await?;
+            let answer = client.refresh(&known.identity, refresh_token, &self.world).await;
             if let Err(error) = &answer {
                 self.unless_known(&known, error).await;
             }
@@ -265,6 +265,7 @@ impl Connections {
             // A provider that does not rotate gives none, and the one before stays good.
             refresh_token: new.or_else(|| before.refresh_token.clone()),
             place: before.place.clone(),
+            guard: before.guard.clone(),
         };
         let version = self.world.new_id::<EventId>();
         let renewed = Renewed {

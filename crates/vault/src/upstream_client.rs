@@ -16,6 +16,7 @@ use std::time::Duration;
 use audit::{Person, What};
 use keys::{Purpose, Sealed, Sealer};
 use model::{EventId, ExposeSecret as _, Timestamp};
+use relying::OAuthClient;
 use relying::client_registration::Registered;
 use relying::oauth_client::{Authentication, ClientError, Endpoints, Identity};
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,7 @@ impl Connections {
     pub(crate) async fn known_as(
         &self,
         connector: &Connector,
-        oauth: &OAuth,
+        (oauth, client): (&OAuth, &OAuthClient),
         errand: Errand,
     ) -> Result<Known, ClientError> {
         let how = match &oauth.who {
@@ -125,7 +126,7 @@ impl Connections {
             }
             Who::Registers(how) => how,
         };
-        let endpoints = oauth.client.endpoints(self.world.now()).await?;
+        let endpoints = client.endpoints(self.world.now()).await?;
         if let Some(document) = &how.document
             && endpoints.client_documents
             && (endpoints.methods.is_empty() || endpoints.methods.iter().any(|method| method == "none"))
@@ -143,7 +144,7 @@ impl Connections {
             issuer: endpoints.issuer.clone(),
             redirect_uri: how.face.redirect_uri.clone(),
         };
-        self.registered((oauth, how, errand), &endpoints, place).await
+        self.registered((client, how, errand), &endpoints, place).await
     }
 
     /// Notes that the provider does not know the door any more, if that is what it said.
@@ -169,7 +170,7 @@ impl Connections {
 
     async fn registered(
         &self,
-        (oauth, how, errand): (&OAuth, &Registering, Errand),
+        (client, how, errand): (&OAuthClient, &Registering, Errand),
         endpoints: &Endpoints,
         place: UpstreamPlace,
     ) -> Result<Known, ClientError> {
@@ -198,7 +199,7 @@ impl Connections {
                 .await
                 .map_err(unavailable)?;
             if claimed {
-                let asked = oauth.client.register(&how.face, endpoints, &self.world);
+                let asked = client.register(&how.face, endpoints, &self.world);
                 let late = || ClientError::Unavailable("it did not register this door in time".to_owned());
                 let registered = tokio::time::timeout(ASKING, asked).await;
                 return match registered.unwrap_or_else(|_| Err(late())) {

@@ -1,4 +1,5 @@
-//! The "who am I" call: asks a provider whose a credential is, before it is kept and when it is doubted.
+//! The "who am I" call: asks a provider whose a credential is, before it is kept and when it is doubted. An MCP server that
+//! has an authorization server of its own mostly has nobody who says that; it is asked whether it takes the credential.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use net::operators::CallError;
 use net::{Operators, body};
+use relying::protected_resource;
 use serde_json::Value;
 use thiserror::Error;
 use url::Url;
@@ -49,6 +51,58 @@ impl Pointer {
     }
 }
 
+/// How it is found out whose a credential is.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// The provider says it.
+    Said(WhoAmI),
+    /// Nobody says it. This MCP server, which the credential is for, takes it or not.
+    Taken(Url),
+}
+
+impl Whose {
+    /// Whom to ask.
+    pub fn url(&self) -> &Url {
+        match self {
+            Self::Said(who_am_i) => &who_am_i.url,
+            Self::Taken(url) => url,
+        }
+    }
+
+    /// Asks. Errors never hold the credential.
+    pub async fn ask(
+        &self,
+        client: &Operators,
+        credential: &Credential,
+    ) -> Result<UpstreamAccount, WhoError> {
+        match self {
+            Self::Said(who_am_i) => who_am_i.ask(client, credential).await,
+            Self::Taken(server) => taken(client, server, credential).await,
+        }
+    }
+}
+
+/// Whether an MCP server takes it. Only a plain refusal is one: servers of the stateless era know no `initialize` (TP-50).
+async fn taken(
+    client: &Operators,
+    server: &Url,
+    credential: &Credential,
+) -> Result<UpstreamAccount, WhoError> {
+    let bearer = credential.bearer()?;
+    let asked = protected_resource::status_with(client, server, &bearer).await;
+    let status = asked.map_err(|error| WhoError::Unavailable(error.to_string()))?;
+    match status {
+        StatusCode::UNAUTHORIZED => Err(WhoError::Refused),
+        StatusCode::FORBIDDEN => Err(WhoError::Forbidden),
+        status
+            if status.is_success() || status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
+        {
+            Ok(UpstreamAccount::unnamed())
+        }
+        status => Err(WhoError::Unavailable(format!("it answered {status}"))),
+    }
+}
+
 /// How a provider is asked.
 #[derive(Clone, Debug)]
 pub struct WhoAmI {
@@ -67,7 +121,7 @@ pub struct WhoAmI {
 /// Who somebody is at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamAccount {
-    /// For programs.
+    /// For programs; empty if nobody says it.
     pub id: String,
     /// For people.
     pub name: Option<String>,
@@ -76,9 +130,21 @@ pub struct UpstreamAccount {
 }
 
 impl UpstreamAccount {
-    /// What people read.
-    pub fn shown(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.id)
+    /// Somebody of whom nobody says who they are.
+    pub(crate) fn unnamed() -> Self {
+        Self {
+            id: String::new(),
+            name: None,
+            email: None,
+        }
+    }
+
+    /// What people read, if anybody says it.
+    pub fn shown(&self) -> Option<&str> {
+        self.name
+            .as_deref()
+            .or(Some(&self.id))
+            .filter(|text| !text.is_empty())
     }
 }
 
@@ -185,7 +251,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             (ana.id.as_str(), ana.name.as_deref(), ana.shown()),
-            ("7", Some("ana"), "ana")
+            ("7", Some("ana"), Some("ana"))
         );
         for odd in [json!(null), json!({ "id": "" }), json!({ "id": {} }), json!([])] {
             assert_eq!(who().read(&odd), Err(WhoError::Unreadable("/id".to_owned())));

@@ -36,7 +36,7 @@ struct ConnectingPage {
     name: String,
     title: String,
     text: String,
-    /// As whom the person is connected already.
+    /// As whom the person is connected already, in words.
     known: Option<String>,
     /// Whether it is connected in the browser.
     browser: bool,
@@ -139,7 +139,10 @@ pub(crate) async fn page(
             "provider",
             title,
         ),
-        known: known.map(|known| known.upstream.clone()),
+        known: known.map(|known| match &known.upstream {
+            Some(name) => locale.t1("connecting-known", "name", name),
+            None => locale.t("connecting-known-somebody"),
+        }),
         browser: connector.oauth.is_some(),
         typed: connector.personal_token.as_ref().map(|token| Typed {
             needs: token.hint.clone(),
@@ -195,7 +198,10 @@ pub(crate) async fn done(
     }
     let message = Message {
         title: locale.t1("connecting-done-title", "provider", &connector.title),
-        text: locale.t1("connecting-done-text", "name", who.shown()),
+        text: match who.shown() {
+            Some(name) => locale.t1("connecting-done-text", "name", name),
+            None => locale.t("connecting-done-somebody"),
+        },
         link: Some(("/connections".to_owned(), locale.t("connecting-done-link"))),
         ..Message::default()
     };

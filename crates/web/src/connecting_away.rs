@@ -115,6 +115,7 @@ pub async fn callback(
         code: one("code").unwrap_or_default(),
         // What is there and cannot be read is of nobody.
         iss: one("iss").or_else(|| params.has("iss").then_some("")),
+        found: taken.found.as_deref(),
     };
     let person = person(&from, Some(&signed_in));
     let owner = Owner {

@@ -42,6 +42,7 @@ struct Row {
 
 /// What is known of a connection.
 struct Linked {
+    /// As whom, in words.
     upstream: String,
     since: String,
     used: String,
@@ -131,6 +132,10 @@ async fn rows(web: &Web, locale: Locale, signed_in: &SignedIn) -> Result<Vec<Row
 }
 
 fn in_words(locale: Locale, title: &str, known: store::Connection) -> Linked {
+    let upstream = match known.shown() {
+        Some(name) => locale.t1("connections-as", "name", name),
+        None => locale.t("connections-as-somebody"),
+    };
     let used = match known.last_use {
         Some(last) => locale.t3(
             "connections-used",
@@ -141,7 +146,7 @@ fn in_words(locale: Locale, title: &str, known: store::Connection) -> Linked {
         None => locale.t("connections-unused"),
     };
     Linked {
-        upstream: known.upstream_name.unwrap_or(known.upstream_id),
+        upstream,
         since: moment(known.created_at),
         used,
         ended: known

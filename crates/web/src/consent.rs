@@ -122,7 +122,7 @@ pub(crate) async fn page(
             scopes: connector
                 .oauth
                 .as_ref()
-                .map_or_else(String::new, |oauth| oauth.client.registration.scope.clone()),
+                .map_or_else(String::new, |oauth| oauth.scope().to_owned()),
         }),
         scopes: in_words(locale, question, true),
         withheld: in_words(locale, question, false),

@@ -9,12 +9,16 @@ use http::HeaderName;
 use model::ServerName;
 use net::{Egress, Operators};
 use relying::discovery::is_safe;
-use vault::{Connector, Connectors, Match, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI};
+use url::Url;
+use vault::{
+    Connector, Connectors, Match, PersonalToken, Pointer, Prepared, Recipe, Template, WhoAmI, Whose,
+};
 
 use super::{Problems, Sources};
 use crate::config;
 use crate::config::connector;
 
+mod guarded;
 mod oauth;
 
 /// All of them; the way to one about which nothing changed is that of `before`.
@@ -73,7 +77,13 @@ fn connector(
             "is empty; leave it out, or say how servers are shown the credential",
         );
     }
-    let who_am_i = who_am_i(sources, &key("who_am_i"), &wanted.who_am_i, problems);
+    let server = match &wanted.oauth {
+        Some(oauth) if oauth.discover => {
+            Some(guarded::server(sources, name, &key("oauth.discover"), problems)?)
+        }
+        _ => None,
+    };
+    let whose = whose(sources, &key("who_am_i"), wanted, server.as_ref(), problems);
     let identity = identity(sources, &key("identity"), wanted, problems);
     let proxy = wanted
         .proxy
@@ -98,12 +108,12 @@ fn connector(
             name,
             &key("oauth"),
             wanted,
-            &client,
+            (&client, server.as_ref()),
             problems,
         )?),
         None => None,
     };
-    let (who_am_i, identity) = (who_am_i?, identity?);
+    let (whose, identity) = (whose?, identity?);
     (problems.0.len() == before).then(|| Connector {
         name: name.clone(),
         title: wanted.name.clone().unwrap_or_else(|| name.to_string()),
@@ -112,8 +122,8 @@ fn connector(
             help_url: token.help_url.clone(),
         }),
         oauth,
-        place: place(wanted, &identity),
-        who_am_i,
+        place: place(wanted, &identity, server.as_ref()),
+        whose,
         identity,
         client,
         egress,
@@ -121,12 +131,35 @@ fn connector(
 }
 
 /// [`Connector::place`].
-fn place(wanted: &connector::Connector, identity: &Match) -> String {
+fn place(wanted: &connector::Connector, identity: &Match, server: Option<&Url>) -> String {
     let oauth = wanted.oauth.as_ref();
     let oauth = oauth.map(|oauth| (&oauth.client_id, &oauth.issuer, &oauth.token_endpoint));
     let url = wanted.who_am_i.url.as_ref().map_or("", url::Url::as_str);
-    let place = format!("{url}\n{identity:?}\n{oauth:?}");
+    let mut place = format!("{url}\n{identity:?}\n{oauth:?}");
+    if let Some(server) = server {
+        place = format!("{place}\n{server}");
+    }
     HEXLOWER.encode(&keys::sha256(place.as_bytes()))
+}
+
+/// Who says whose a credential is; of a server whose guard was not described, the server itself.
+fn whose(
+    sources: &mut Sources<'_>,
+    key: &str,
+    wanted: &connector::Connector,
+    server: Option<&Url>,
+    problems: &mut Problems,
+) -> Option<Whose> {
+    let Some(server) = server.filter(|_| wanted.who_am_i == connector::WhoAmI::default()) else {
+        return who_am_i(sources, key, &wanted.who_am_i, problems).map(Whose::Said);
+    };
+    if wanted.identity.matches != connector::Match::None {
+        problems.add(
+            key,
+            "is needed where something has to be the same there and here: an MCP server does not say whose a token is",
+        );
+    }
+    Some(Whose::Taken(server.clone()))
 }
 
 fn who_am_i(

@@ -30,7 +30,8 @@ pub struct Connector {
     /// `PUBLIC_URL/connect/callback/NAME`. A preset does not turn it on.
     #[serde(default)]
     pub oauth: Option<OAuth>,
-    /// How the provider is asked whose a credential is, before it is kept.
+    /// How the provider is asked whose a credential is, before it is kept. Required, unless `oauth.discover` finds a server to
+    /// ask.
     #[serde(default)]
     pub who_am_i: WhoAmI,
     /// What of the answer has to be what the account here says, so that nobody connects what is somebody else's.
@@ -60,10 +61,16 @@ pub struct PersonalToken {
     pub help_url: Option<Url>,
 }
 
-/// This door as an OAuth client of the provider. Either `issuer`, from which everything else is found, or the endpoints.
+/// This door as an OAuth client of the provider. `discover`, from which everything is found; or `issuer`, from which everything
+/// else is found; or the endpoints.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
+    /// Find the way from the MCP server that names this connector, which has an authorization server of its own, as any MCP
+    /// client does (RFC 9728). Without `client_id` the door registers itself there. `issuer`, if it is written, is the one that
+    /// the server has to name. Without `who_am_i` the server alone says whether it takes what somebody connects.
+    #[serde(default)]
+    pub discover: bool,
     /// What the provider calls this door. Required, unless it registers itself.
     #[serde(default)]
     pub client_id: String,
@@ -120,6 +127,18 @@ pub struct OAuth {
     /// What is not there in the answer to a refresh token is looked for in the answer itself.
     #[serde(default)]
     pub tokens_at: Option<String>,
+}
+
+impl OAuth {
+    /// Whether the door makes itself known.
+    pub(crate) fn registers(&self) -> bool {
+        let files = [
+            &self.client_secret_file,
+            &self.client_key_file,
+            &self.client_certificate_file,
+        ];
+        self.register || self.discover && self.client_id.is_empty() && files.iter().all(|file| file.is_none())
+    }
 }
 
 /// How the door proves itself at a provider's token endpoint.

@@ -46,14 +46,15 @@ async fn list(operator: &Operator<'_>, user: Option<Username>) -> Result<Answer,
     let people = operator.usernames().await?;
     let rows = connections.into_iter().map(|known: Connection| {
         let user = people.get(&known.account);
+        let upstream = known.shown().map(str::to_owned);
         let (ended_at, because) = known.ended.unzip();
         let last = known.last_use;
         json!({
             "user": user,
             "connector": known.connector,
             "kind": known.kind.as_str(),
-            "upstream": known.upstream_name.unwrap_or_else(|| known.upstream_id.clone()),
-            "upstream_id": known.upstream_id,
+            "upstream": upstream,
+            "upstream_id": Some(&known.upstream_id).filter(|id| !id.is_empty()),
             "created_at": known.created_at.to_string(),
             "last_used_at": last.as_ref().map(|last| last.at.to_string()),
             "last_client": last.as_ref().and_then(|last| last.client.clone()),

@@ -46,7 +46,7 @@ fn every_preset_of_a_provider_is_a_whole_connector() {
         assert!(connector.oauth.is_some(), "{name}");
         assert!(!connector.title.is_empty() && connector.title != "own", "{name}");
         assert!(
-            connector.who_am_i.name.is_some(),
+            matches!(&connector.whose, vault::Whose::Said(who) if who.name.is_some()),
             "{name}: nobody would see as whom"
         );
         let written = &loaded.config.connectors["own"];

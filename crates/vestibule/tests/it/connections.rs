@@ -2,6 +2,7 @@
 
 mod attacks;
 mod client_key;
+mod discovering;
 mod ending;
 mod eras;
 mod failing;

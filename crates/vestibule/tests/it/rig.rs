@@ -9,6 +9,7 @@ pub(crate) mod credential_service;
 pub(crate) mod door;
 pub(crate) mod foreign;
 pub(crate) mod github;
+pub(crate) mod guarded;
 pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod provider;

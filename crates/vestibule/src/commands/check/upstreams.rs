@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use model::World;
 use net::body;
 use serde_json::json;
-use vault::{Credential, WhoError};
+use vault::{Credential, Provider, WhoError};
 
 use super::Findings;
 use crate::compose::Snapshot;
@@ -82,14 +82,23 @@ async fn upstream(route: &Route, world: &World, findings: &mut Findings) {
 pub(super) async fn connectors(snapshot: &Snapshot, world: &World, findings: &mut Findings) {
     for (name, connector) in &snapshot.connectors.by_name {
         let key = format!("connectors.{name}");
-        if let Some(oauth) = &connector.oauth
-            && let Err(error) = oauth.client.endpoints(world.now()).await
-        {
+        let found = match connector.oauth.as_ref().map(|oauth| &oauth.provider) {
+            Some(Provider::Configured(client)) => client.endpoints(world.now()).await.map(drop),
+            Some(Provider::Guards(server)) => server.find(world.now()).await.map(|(guard, _)| {
+                let key = format!("{key}.oauth.discover");
+                findings.good(
+                    &key,
+                    format_args!("{} is guarded by {}", server.url, guard.issuer),
+                );
+            }),
+            None => Ok(()),
+        };
+        if let Err(error) = found {
             findings.problem(format!("{key}.oauth"), error);
         }
         let nobody = Credential::new("vestibule-check".to_owned().into(), None);
-        let url = &connector.who_am_i.url;
-        match connector.who_am_i.ask(&connector.client, &nobody).await {
+        let url = connector.whose.url();
+        match connector.whose.ask(&connector.client, &nobody).await {
             Err(WhoError::Refused | WhoError::Forbidden) => findings.good(key, format_args!("{url} answers")),
             Err(error) => findings.problem(key, format_args!("{url}: {error}")),
             Ok(_) => findings.problem(

@@ -9,25 +9,30 @@ use relying::client_registration::ClientFace;
 use relying::discovery::is_safe;
 use relying::oauth_client::{Authentication, Endpoints, Identity, Place, Registration};
 use relying::{ClientKey, OAuthClient};
+use url::Url;
 use vault::connector::{CALLBACK, CLIENT_DOCUMENT};
-use vault::{OAuth, Registering, Who};
+use vault::{OAuth, Provider, Registering, Who};
 
+use super::guarded;
 use crate::compose::{Problems, Sources};
 use crate::config::connector;
 use crate::config::connector::Authentication as Wanted;
 
-/// [`OAuth`], at the endpoints that are named or found.
+/// [`OAuth`], at the endpoints that are named or found; found from a server, if there is one to begin at.
 pub(super) fn oauth(
     sources: &mut Sources<'_>,
     name: &ServerName,
     key: &str,
     wanted: &connector::OAuth,
-    client: &Operators,
+    (client, server): (&Operators, Option<&Url>),
     problems: &mut Problems,
 ) -> Option<OAuth> {
     let before = problems.0.len();
     let mut wrong = |member: &str, text: &str| problems.add(format!("{key}.{member}"), text);
     check_client(wanted, &mut wrong);
+    if wanted.discover {
+        guarded::check(wanted, &mut wrong);
+    }
     let named = [
         ("authorization_endpoint", &wanted.authorization_endpoint),
         ("token_endpoint", &wanted.token_endpoint),
@@ -47,6 +52,8 @@ pub(super) fn oauth(
         &wanted.authorization_endpoint,
         &wanted.token_endpoint,
     ) {
+        // Whatever is said of it was checked.
+        (_, None, None) if server.is_some() => None,
         (Some(issuer), None, None) if wanted.revocation_endpoint.is_none() => {
             if !url::Url::parse(issuer).is_ok_and(|url| is_safe(&url)) {
                 wrong("issuer", "must be an https URL; http is for this machine alone");
@@ -67,37 +74,38 @@ pub(super) fn oauth(
         }
     };
     let authentication = authentication(sources, key, wanted, problems)?;
-    let place = place?;
-    (problems.0.len() == before).then(|| {
-        let registration = Registration {
-            scope: wanted
-                .scopes
-                .as_deref()
-                .unwrap_or_default()
-                .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
-            pkce: wanted.pkce.unwrap_or(true),
-            parameters: wanted.authorization_parameters.clone().into_iter().collect(),
-            resource: wanted.resource.clone(),
-            tokens_at,
-        };
-        let who = if wanted.register {
-            Who::Registers(registering(sources, name))
-        } else {
-            Who::Known(Identity {
-                client_id: wanted.client_id.clone(),
-                authentication,
-            })
-        };
-        OAuth {
-            who,
-            client: OAuthClient::new(registration, place, client.clone()),
-        }
-    })
+    if problems.0.len() != before {
+        return None;
+    }
+    let registration = Registration {
+        scope: wanted
+            .scopes
+            .as_deref()
+            .unwrap_or_default()
+            .join(wanted.scope_separator.as_deref().unwrap_or(" ")),
+        pkce: wanted.pkce.unwrap_or(true),
+        parameters: wanted.authorization_parameters.clone().into_iter().collect(),
+        resource: wanted.resource.clone(),
+        tokens_at,
+    };
+    let who = if wanted.registers() {
+        Who::Registers(registering(sources, name))
+    } else {
+        Who::Known(Identity {
+            client_id: wanted.client_id.clone(),
+            authentication,
+        })
+    };
+    let provider = match server {
+        Some(server) => guarded::provider((wanted, server), registration, client, key, problems)?,
+        None => Provider::Configured(Arc::new(OAuthClient::new(registration, place?, client.clone()))),
+    };
+    Some(OAuth { provider, who })
 }
 
 /// Whether what the door is called there and how it proves itself fit together.
 fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
-    if wanted.register {
+    if wanted.registers() {
         let files = [
             &wanted.client_secret_file,
             &wanted.client_key_file,
@@ -109,16 +117,16 @@ fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
                 "makes the door known: take `client_id` and its files out",
             );
         }
-        if wanted.issuer.is_none() {
+        if wanted.issuer.is_none() && !wanted.discover {
             wrong("register", "needs `issuer`, whose metadata says where");
         }
-        if wanted.pkce == Some(false) {
+        if wanted.pkce == Some(false) && !wanted.discover {
             wrong(
                 "pkce",
                 "is false, and a door that registers itself may have no secret",
             );
         }
-        if wanted.scope_separator.is_some() {
+        if wanted.scope_separator.is_some() && !wanted.discover {
             wrong(
                 "scope_separator",
                 "does not go with `register`, which says scopes with spaces between them (RFC 7591)",
@@ -138,13 +146,13 @@ fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
             | (Some(Wanted::PrivateKeyJwt) | None, (None, Some(_)))
             | (Some(Wanted::None) | None, (None, None))
     );
-    if !fits && !wanted.register {
+    if !fits && !wanted.registers() {
         wrong(
             "authentication",
             "and the files do not fit: `basic` or `post` with `client_secret_file`, `private_key_jwt` with `client_key_file`, `none` without either",
         );
     }
-    if is_public && wanted.pkce == Some(false) && !wanted.register {
+    if is_public && wanted.pkce == Some(false) && !wanted.registers() {
         wrong(
             "pkce",
             "is false and there is no secret: anybody could redeem a code",
