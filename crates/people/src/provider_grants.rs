@@ -4,8 +4,13 @@
 //! ```text
 //! claim the lease ─▶ ask the provider ─▶ something new: written down, then who that is now is looked at
 //!                                      ├▶ the grant does not count any more ─▶ gone; forgotten once that is noted
-//!                                      └▶ trouble ─▶ the lease is given back; nobody knows
+//!                                      ├▶ trouble ─▶ the lease is given back; nobody knows
+//!                                      └▶ nothing, or death ─▶ the lease runs out, and nobody gave it back
 //! ```
+//!
+//! A provider that rotates has put another grant in the place of one whose answer was lost, and refuses that one from then on as
+//! it refuses somebody who was removed. So the lease is the note that it was asked: where nobody gave it back, a refusal says
+//! nothing of the person, who has to sign in there anew.
 //!
 //! An envelope opens for one account at one provider and one version: moved to another row it is worth nothing. It goes on if
 //! whoever asked hangs up, because what a provider that rotates has answered lies nowhere else.
@@ -18,7 +23,7 @@ use keys::seal::{Purpose, Sealed};
 use model::{AccountId, EventId, ExposeSecret as _, World};
 use net::Tasks;
 use relying::{Kept, Profile, ProviderError, Upstream};
-use store::{ForeignName, ProviderGrant, Store, StoreError};
+use store::{Asked, ForeignName, ProviderGrant, Store, StoreError};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -38,6 +43,8 @@ pub(crate) enum Again {
     /// They are not let in there any more. What it was asked with, if that does not count any more: to be
     /// forgotten once it is noted that they are gone.
     Gone(Option<ProviderGrant>),
+    /// What it was asked with does not count, and that may be because an answer before was lost.
+    Lost,
     /// There is nothing to ask with.
     Nothing,
     /// Nobody knows, and whether that is because nobody answers.
@@ -147,16 +154,23 @@ impl ProviderGrants {
     ) -> Result<Again, StoreError> {
         let (now, holder) = (self.world.now(), self.world.new_id::<EventId>());
         let until = now + LEASE;
-        if !self.store.claim_provider_grant(grant, holder, until, now).await? {
+        let Some(before) = self.store.claim_provider_grant(grant, holder, until, now).await? else {
             return Ok(silent("another replica asks at this moment"));
-        }
+        };
         let asked = tokio::time::timeout(ASKING, upstream.renew(kept, &self.world)).await;
-        let late = || ProviderError::Unavailable("it did not answer in time".to_owned());
-        let renewed = match asked.unwrap_or_else(|_| Err(late())) {
+        let lost = || ProviderError::Lost {
+            why: "it did not answer in time".to_owned(),
+            is_down: true,
+        };
+        let renewed = match asked.unwrap_or_else(|_| Err(lost())) {
             Ok(renewed) => renewed,
             Err(error) => {
-                self.store.release_provider_grant(grant, holder).await?;
-                return self.refused(grant, &error).await;
+                let asked = match error {
+                    ProviderError::Lost { .. } => Asked::Unknown,
+                    _ => before,
+                };
+                self.store.release_provider_grant(grant, holder, asked).await?;
+                return self.refused(grant, &error, before).await;
             }
         };
         let now_kept = match &renewed.kept {
@@ -165,7 +179,9 @@ impl ProviderGrants {
                 self.write(grant, holder, &after).await?.then_some(after)
             }
             None => {
-                self.store.release_provider_grant(grant, holder).await?;
+                self.store
+                    .release_provider_grant(grant, holder, Asked::Known)
+                    .await?;
                 Some(grant.clone())
             }
         };
@@ -175,9 +191,10 @@ impl ProviderGrants {
         };
         let looked = upstream.look(&renewed, &grant.name.subject, self.world.now());
         let looked = tokio::time::timeout(ASKING, looked).await;
+        let late = || ProviderError::Unavailable("it did not answer in time".to_owned());
         match looked.unwrap_or_else(|_| Err(late())) {
             Ok(profile) => Ok(Again::Known(Box::new(profile))),
-            Err(error) => self.refused(&now_kept, &error).await,
+            Err(error) => self.refused(&now_kept, &error, Asked::Known).await,
         }
     }
 
@@ -199,16 +216,28 @@ impl ProviderGrants {
         written
     }
 
-    async fn refused(&self, grant: &ProviderGrant, error: &ProviderError) -> Result<Again, StoreError> {
+    /// `before` is what became of the last question that was asked with it.
+    async fn refused(
+        &self,
+        grant: &ProviderGrant,
+        error: &ProviderError,
+        before: Asked,
+    ) -> Result<Again, StoreError> {
         match error {
             ProviderError::Code(_) => {
                 let there = self.store.provider_grant(&grant.name).await?;
-                Ok(if there.is_some_and(|there| there.version == grant.version) {
-                    Again::Gone(Some(grant.clone()))
-                } else {
+                Ok(if there.is_none_or(|there| there.version != grant.version) {
                     silent("the person signed in there meanwhile")
+                } else if before == Asked::Unknown {
+                    Again::Lost
+                } else {
+                    Again::Gone(Some(grant.clone()))
                 })
             }
+            ProviderError::Lost { why, is_down } => Ok(Again::Silent {
+                why: why.clone(),
+                is_down: *is_down,
+            }),
             // Not of the organization any more; they may be again.
             ProviderError::HostedDomain(_) => Ok(Again::Gone(None)),
             error => Ok(Again::Silent {

@@ -45,6 +45,9 @@ pub enum Seen {
     Gone,
     /// They are in none of the groups that are asked for.
     NotAMember,
+    /// What there is to ask with does not count any more, and that may be because an answer was lost: whether they are there
+    /// shows when they sign in there again.
+    Lost,
     /// There is nothing to ask with: what was said at their sign-in holds for a while.
     Unasked,
     /// Nobody answers, and why.
@@ -57,7 +60,7 @@ pub enum NotUpheld {
     /// They may not come in any more.
     #[error("the company's directory or provider does not let this person in any more")]
     TurnedAway,
-    /// Their sign-in at a provider that cannot be asked again is too old.
+    /// Their sign-in at a provider is too old: that one cannot be asked again, or its last answer was lost.
     #[error("the sign-in at the company's provider is too old; sign in again")]
     Expired,
     /// Nobody knows at this moment, and what was known is too old.
@@ -174,7 +177,8 @@ impl Readings {
         person: &Person,
     ) -> Result<(), NotUpheld> {
         // Whoever is in several places, as while one directory takes the place of another, is upheld by any of them.
-        let (mut is_upheld, mut is_turned_away, mut is_expired, mut silent) = (false, false, false, None);
+        let (mut is_upheld, mut is_turned_away, mut is_expired) = (false, false, false);
+        let (mut is_lost, mut silent) = (false, None);
         for identity in &self.known(Some(account)).await? {
             // Somebody before us may have asked.
             if !is_due(identity) {
@@ -186,6 +190,7 @@ impl Readings {
                 Seen::Gone | Seen::NotAMember => is_turned_away = true,
                 Seen::Unasked if self.holds(identity) => is_upheld = true,
                 Seen::Unasked => is_expired = true,
+                Seen::Lost => is_lost = true,
                 Seen::Silent(why) => {
                     let now = self.world.now();
                     match identity.confirmed_at {
@@ -199,6 +204,8 @@ impl Readings {
             _ if is_upheld => Ok(()),
             Some(why) => Err(NotUpheld::Silent(why)),
             None if is_turned_away => Err(NotUpheld::TurnedAway),
+            // They may have been removed there: a password here does not take the place of the answer.
+            None if is_lost => Err(NotUpheld::Expired),
             // Whoever has a password here is no provider's to uphold.
             None if is_expired && !self.has_password(account).await? => Err(NotUpheld::Expired),
             None => Ok(()),
@@ -246,8 +253,18 @@ impl Readings {
             Again::Known(_) => (Seen::NotAMember, None),
             Again::Gone(ended) => (Seen::Gone, ended),
             // They stay away until they sign in there again.
-            Again::Nothing if identity.is_turned_away() => return self.as_noted(identity, Seen::Gone).await,
+            Again::Nothing | Again::Lost if identity.is_turned_away() => {
+                return self.as_noted(identity, Seen::Gone).await;
+            }
             Again::Nothing => return Ok(Seen::Unasked),
+            Again::Lost => {
+                tracing::warn!(
+                    name = source.name,
+                    account = %account,
+                    "a provider refuses what it gave, and an answer of it was lost: this person has to sign in there again"
+                );
+                return Ok(Seen::Lost);
+            }
             Again::Silent { why, is_down } => {
                 tracing::warn!(
                     name = source.name,

@@ -189,7 +189,11 @@ impl GitHub {
                     .oauth
                     .refresh(&self.identity, token.expose_secret(), world)
                     .await;
-                let tokens = refreshed.map_err(of_client)?;
+                let tokens = refreshed.map_err(|error| match error {
+                    // It may have given another one, which nobody has.
+                    ClientError::Unavailable(why) => ProviderError::Lost { why, is_down: true },
+                    error => of_client(error),
+                })?;
                 (tokens.refresh_token.map(Kept::Refresh), tokens.access_token)
             }
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use model::{ExposeSecret, SecretString, Timestamp, World};
+use net::operators::CallError;
 use net::{Egress, Operators};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -53,6 +54,14 @@ pub enum ProviderError {
     /// It does not say who one person is, which is neither their end nor anybody else's trouble.
     #[error("the provider cannot be asked about this person: {0}")]
     Person(String),
+    /// It was asked with what it gave, and the answer was lost or cannot be read: whether that still counts nobody knows.
+    #[error("the answer of the provider was lost: {why}")]
+    Lost {
+        /// What happened.
+        why: String,
+        /// Whether it is the provider's trouble and not about one person.
+        is_down: bool,
+    },
     /// The answer names another issuer, or none where it must: a mix-up (RFC 9207 section 2.4).
     #[error("the answer is of another issuer")]
     Issuer,
@@ -84,6 +93,15 @@ fn trouble(error: &TokenError) -> ProviderError {
         TokenError::Call(_) | TokenError::Slow | TokenError::Client(_) | TokenError::Answer(_) => {
             ProviderError::Unavailable(why)
         }
+    }
+}
+
+/// Whether the provider may have done what it was asked for although nobody knows what it said.
+fn may_have_counted(error: &TokenError) -> bool {
+    match error {
+        TokenError::Slow | TokenError::Call(CallError::Broken(_)) => true,
+        TokenError::Answer(status) => status.is_server_error() || status.is_success(),
+        TokenError::Call(_) | TokenError::Refused(_) | TokenError::Client(_) => false,
     }
 }
 
@@ -271,6 +289,10 @@ impl OpenIdProvider {
         let asked = token_request::refresh(&self.client, &metadata, &self.relation, refresh_token, world);
         let tokens = asked.await.map_err(|error| match error {
             TokenError::Refused(why) if why == "invalid_grant" => ProviderError::Code(why),
+            error if may_have_counted(&error) => ProviderError::Lost {
+                is_down: matches!(trouble(&error), ProviderError::Unavailable(_)),
+                why: error.to_string(),
+            },
             other => trouble(&other),
         })?;
         Ok(Renewed {

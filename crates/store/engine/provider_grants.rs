@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::id::Id as _;
 use model::{EventId, Timestamp};
-use store::{ForeignName, ProviderGrant, ProviderGrants, Result};
+use store::{Asked, ForeignName, ProviderGrant, ProviderGrants, Result};
 use uuid::Uuid;
 
 use crate::db::Engine;
@@ -90,11 +90,27 @@ impl ProviderGrants for Engine {
         holder: EventId,
         until: Timestamp,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<Option<Asked>> {
         let mut tx = self.begin().await?;
-        let claimed = sqlx::query!(
+        let free = sqlx::query!(
             "UPDATE provider_grants SET renewing = $4, renewing_until = $5
-             WHERE issuer = $1 AND subject = $2 AND version = $3 AND (renewing_until IS NULL OR renewing_until <= $6)",
+             WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing IS NULL",
+            grant.name.issuer,
+            grant.name.subject,
+            grant.version.uuid(),
+            holder.uuid(),
+            until.as_millis()
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
+        if free.rows_affected() == 1 {
+            tx.commit().await?;
+            return Ok(Some(Asked::Known));
+        }
+        let left = sqlx::query!(
+            "UPDATE provider_grants SET renewing = $4, renewing_until = $5
+             WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing IS NOT NULL AND renewing_until <= $6",
             grant.name.issuer,
             grant.name.subject,
             grant.version.uuid(),
@@ -106,7 +122,7 @@ impl ProviderGrants for Engine {
         .await
         .map_err(failed)?;
         tx.commit().await?;
-        Ok(claimed.rows_affected() == 1)
+        Ok((left.rows_affected() == 1).then_some(Asked::Unknown))
     }
 
     async fn replace_provider_grant(
@@ -133,19 +149,42 @@ impl ProviderGrants for Engine {
         Ok(replaced.rows_affected() == 1)
     }
 
-    async fn release_provider_grant(&self, grant: &ProviderGrant, holder: EventId) -> Result<()> {
+    async fn release_provider_grant(
+        &self,
+        grant: &ProviderGrant,
+        holder: EventId,
+        asked: Asked,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query!(
-            "UPDATE provider_grants SET renewing = NULL, renewing_until = NULL
-             WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing = $4",
-            grant.name.issuer,
-            grant.name.subject,
-            grant.version.uuid(),
-            holder.uuid()
-        )
-        .execute(tx.conn())
-        .await
-        .map_err(failed)?;
+        let (name, version) = (&grant.name, grant.version.uuid());
+        let released = match asked {
+            Asked::Known => {
+                sqlx::query!(
+                    "UPDATE provider_grants SET renewing = NULL, renewing_until = NULL
+                     WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing = $4",
+                    name.issuer,
+                    name.subject,
+                    version,
+                    holder.uuid()
+                )
+                .execute(tx.conn())
+                .await
+            }
+            // Nobody has it any more, and nobody gave it back.
+            Asked::Unknown => {
+                sqlx::query!(
+                    "UPDATE provider_grants SET renewing_until = 0
+                     WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing = $4",
+                    name.issuer,
+                    name.subject,
+                    version,
+                    holder.uuid()
+                )
+                .execute(tx.conn())
+                .await
+            }
+        };
+        released.map_err(failed)?;
         tx.commit().await
     }
 

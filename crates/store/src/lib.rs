@@ -75,7 +75,7 @@ pub use invitations::{Invitation, Invitations, NewInvitation};
 pub use leases::Leases;
 pub use old_tokens::{OldTokenUses, OldTokens};
 pub use passkeys::{Passkey, Passkeys};
-pub use provider_grants::{ProviderGrant, ProviderGrants};
+pub use provider_grants::{Asked, ProviderGrant, ProviderGrants};
 pub use recovery_codes::RecoveryCodes;
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, RefreshTokens, Rotation};
 pub use service_tokens::{NewServiceToken, ServiceToken, ServiceTokens};

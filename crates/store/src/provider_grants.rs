@@ -19,6 +19,15 @@ pub struct ProviderGrant {
     pub version: EventId,
 }
 
+/// What became of a question that was asked with a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It was answered, or not asked at all.
+    Known,
+    /// Nobody knows: whoever asked died, or heard nothing. A provider that rotates may have put another in its place.
+    Unknown,
+}
+
 /// The `provider_grants` table.
 #[async_trait]
 pub trait ProviderGrants {
@@ -28,14 +37,16 @@ pub trait ProviderGrants {
     async fn provider_grants(&self) -> Result<Vec<ProviderGrant>>;
     /// Keeps what was given at a sign-in, in place of what was there; only while the identity is this account's.
     async fn keep_provider_grant(&self, grant: &ProviderGrant) -> Result<bool>;
-    /// Takes the lease to ask with it: only if it is the one in there, and nobody else holds the lease.
+    /// Takes the lease to ask with it: only if it is the one in there, and nobody else holds the lease. A lease that nobody
+    /// gave back is a question of which nobody knows what became; that stays so until it is known of a later one. Gives that
+    /// of the last one, or `None` without the lease.
     async fn claim_provider_grant(
         &self,
         grant: &ProviderGrant,
         holder: EventId,
         until: Timestamp,
         now: Timestamp,
-    ) -> Result<bool>;
+    ) -> Result<Option<Asked>>;
     /// Puts what was given anew in the place of what it was asked with, for whoever holds the lease, which ends.
     async fn replace_provider_grant(
         &self,
@@ -43,8 +54,13 @@ pub trait ProviderGrants {
         holder: EventId,
         after: &ProviderGrant,
     ) -> Result<bool>;
-    /// Gives the lease back.
-    async fn release_provider_grant(&self, grant: &ProviderGrant, holder: EventId) -> Result<()>;
+    /// Gives the lease back, with what became of the question.
+    async fn release_provider_grant(
+        &self,
+        grant: &ProviderGrant,
+        holder: EventId,
+        asked: Asked,
+    ) -> Result<()>;
     /// Forgets one that does not count any more, if it is still the one in there. `false` if it is not.
     async fn end_provider_grant(&self, grant: &ProviderGrant) -> Result<bool>;
     /// Puts an envelope under another master key in the place of the one before.

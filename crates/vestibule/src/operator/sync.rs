@@ -32,10 +32,16 @@ pub(super) async fn sync(operator: &Operator<'_>, username: Option<Username>) ->
             Seen::Gone => ("gone", None),
             Seen::NotAMember => ("not a member", None),
             Seen::Silent(why) => ("unknown", Some(why)),
+            Seen::Lost => (
+                "sign in again",
+                Some("the provider refuses what it gave, and an answer of it was lost".to_owned()),
+            ),
             // A provider that is not asked again has nothing to say.
             Seen::Unasked => continue,
         };
-        silent = silent.or_else(|| why.clone());
+        if outcome == "unknown" {
+            silent = silent.or_else(|| why.clone());
+        }
         let provided = store.provided_groups(identity.account).await?;
         let groups = provided
             .iter()

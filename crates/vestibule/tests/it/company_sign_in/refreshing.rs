@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{AccountId, EventId};
 use serde_json::{Value, json};
-use store::{ForeignName, ProviderGrant};
+use store::{Asked, ForeignName, ProviderGrant};
 use tokio::task::JoinSet;
 use vestibule::operator::Answer;
 
@@ -172,6 +172,86 @@ async fn a_provider_that_is_away_is_no_reason_to_sign_in_again() {
     assert_eq!(app.refresh(&third.refresh).await.status, 200);
 }
 
+/// A provider that rotates and whose answer was lost refuses what it gave before: that is no removal. Programs send the person
+/// to sign in there again, and nothing else of theirs ends; once they have, a refusal is a removal again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_no_removal() {
+    let provider = Provider::start().await;
+    provider.gives_refresh();
+    provider.userinfo(ana());
+    for door in Door::each(provider.plan(AGAIN)).await {
+        let engine = door.engine();
+        let mut browser = door.browser();
+        let (app, first) = come(&door, &provider, &mut browser, &ana()).await;
+        door.advance(MINUTE);
+        let second = Tokens::of(&app.refresh(&first.refresh).await);
+
+        provider.loses_answers(true);
+        door.advance(MINUTE);
+        // What it said a minute ago holds.
+        let third = Tokens::of(&app.refresh(&second.refresh).await);
+        provider.loses_answers(false);
+        for _ in 0..2 {
+            door.advance(MINUTE);
+            let reply = app.refresh(&third.refresh).await;
+            assert!(is_refused(&reply), "{engine}: {reply:?}");
+            assert!(reply.body.contains("too old"), "{engine}: {reply:?}");
+        }
+        assert_eq!(
+            provided(&door, "ana+corp").await,
+            ["corp:all", "developers"],
+            "{engine}"
+        );
+        assert_eq!(browser.get("/account").await.status, 200, "{engine}");
+        let Answer::List { rows, .. } = door.operate(&["user", "sync", "ana+corp"]).await.unwrap() else {
+            panic!("{engine}: a list")
+        };
+        assert_eq!(rows[0]["outcome"], json!("sign in again"), "{engine}: {rows:?}");
+
+        door.browser().sign_in_at(&door, &provider, &ana()).await;
+        door.advance(MINUTE);
+        let fourth = Tokens::of(&app.refresh(&third.refresh).await);
+        provider.end_grants();
+        door.advance(MINUTE);
+        assert!(is_refused(&app.refresh(&fourth.refresh).await), "{engine}");
+        assert!(provided(&door, "ana+corp").await.is_empty(), "{engine}");
+    }
+}
+
+/// Whoever died while it asked knows as little: what it held is not given back, and a refusal after that is no removal either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_nobody_lived_to_write_down_is_no_removal() {
+    let provider = Provider::start().await;
+    provider.gives_refresh();
+    provider.userinfo(ana());
+    for mut door in Door::each(provider.plan(AGAIN)).await {
+        let engine = door.engine();
+        let (app, first) = come(&door, &provider, &mut door.browser(), &ana()).await;
+        {
+            let store = &door.running().house.foundation.store;
+            let [grant] = &store.provider_grants().await.unwrap()[..] else {
+                panic!("{engine}: one grant")
+            };
+            let (now, holder) = (door.world.now(), door.world.new_id::<EventId>());
+            let claimed = store.claim_provider_grant(grant, holder, now + MINUTE, now).await;
+            assert!(claimed.unwrap().is_some(), "{engine}");
+        }
+        provider.end_grants();
+        door.restart().await;
+        door.advance(2 * MINUTE);
+        let reply = app.refresh(&first.refresh).await;
+        assert!(is_refused(&reply), "{engine}: {reply:?}");
+        assert_eq!(
+            provided(&door, "ana+corp").await,
+            ["corp:all", "developers"],
+            "{engine}"
+        );
+        door.browser().sign_in_at(&door, &provider, &ana()).await;
+        door.advance(MINUTE);
+        assert_eq!(app.refresh(&first.refresh).await.status, 200, "{engine}");
+    }
+}
+
 /// Many programs of one person at the same moment are one question: a provider that rotates would take a second one for theft.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_refreshes_at_once_ask_the_provider_once() {
@@ -282,8 +362,18 @@ async fn a_kept_grant_is_changed_only_by_whoever_holds_its_lease() {
             let claimed = store.claim_provider_grant(grant, holder, now + MINUTE, now).await;
             claimed.unwrap()
         };
-        assert!(claim(one, now).await, "{engine}");
-        assert!(!claim(two, now).await, "{engine}: somebody has it");
+        let release = async |holder, asked| {
+            let released = store.release_provider_grant(grant, holder, asked).await;
+            released.unwrap();
+        };
+        assert_eq!(claim(one, now).await, Some(Asked::Known), "{engine}");
+        assert_eq!(claim(two, now).await, None, "{engine}: somebody has it");
+        release(two, Asked::Known).await;
+        assert_eq!(claim(two, now).await, None, "{engine}: it was not theirs");
+        release(one, Asked::Unknown).await;
+        assert_eq!(claim(one, now).await, Some(Asked::Unknown), "{engine}");
+        release(one, Asked::Known).await;
+        assert_eq!(claim(one, now).await, Some(Asked::Known), "{engine}");
         let after = ProviderGrant {
             version: door.world.new_id(),
             ..grant.clone()
@@ -292,7 +382,11 @@ async fn a_kept_grant_is_changed_only_by_whoever_holds_its_lease() {
             !store.replace_provider_grant(grant, two, &after).await.unwrap(),
             "{engine}"
         );
-        assert!(claim(two, now + MINUTE).await, "{engine}: it has run out");
+        assert_eq!(
+            claim(two, now + MINUTE).await,
+            Some(Asked::Unknown),
+            "{engine}: it has run out, and nobody knows what became of it"
+        );
         assert!(
             !store.replace_provider_grant(grant, one, &after).await.unwrap(),
             "{engine}"
@@ -301,7 +395,7 @@ async fn a_kept_grant_is_changed_only_by_whoever_holds_its_lease() {
             store.replace_provider_grant(grant, two, &after).await.unwrap(),
             "{engine}"
         );
-        assert!(!claim(one, now + 9 * MINUTE).await, "{engine}: of before");
+        assert_eq!(claim(one, now + 9 * MINUTE).await, None, "{engine}: of before");
         assert!(
             !store.end_provider_grant(grant).await.unwrap(),
             "{engine}: of before"

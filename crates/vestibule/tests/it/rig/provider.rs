@@ -38,12 +38,23 @@ pub(crate) struct Provider {
     _listener: Listener,
 }
 
+/// What comes of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Network {
+    /// An answer.
+    Whole,
+    /// Nothing.
+    Down,
+    /// An answer, but for what the token endpoint gave.
+    LosesTokens,
+}
+
 struct State {
     url: String,
     key: SigningKey,
     stranger: SigningKey,
     sign: Sign,
-    is_down: bool,
+    network: Network,
     names_issuer: bool,
     has_sign_out: bool,
     codes: HashMap<String, Issued>,
@@ -76,7 +87,7 @@ impl Provider {
             key: key(),
             stranger: key(),
             sign: Sign::Well,
-            is_down: false,
+            network: Network::Whole,
             names_issuer: true,
             has_sign_out: false,
             codes: HashMap::new(),
@@ -91,7 +102,7 @@ impl Provider {
         let seen = Arc::clone(&state);
         let listener = Listener::start(Arc::new(move |request: &str| {
             let mut state = seen.lock().unwrap();
-            if state.is_down {
+            if state.network == Network::Down {
                 return None;
             }
             state.answer(request)
@@ -127,7 +138,7 @@ impl Provider {
     }
 
     pub(crate) fn is_down(&self, is_down: bool) {
-        self.state.lock().unwrap().is_down = is_down;
+        self.state.lock().unwrap().network = if is_down { Network::Down } else { Network::Whole };
     }
 
     /// From the next time that its metadata is asked for.
@@ -164,6 +175,15 @@ impl Provider {
     /// From now on it gives refresh tokens, each good once.
     pub(crate) fn gives_refresh(&self) {
         self.state.lock().unwrap().grants.get_or_insert_default();
+    }
+
+    /// Whether what it gives at its token endpoint is lost on the way.
+    pub(crate) fn loses_answers(&self, loses: bool) {
+        self.state.lock().unwrap().network = if loses {
+            Network::LosesTokens
+        } else {
+            Network::Whole
+        };
     }
 
     /// Takes back what it gave to everybody.
@@ -269,7 +289,10 @@ impl State {
                 Some((200, document.to_string()))
             }
             "/keys" => Some((200, json!({ "keys": [self.key.public_jwk()] }).to_string())),
-            "/token" => Some(self.token(request)),
+            "/token" => {
+                let answer = self.token(request);
+                (self.network != Network::LosesTokens).then_some(answer)
+            }
             "/userinfo" if self.userinfo.is_null() => Some((200, json!({ "sub": self.last }).to_string())),
             "/userinfo" => Some((200, self.userinfo.to_string())),
             _ => Some((404, "{}".to_owned())),
