@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use model::{ServerName, Timestamp};
 use net::{Egress, Operators};
-use relying::OAuthClient;
 use relying::client_registration::ClientFace;
-use relying::oauth_client::{ClientError, Identity};
+use relying::oauth_client::{Authentication, ClientError, Identity};
+use relying::{ClientKey, OAuthClient};
+use serde_json::Value;
 use url::Url;
 
 use crate::guarded_server::{Guard, GuardedServer};
@@ -112,6 +113,28 @@ pub struct Registering {
     /// Where it says so too, if providers can read it there: an https address, which is then what it is called (Client ID
     /// Metadata Documents).
     pub document: Option<String>,
+    /// With what it proves there that it is who the document is about; nothing: it is a public client.
+    pub key: Option<Arc<ClientKey>>,
+}
+
+impl Registering {
+    /// What the document says; `None` if there is none.
+    pub fn says(&self, scope: &str) -> Option<Value> {
+        let address = self.document.as_ref()?;
+        let mut document = self.face.metadata(self.proof().method(), scope);
+        document["client_id"] = address.as_str().into();
+        if let Some(key) = &self.key {
+            document["jwks"] = key.public();
+        }
+        Some(document)
+    }
+
+    /// How whoever the document is about proves itself: with the key, else by PKCE alone, for whoever reads it cannot keep a
+    /// secret with us.
+    pub(crate) fn proof(&self) -> Authentication {
+        let key = self.key.clone();
+        key.map_or(Authentication::None, Authentication::PrivateKeyJwt)
+    }
 }
 
 /// What people are told who type a token.

@@ -127,14 +127,16 @@ impl Connections {
             Who::Registers(how) => how,
         };
         let endpoints = client.endpoints(self.world.now()).await?;
+        let proof = how.proof();
+        let takes = |method: &str| endpoints.methods.iter().any(|known| known == method);
         if let Some(document) = &how.document
             && endpoints.client_documents
-            && (endpoints.methods.is_empty() || endpoints.methods.iter().any(|method| method == "none"))
+            && (endpoints.methods.is_empty() || takes(proof.method()))
         {
             return Ok(Known {
                 identity: Identity {
                     client_id: document.clone(),
-                    authentication: Authentication::None,
+                    authentication: proof,
                 },
                 registration: None,
             });

@@ -20,11 +20,8 @@ pub async fn show(State(web): State<Arc<Web>>, Path(name): Path<String>) -> Resp
     let Some((oauth, Who::Registers(how))) = oauth.map(|oauth| (oauth, &oauth.who)) else {
         return fallback::json_not_found();
     };
-    let Some(address) = &how.document else {
+    let Some(document) = how.says(oauth.scope()) else {
         return fallback::json_not_found();
     };
-    // A public client: whoever reads this cannot keep a secret with us, and PKCE binds each code.
-    let mut document = how.face.metadata("none", oauth.scope());
-    document["client_id"] = address.as_str().into();
     json(document.to_string(), "public, max-age=300", None)
 }

@@ -75,7 +75,8 @@ pub struct OAuth {
     #[serde(default)]
     pub client_id: String,
     /// Let the door make itself known at `issuer`: by a document about itself where the provider reads those, else by
-    /// registering (RFC 7591). In place of `client_id` and the files.
+    /// registering (RFC 7591). In place of `client_id` and the files; with `client_key_file` the document holds the key's
+    /// public half, and the door proves itself with it where the provider takes `private_key_jwt`.
     #[serde(default)]
     pub register: bool,
     /// A file with the client's secret.
@@ -132,12 +133,7 @@ pub struct OAuth {
 impl OAuth {
     /// Whether the door makes itself known.
     pub(crate) fn registers(&self) -> bool {
-        let files = [
-            &self.client_secret_file,
-            &self.client_key_file,
-            &self.client_certificate_file,
-        ];
-        self.register || self.discover && self.client_id.is_empty() && files.iter().all(|file| file.is_none())
+        self.register || self.discover && self.client_id.is_empty()
     }
 }
 

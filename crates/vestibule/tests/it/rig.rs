@@ -6,6 +6,7 @@ pub(crate) mod authenticator;
 pub(crate) mod browser;
 mod clients_there;
 pub(crate) mod credential_service;
+pub(crate) mod documents;
 pub(crate) mod door;
 pub(crate) mod foreign;
 pub(crate) mod github;

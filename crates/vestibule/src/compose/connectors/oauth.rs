@@ -89,7 +89,7 @@ pub(super) fn oauth(
         tokens_at,
     };
     let who = if wanted.registers() {
-        Who::Registers(registering(sources, name))
+        Who::Registers(registering(sources, name, authentication))
     } else {
         Who::Known(Identity {
             client_id: wanted.client_id.clone(),
@@ -106,15 +106,11 @@ pub(super) fn oauth(
 /// Whether what the door is called there and how it proves itself fit together.
 fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
     if wanted.registers() {
-        let files = [
-            &wanted.client_secret_file,
-            &wanted.client_key_file,
-            &wanted.client_certificate_file,
-        ];
+        let files = [&wanted.client_secret_file, &wanted.client_certificate_file];
         if !wanted.client_id.is_empty() || files.iter().any(|file| file.is_some()) {
             wrong(
                 "register",
-                "makes the door known: take `client_id` and its files out",
+                "makes the door known: take `client_id` and its files out, but for `client_key_file`",
             );
         }
         if wanted.issuer.is_none() && !wanted.discover {
@@ -161,7 +157,7 @@ fn check_client(wanted: &connector::OAuth, wrong: &mut impl FnMut(&str, &str)) {
 }
 
 /// What the door says of itself at a provider.
-fn registering(sources: &Sources<'_>, name: &ServerName) -> Registering {
+fn registering(sources: &Sources<'_>, name: &ServerName, authentication: Authentication) -> Registering {
     let config = &sources.loaded.config;
     // It is there: nothing is composed without it.
     let origin = config.public_url.as_ref();
@@ -170,6 +166,10 @@ fn registering(sources: &Sources<'_>, name: &ServerName) -> Registering {
         document: origin
             .is_some_and(Origin::is_https)
             .then(|| format!("{uri}{CLIENT_DOCUMENT}/{name}")),
+        key: match authentication {
+            Authentication::PrivateKeyJwt(key) => Some(key),
+            _ => None,
+        },
         face: ClientFace {
             name: config.title.clone(),
             redirect_uri: format!("{uri}{CALLBACK}/{name}"),

@@ -1,16 +1,21 @@
 //! Connecting at the authorization server of an MCP server, found from the server itself: another Vestibule, and one that
 //! says whatever a test wants.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use keys::Algorithm;
 use protocol::Params;
 use serde_json::json;
 
+use super::client_key::key;
 use super::oauth::leave;
 use super::{call_own, said};
 use crate::rig::app::{Tokens, code_of, query_of};
+use crate::rig::documents::DocumentsOf;
+use crate::rig::door::call;
 use crate::rig::guarded::{Guarded, plan};
-use crate::rig::{Browser, Door, Reply};
+use crate::rig::{Ask, Browser, Door, Plan, Reply};
 
 /// All the way, at the authorization server `name`.
 async fn connect(browser: &mut Browser<'_>, guarded: &Guarded, door: &Door, name: &str) -> Reply {
@@ -83,6 +88,72 @@ async fn another_vestibule_is_connected_in_one_trip() {
             reply.body
         );
         assert!(said(&call_own(&here, &token).await).1, "{engine}");
+    }
+}
+
+/// MA-74, MA-76, MA-100: a Vestibule reads the documents of clients, so nothing is registered there. The door is known there by
+/// its own, and proves with the key that the document holds that it is the one whom it is about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ma_100_the_door_is_known_by_its_document_and_a_key() {
+    let documents = DocumentsOf::nobody();
+    let there = Door::with(Plan {
+        documents: Some(Arc::clone(&documents)),
+        ..Plan::default()
+    })
+    .await;
+    let (pem, jwks) = key(Algorithm::Es256);
+    let (hour, mut passed) = (Duration::from_secs(3570), Duration::ZERO);
+    for with_key in [true, false] {
+        let plan = Plan {
+            public_url: Some("https://door.example".to_owned()),
+            files: vec![("door-key", pem.clone())],
+            ..plan(
+                &there.endpoint(),
+                if with_key {
+                    ", client_key_file: door-key"
+                } else {
+                    ""
+                },
+            )
+        };
+        for here in Door::each(plan).await {
+            let engine = here.engine();
+            documents.are_of(here.address);
+            // An assertion is of a minute, which both have to be in.
+            here.advance(passed);
+            let address = format!("{}/connect/client/forge", here.url);
+            let ask = |ask: Ask| here.ask(ask.with("host", here.host()));
+            let document = ask(Ask::get("/connect/client/forge")).await.json();
+            let proof = if with_key { "private_key_jwt" } else { "none" };
+            assert_eq!(document["token_endpoint_auth_method"], proof, "{engine}");
+            assert_eq!(
+                document["jwks"],
+                if with_key { jwks.clone() } else { json!(null) },
+                "{engine}"
+            );
+            assert!(
+                !document.to_string().contains("\"d\""),
+                "{engine}: a private half"
+            );
+
+            let mut ana = here.browser();
+            ana.sign_in("ana").await;
+            let away = leave(&mut ana).await;
+            assert_eq!(query_of(&away)["client_id"], json!(address), "{engine}");
+            let target = away.strip_prefix(&there.url).unwrap();
+            let back = there.browser().approve(target, "ben").await;
+            let reply = ana.get(back.strip_prefix(&here.url).unwrap()).await;
+            assert!(is_connected(&reply), "{engine}: {}", reply.body);
+            let token = here.token_for("own").await;
+            for door in [&here, &there] {
+                door.advance(hour);
+            }
+            passed += hour;
+            let call = call("own", "echo_headers", json!({})).bearer(&token);
+            let (text, is_error) = said(&ask(call).await);
+            assert!(!is_error, "{engine}: {text}");
+            assert!(here.audit("upstream_client").await.is_empty(), "{engine}");
+        }
     }
 }
 

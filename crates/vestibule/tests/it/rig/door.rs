@@ -21,6 +21,7 @@ use vestibule::operator::token::TokenCommand;
 use vestibule::operator::{Answer, Command, Failure, Operator};
 use vestibule::serve::Running;
 
+use super::documents::DocumentsOf;
 use super::{App, Ask, Browser, PASSWORD, Reply};
 
 /// The credential that the upstream wants.
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) https: bool,
     /// The system's clock instead of one that stands.
     pub(crate) real_clock: bool,
+    /// Another way to the documents of clients than the network.
+    pub(crate) documents: Option<Arc<DocumentsOf>>,
     /// PostgreSQL instead of SQLite.
     pub(crate) postgres: Option<String>,
 }
@@ -70,6 +73,7 @@ impl Default for Plan {
             public_url: None,
             https: false,
             real_clock: false,
+            documents: None,
             postgres: None,
         }
     }
@@ -162,7 +166,11 @@ impl Door {
     async fn start(&mut self, listener: TcpListener) {
         let environment = Environment::default();
         let loaded = file::load(&self.config_file(), &environment).unwrap();
-        let opened = House::open(loaded, environment, self.world.clone()).await;
+        let world = self.world.clone();
+        let opened = match self.plan.documents.clone() {
+            Some(documents) => Box::pin(House::open_with(loaded, environment, world, documents)).await,
+            None => House::open(loaded, environment, world).await,
+        };
         let (house, uses) = opened.unwrap_or_else(|error| {
             panic!(
                 "{error:#}
