@@ -135,7 +135,8 @@ async fn whoever_gives_up_can_begin_again() {
     let id = child.id().unwrap().to_string();
     assert!(
         Command::new("kill")
-            .args(["-INT", &id])
+            // What a terminal sends (INT) is ignored by what was started in the background, and so by all that it starts.
+            .args(["-TERM", &id])
             .status()
             .await
             .unwrap()
