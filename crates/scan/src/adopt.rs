@@ -12,7 +12,7 @@ use model::{ExposeSecret as _, SecretString, Timestamp};
 use similar::TextDiff;
 use thiserror::Error;
 
-use crate::detect::{self, Subject};
+use crate::detect::{self, Hit, Subject};
 use crate::door::{DoorServer, replaced_by};
 use crate::finding::{Finding, Place};
 use crate::place::{self, Client};
@@ -20,11 +20,13 @@ use crate::reading::{self, Form};
 use crate::rules::Rules;
 
 mod backup;
+mod ending;
 mod json;
 mod shape;
 mod toml;
 
-pub use backup::{Backup, BackupError, Undone};
+pub use backup::{Backup, BackupError, Ended, Undone};
+pub use ending::{Ending, endings, is_replaced};
 
 /// Why an entry is left to its person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -53,6 +55,8 @@ pub struct Replacement {
     pub name: String,
     /// The server's endpoint at the door.
     pub url: String,
+    /// The names that lead to it.
+    entry: Vec<String>,
 }
 
 /// A file that can be changed.
@@ -199,17 +203,10 @@ fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Re
         replacements.push(Replacement {
             name: finding.entry.clone().unwrap_or_default(),
             url: server.url.clone(),
+            entry: entry.to_vec(),
         });
     }
-    let hits = |text: &str| {
-        let subject = Subject {
-            text,
-            form,
-            words: "",
-            now,
-        };
-        detect::hits(subject, rules)
-    };
+    let hits = |text: &str| hits(text, form, rules, now);
     let remains = hits(&after).into_iter().filter_map(|hit| hit.entry);
     let is_replaced = |path: &[String]| wanted.keys().any(|wanted| *wanted == path);
     if remains.into_iter().any(|entry| is_replaced(&entry.path)) {
@@ -234,6 +231,16 @@ fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Re
         before: before.into(),
         after: after.into(),
     })
+}
+
+fn hits(text: &str, form: Form, rules: &Rules, now: Timestamp) -> Vec<Hit> {
+    let subject = Subject {
+        text,
+        form,
+        words: "",
+        now,
+    };
+    detect::hits(subject, rules)
 }
 
 /// A text without its values, but for those that are put there and the names of programs.
@@ -264,6 +271,11 @@ fn masked(text: &str, form: Form, shown: &[String], mut ranges: Vec<std::ops::Ra
 }
 
 impl Change {
+    /// Whether it replaces the entry that these names lead to.
+    fn replaces(&self, entry: &[String]) -> bool {
+        self.replacements.iter().any(|one| one.entry == entry)
+    }
+
     /// What is there before it.
     pub(crate) fn before(&self) -> &str {
         self.before.expose_secret()

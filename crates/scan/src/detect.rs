@@ -174,14 +174,14 @@ fn named(at: usize, all: &[Value], subject: Subject<'_>, rules: &Rules, found: &
 }
 
 /// The values that stand beside one. Those that say what it is called do; to look at all would take for ever.
-fn around(at: usize, all: &[Value]) -> &[Value] {
+pub(crate) fn around(at: usize, all: &[Value]) -> &[Value] {
     all.get(at.saturating_sub(8)..all.len().min(at + 9))
         .unwrap_or_default()
 }
 
 /// What a value is called and what it is: for an argument of a command the flag before it or in it, for
 /// `{ name: …, value: … }` the name.
-fn name_and_text<'a>(value: &'a Value, all: &'a [Value]) -> (Vec<String>, &'a str, usize) {
+pub(crate) fn name_and_text<'a>(value: &'a Value, all: &'a [Value]) -> (Vec<String>, &'a str, usize) {
     let mut path = value.path.clone();
     let text = value.text.as_str();
     let Some(last) = path.pop() else {

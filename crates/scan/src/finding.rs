@@ -42,6 +42,8 @@ pub struct Finding {
     pub column: usize,
     /// The column behind it.
     pub end_column: usize,
+    /// Where it begins in the text, in bytes, for those who read it again.
+    pub(crate) at: usize,
     /// What it is called, as `mcpServers.git.env.TOKEN`.
     pub name: String,
     /// What is public of it.

@@ -20,6 +20,7 @@ mod placeholder;
 #[cfg(any(test, feature = "testing"))]
 pub mod planted;
 pub mod reading;
+pub mod revocation;
 pub mod rules;
 pub mod scan;
 pub mod walk;

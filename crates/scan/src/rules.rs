@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::checksum::Checksum;
 use crate::entropy;
 use crate::placeholder;
+use crate::revocation::Revocation;
 
 const BUILT_IN: &str = include_str!("../rules.yaml");
 /// The largest compiled form of all patterns together.
@@ -72,6 +73,9 @@ pub struct Provider {
     /// Where its tokens are taken back.
     #[serde(default)]
     pub revoke: Option<String>,
+    /// How a token of it takes itself back, if it can.
+    #[serde(default)]
+    pub revocation: Option<Revocation>,
 }
 
 /// The shape of a credential.

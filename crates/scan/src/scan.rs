@@ -177,6 +177,7 @@ impl<'a> Scan<'a> {
                 line: spot.line,
                 column: spot.column,
                 end_column: spot.column + width,
+                at: hit.range.start,
                 name,
                 hint: format!("{}…", hit.prefix),
                 credential,

@@ -149,7 +149,7 @@ impl Cli {
                     let loaded = if is_named { Some(load()?) } else { None };
                     scan.run(loaded.as_ref(), &environment, &world, output)
                 }
-                Command::Adopt(adopt) => adopt.run(&environment, &world, output),
+                Command::Adopt(adopt) => Box::pin(adopt.run(&environment, &world, output)).await,
                 Command::Schema => {
                     output.print(&format!("{:#}", crate::config::schema()));
                     Ok(())

@@ -38,6 +38,19 @@ pub enum BackupError {
 struct Kept {
     version: u32,
     files: Vec<KeptFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<Ended>,
+}
+
+/// A credential that what is kept holds and that counts no more, or may not. Nothing of it is here but its kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// What it is, for people.
+    pub title: String,
+    /// The file as it is shown.
+    pub path: String,
+    /// Whether its provider said so; else it was asked, and nobody knows what became of it.
+    pub is_certain: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +74,8 @@ pub struct Undone {
     pub files: Vec<PathBuf>,
     /// Why others are not.
     pub failed: Vec<BackupError>,
+    /// Credentials in them that count no more.
+    pub ended: Vec<Ended>,
 }
 
 impl Backup {
@@ -76,6 +91,7 @@ impl Backup {
                     after: digest(change.after()),
                 })
                 .collect(),
+            ended: Vec::new(),
         };
         private_file::create_folder(folder).map_err(|error| BackupError::File(folder.to_owned(), error))?;
         let file = folder.join(format!("{:014}.json", now.as_millis()));
@@ -104,14 +120,31 @@ impl Backup {
         &self.file
     }
 
+    /// Notes which of the credentials in it count no more, in the place of what was noted before.
+    pub fn note(&self, ended: Vec<Ended>) -> Result<(), BackupError> {
+        let kept = Kept {
+            ended,
+            ..self.kept()?
+        };
+        let at = |error| BackupError::File(self.file.clone(), error);
+        let text = serde_json::to_string(&kept).map_err(|error| at(error.into()))?;
+        private_file::write(&self.file, &text).map_err(at)
+    }
+
+    fn kept(&self) -> Result<Kept, BackupError> {
+        let text = fs::read(&self.file).map_err(|error| BackupError::File(self.file.clone(), error))?;
+        let kept: Option<Kept> = serde_json::from_slice(&text).ok();
+        kept.filter(|kept| kept.version == VERSION)
+            .ok_or_else(|| BackupError::Broken(self.file.clone()))
+    }
+
     /// Changes everything back that nobody has changed since. The backup goes if nothing is left to do.
     pub fn undo(self) -> Result<Undone, BackupError> {
-        let text = fs::read(&self.file).map_err(|error| BackupError::File(self.file.clone(), error))?;
-        let kept: Kept = serde_json::from_slice(&text).map_err(|_| BackupError::Broken(self.file.clone()))?;
-        if kept.version != VERSION {
-            return Err(BackupError::Broken(self.file));
-        }
-        let mut undone = Undone::default();
+        let kept = self.kept()?;
+        let mut undone = Undone {
+            ended: kept.ended,
+            ..Undone::default()
+        };
         for file in kept.files {
             match restore(&file) {
                 Ok(()) => undone.files.push(file.path),

@@ -11,17 +11,22 @@ use anstyle::{AnsiColor, Reset, Style};
 use clap::Args;
 use model::World;
 use scan::adopt::{Backup, Plan};
-use scan::{DoorServer, Finding, Limits, Place, Report, Rules};
+use scan::{Limits, Rules};
 use serde_json::{Value, json};
 
 use super::person::Whose;
 use super::scan::{look, servers};
 use crate::config::environment::Environment;
 use crate::operator::{Answer, Failure};
-use crate::output::{Output, printable};
+use crate::output::{Output, Said, printable};
+
+mod revoke;
+
+use revoke::{Fate, Old};
 
 /// `vestibule adopt`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Adopt {
     /// What to look at, as `vestibule scan` does
     paths: Vec<PathBuf>,
@@ -31,11 +36,14 @@ pub struct Adopt {
     /// Change what is shown, and ask nothing
     #[arg(long)]
     yes: bool,
+    /// Then revoke the old credentials at their providers, where a token can revoke itself: GitHub, GitLab, Slack
+    #[arg(long)]
+    revoke: bool,
     /// Put back what the last change found, where nobody has changed it since
-    #[arg(long, conflicts_with_all = ["paths", "door", "yes", "forget"])]
+    #[arg(long, conflicts_with_all = ["paths", "door", "yes", "revoke", "forget"])]
     undo: bool,
     /// Delete what --undo would put back, with the credentials in it, once they are taken back at their providers
-    #[arg(long, conflicts_with_all = ["paths", "door", "yes"])]
+    #[arg(long, conflicts_with_all = ["paths", "door", "yes", "revoke"])]
     forget: bool,
     #[command(flatten)]
     whose: Whose,
@@ -46,7 +54,7 @@ impl Adopt {
     ///
     /// # Errors
     /// Nothing was changed, or not everything.
-    pub fn run(self, environment: &Environment, world: &World, output: Output) -> anyhow::Result<()> {
+    pub async fn run(self, environment: &Environment, world: &World, output: Output) -> anyhow::Result<()> {
         let folder = self.whose.folder("adopted")?;
         if self.undo {
             return undo(Backup::all(&folder), output);
@@ -80,14 +88,30 @@ impl Adopt {
             anyhow::Error::from(error)
                 .context("not everything was changed; `vestibule adopt --undo` puts it back")
         })?;
-        let revoke = to_revoke(&plan, &report, &rules, &servers);
+        let old = Old {
+            plan: &plan,
+            report: &report,
+            rules: &rules,
+        };
+        let fate = if self.revoke {
+            let endings = scan::adopt::endings(&plan, &report.findings, &rules, world.now());
+            let fate = old.revoke(endings, &backup, self.yes).await;
+            fate.map_err(|error| error.context("the files are changed, and nothing was revoked"))?
+        } else {
+            Fate::default()
+        };
         output.answer(&Answer::done(
-            done(&plan, &revoke),
+            format!("{}{}", done(&plan), old.told(&fate)),
             json!({
-                "changed": changed_json(&plan), "left": left_json(&plan), "revoke": revoke, "backup": backup.file(),
+                "changed": changed_json(&plan), "left": left_json(&plan), "revoke": old.json(&fate),
+                "backup": backup.file(),
             }),
         ));
-        Ok(())
+        if fate.has_failed() {
+            Err(Said.into())
+        } else {
+            Ok(())
+        }
     }
 
     fn agreed(&self, plan: &Plan) -> anyhow::Result<()> {
@@ -152,7 +176,7 @@ fn left(plan: &Plan) -> String {
     text
 }
 
-fn done(plan: &Plan, revoke: &[Value]) -> String {
+fn done(plan: &Plan) -> String {
     let mut text = format!("{} changed.", files(plan.changes.len()));
     for change in &plan.changes {
         let names = change
@@ -166,44 +190,7 @@ fn done(plan: &Plan, revoke: &[Value]) -> String {
             names.collect::<Vec<_>>().join(", ")
         );
     }
-    text.push_str("\nThe old credentials still count. Take each back:");
-    for one in revoke {
-        let part = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
-        let _ = write!(
-            text,
-            "\n  {} in {}: {}",
-            part("title"),
-            part("path"),
-            part("revoke")
-        );
-    }
-    text.push_str(
-        "\nThen `vestibule adopt --forget` deletes the backup that holds them; until then `vestibule adopt --undo` puts it back.",
-    );
     text
-}
-
-/// The credentials that nobody needs any more, and where each is taken back.
-fn to_revoke(plan: &Plan, report: &Report, rules: &Rules, servers: &[DoorServer]) -> Vec<Value> {
-    let is_changed = |finding: &&Finding| {
-        let of = |change: &scan::adopt::Change| Place::File(change.path.clone()) == finding.place;
-        plan.changes.iter().any(of)
-            && scan::replaced_by(finding, rules, servers).is_some()
-            && finding.entry.is_some()
-    };
-    let one = |finding: &Finding| {
-        let provider = finding.provider.as_deref().and_then(|id| rules.provider(id));
-        let title = provider.map_or_else(
-            || finding.title.clone(),
-            |provider| format!("{} {}", provider.title, finding.title),
-        );
-        let revoke = provider.and_then(|provider| provider.revoke.as_deref());
-        json!({
-            "title": title, "path": finding.shown, "rule": finding.rule,
-            "revoke": revoke.unwrap_or("where it was given out"),
-        })
-    };
-    report.findings.iter().filter(is_changed).map(one).collect()
 }
 
 fn changed_json(plan: &Plan) -> Vec<Value> {
@@ -240,10 +227,11 @@ fn undo(mut backups: Vec<Backup>, output: Output) -> anyhow::Result<()> {
         .collect();
     let mut text: Vec<String> = names.iter().map(|name| format!("{name} is as it was")).collect();
     text.extend(undone.failed.iter().map(ToString::to_string));
+    text.extend(undone.ended.iter().map(revoke::warning));
     let failed: Vec<String> = undone.failed.iter().map(ToString::to_string).collect();
     output.answer(&Answer::done(
         text.join("\n"),
-        json!({ "undone": names, "failed": failed }),
+        json!({ "undone": names, "failed": failed, "revoked": revoke::undone_json(&undone.ended) }),
     ));
     if undone.failed.is_empty() {
         Ok(())

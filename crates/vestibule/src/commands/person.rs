@@ -19,7 +19,7 @@ use screen::Terminal;
 
 pub mod alone;
 pub mod bridge;
-mod egress;
+pub(super) mod egress;
 pub mod exec;
 mod git_credential;
 pub mod install;

@@ -16,6 +16,8 @@ mod rig;
 #[cfg(test)]
 mod adopt;
 #[cfg(test)]
+mod adopt_revoke;
+#[cfg(test)]
 mod apis;
 #[cfg(test)]
 mod at_once;

@@ -9,7 +9,7 @@ use net::{Egress, Proxies, Proxy};
 use crate::config::environment::Environment;
 
 /// Through the proxy that is named for the destination, if one is.
-pub(super) fn egress() -> Egress {
+pub(in crate::commands) fn egress() -> Egress {
     let environment = Environment::read();
     Egress {
         proxy: Proxies::named(|name| environment.get(name)).map(Proxy::Named),

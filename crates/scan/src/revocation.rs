@@ -1,0 +1,322 @@
+//! How a token takes itself back: what is asked of its provider, with nothing but the token. Where that is comes from the rules
+//! (`rules.yaml`), or from the entry that the token lies in, if that names a host of its company.
+//!
+//! A token goes nowhere that it does not belong: an entry that says something else, or nothing that can be read, is no reason to
+//! ask the public API. Nothing here asks a network.
+
+use std::collections::BTreeSet;
+
+use model::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use thiserror::Error;
+use url::{Host, Url};
+
+use crate::detect::{around, name_and_text};
+use crate::reading::Value;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// `POST /credentials/revoke` (docs.github.com, REST API, Revocation): without authentication at GitHub, with some at an
+    /// Enterprise Server.
+    Github,
+    /// `DELETE /personal_access_tokens/self` (docs.gitlab.com, Personal access tokens API).
+    Gitlab,
+    /// `auth.revoke` (docs.slack.dev).
+    Slack,
+}
+
+/// How tokens of a provider take themselves back.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// What is asked.
+    pub protocol: Protocol,
+    /// The API, where an entry names no other.
+    pub api: Url,
+    /// The rules of the tokens that it takes.
+    pub rules: Vec<String>,
+    /// What an entry names another host by: variables, and flags without their dashes.
+    #[serde(default)]
+    pub variables: Vec<String>,
+}
+
+/// Why nobody is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotAsked {
+    /// There is no such way, or none is known.
+    #[error("no way is known for a token of this kind to take itself back")]
+    NoWay,
+    /// Something that was looked at and not changed holds it as well.
+    #[error("it is still in {0}")]
+    StillIn(String),
+    /// The entry names a host, and it cannot be told what of the provider is there.
+    #[error("its entry does not say where the API of its provider is")]
+    Where,
+    /// What it would be sent over is open to everybody on the way.
+    #[error("the API that its entry names is not reached over https")]
+    Insecure,
+    /// The same token in entries that name different hosts.
+    #[error("it is in entries that name different hosts")]
+    Several,
+}
+
+/// An API, and whether it is a company's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Api {
+    url: Url,
+    is_own: bool,
+}
+
+impl Revocation {
+    /// The API that is meant by the values of an entry.
+    pub(crate) fn api(&self, entry: &[String], values: &[Value]) -> Result<Api, NotAsked> {
+        let (mut named, mut others, mut is_elsewhere) = (BTreeSet::new(), Vec::new(), false);
+        for (at, value) in values.iter().enumerate() {
+            if !value.path.starts_with(entry) {
+                continue;
+            }
+            let (name, text) = named_text(value, around(at, values));
+            // `-e GITHUB_HOST`, and files of variables: what is in them is not here.
+            let is_file = ["envfile", "env-file", "env_file"].contains(&name.to_ascii_lowercase().as_str());
+            is_elsewhere |= is_file || self.variables.contains(&value.text);
+            if self.variables.contains(&name) {
+                named.insert(text);
+            } else if text.starts_with("http://") || text.starts_with("https://") {
+                // What the entry goes through says nothing of where it goes.
+                if !name.to_ascii_lowercase().ends_with("proxy") {
+                    others.push(text);
+                }
+            }
+        }
+        let mut named = named.iter();
+        match (named.next(), named.next()) {
+            (Some(text), None) => self.of_host(text),
+            (Some(_), Some(_)) => Err(NotAsked::Where),
+            (None, _) if is_elsewhere => Err(NotAsked::Where),
+            (None, _) => {
+                let mut apis = others.iter().map(|text| self.of_server(text));
+                let first = apis.next().unwrap_or_else(|| Ok(self.public()))?;
+                for api in apis {
+                    if api? != first {
+                        return Err(NotAsked::Where);
+                    }
+                }
+                Ok(first)
+            }
+        }
+    }
+
+    fn public(&self) -> Api {
+        Api {
+            url: self.api.clone(),
+            is_own: false,
+        }
+    }
+
+    /// By a host, or the address of an API, as people write it in a variable.
+    fn of_host(&self, text: &str) -> Result<Api, NotAsked> {
+        let text = text.trim().trim_end_matches('/');
+        let url = match text.split_once("://") {
+            Some(_) => Url::parse(text),
+            None => Url::parse(&format!("https://{text}")),
+        };
+        let mut url = url.map_err(|_| NotAsked::Where)?;
+        let is_plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        let host = url.host_str().unwrap_or_default().to_owned();
+        // A reference (`${HOST}`) is the name of no host.
+        let is_name = !host.is_empty() && !host.contains(['$', '{', '}', '%', '<', '>']);
+        if !is_plain || !is_name {
+            return Err(NotAsked::Where);
+        }
+        if !is_private(&url) {
+            return Err(NotAsked::Insecure);
+        }
+        if self.is_public(&host) {
+            return Ok(self.public());
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        let is_own = match self.protocol {
+            // GitHub Enterprise Cloud with a host of its own: the API has one too.
+            Protocol::Github if host.ends_with(".ghe.com") => {
+                let tenant = host.strip_prefix("api.").unwrap_or(&host);
+                url.set_host(Some(&format!("api.{tenant}")))
+                    .map_err(|_| NotAsked::Where)?;
+                url.set_path("");
+                false
+            }
+            Protocol::Github if path.is_empty() || path == "/api/v3" => {
+                url.set_path("/api/v3");
+                true
+            }
+            // It may lie in a folder of its host.
+            Protocol::Gitlab => {
+                let folder = path.strip_suffix("/api/v4").unwrap_or(&path);
+                url.set_path(&format!("{folder}/api/v4"));
+                true
+            }
+            Protocol::Github | Protocol::Slack => return Err(NotAsked::Where),
+        };
+        Ok(Api { url, is_own })
+    }
+
+    /// By an address in the entry that may be the provider's own MCP server, or anything else.
+    fn of_server(&self, text: &str) -> Result<Api, NotAsked> {
+        let url = Url::parse(text).map_err(|_| NotAsked::Where)?;
+        let host = url.host_str().unwrap_or_default();
+        if self.is_public(host) || self.protocol == Protocol::Github && host == "api.githubcopilot.com" {
+            return Ok(self.public());
+        }
+        // GitLab has one beside its API.
+        match (self.protocol, text.trim_end_matches('/').strip_suffix("/mcp")) {
+            (Protocol::Gitlab, Some(api)) if api.ends_with("/api/v4") => self.of_host(api),
+            _ => Err(NotAsked::Where),
+        }
+    }
+
+    /// Whether this is the provider itself.
+    fn is_public(&self, host: &str) -> bool {
+        let own = self.api.host_str().unwrap_or_default();
+        let own = own.strip_prefix("api.").unwrap_or(own);
+        host.strip_suffix(own)
+            .is_some_and(|head| matches!(head, "" | "api." | "www." | "mcp."))
+    }
+}
+
+/// Whether nobody on the way can read what is sent there.
+fn is_private(url: &Url) -> bool {
+    let is_loopback = || match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || url.scheme() == "http" && is_loopback()
+}
+
+/// What a value is called and what it is; an address is not taken apart at its colon.
+fn named_text(value: &Value, around: &[Value]) -> (String, String) {
+    if !value.text.starts_with("http") {
+        let (path, text, _) = name_and_text(value, around);
+        return (path.last().cloned().unwrap_or_default(), text.to_owned());
+    }
+    let last = value.path.last().cloned().unwrap_or_default();
+    let before = around.iter().rev().find(|other| {
+        other.range.end <= value.range.start && other.path.split_last().map(|(_, path)| path) == parent(value)
+    });
+    let flag = before.filter(|other| last.parse::<usize>().is_ok() && other.text.starts_with('-'));
+    let name = flag.map_or(last, |flag| flag.text.trim_start_matches('-').to_owned());
+    (name, value.text.clone())
+}
+
+fn parent(value: &Value) -> Option<&[String]> {
+    value.path.split_last().map(|(_, path)| path)
+}
+
+/// What a provider is asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    protocol: Protocol,
+    api: Api,
+    token: SecretString,
+}
+
+impl Request {
+    pub(crate) fn new(protocol: Protocol, api: Api, token: SecretString) -> Self {
+        Self { protocol, api, token }
+    }
+
+    /// The method.
+    pub const fn method(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Gitlab => "DELETE",
+            Protocol::Github | Protocol::Slack => "POST",
+        }
+    }
+
+    /// The address. There is nothing secret in it.
+    pub fn url(&self) -> String {
+        let path = match self.protocol {
+            Protocol::Github => "credentials/revoke",
+            Protocol::Gitlab => "personal_access_tokens/self",
+            Protocol::Slack => "auth.revoke",
+        };
+        format!("{}/{path}", self.api.url.as_str().trim_end_matches('/'))
+    }
+
+    /// The host and the port that is asked.
+    pub fn host(&self) -> String {
+        let host = self.api.url.host_str().unwrap_or_default();
+        match self.api.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// The headers. All of them are kept as secrets, for one of them is.
+    pub fn headers(&self) -> Vec<(&'static str, SecretString)> {
+        let token = self.token.expose_secret();
+        let bearer = || ("authorization", format!("Bearer {token}").into());
+        let mut headers = vec![
+            ("user-agent", "vestibule".into()),
+            ("accept", "application/json".into()),
+        ];
+        match self.protocol {
+            Protocol::Github => {
+                headers.push(("content-type", "application/json".into()));
+                // At GitHub itself a request that says who asks is refused.
+                headers.extend(self.api.is_own.then(bearer));
+            }
+            Protocol::Gitlab => headers.push(("private-token", self.token.clone())),
+            Protocol::Slack => headers.push(bearer()),
+        }
+        headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> Option<SecretString> {
+        let is_it = self.protocol == Protocol::Github;
+        is_it.then(|| {
+            json!({ "credentials": [self.token.expose_secret()] })
+                .to_string()
+                .into()
+        })
+    }
+
+    /// Whether this answer says that the token counts no more.
+    ///
+    /// # Errors
+    /// What it says instead: the status, and a code where the provider has one.
+    pub fn outcome(&self, status: u16, body: &[u8]) -> Result<(), String> {
+        let is_taken = match self.protocol {
+            Protocol::Github => status == 202,
+            Protocol::Gitlab => status == 204,
+            Protocol::Slack => {
+                let answer: Json = serde_json::from_slice(body).unwrap_or_default();
+                if status == 200 && answer["ok"] != true {
+                    let code = answer["error"].as_str().filter(|code| is_code(code));
+                    return Err(code.unwrap_or("an answer of another form").to_owned());
+                }
+                status == 200 && answer["revoked"] == true
+            }
+        };
+        if is_taken {
+            Ok(())
+        } else {
+            Err(format!("status {status}"))
+        }
+    }
+}
+
+/// Nothing but a word is repeated of what somebody's server answers.
+fn is_code(text: &str) -> bool {
+    text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests;

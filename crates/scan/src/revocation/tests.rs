@@ -1,0 +1,247 @@
+use crate::reading::{Form, values};
+use crate::tests::RULES;
+
+use super::*;
+
+/// The address that is asked for the token of an entry.
+fn asked(provider: &str, entry: &str) -> Result<String, NotAsked> {
+    let text = format!(
+        r#"{{"mcpServers": {{"one": {entry}, "two": {{"env": {{"GITHUB_HOST": "other.example"}}}}}}}}"#
+    );
+    let path = ["mcpServers", "one"].map(str::to_owned);
+    let way = RULES.provider(provider).unwrap().revocation.as_ref().unwrap();
+    let api = way.api(&path, &values(&text, Form::Json))?;
+    Ok(Request::new(way.protocol, api, "secret".into()).url())
+}
+
+#[test]
+fn each_entry_says_whose_api_is_asked() {
+    for (provider, entry, url) in [
+        (
+            "github",
+            r#"{"command": "docker", "args": ["run", "ghcr.io/github/github-mcp-server"]}"#,
+            "https://api.github.com/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "https://github.com/"}}"#,
+            "https://api.github.com/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"url": "https://api.githubcopilot.com/mcp/"}"#,
+            "https://api.github.com/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"env": {"HTTPS_PROXY": "http://proxy.example:3128"}}"#,
+            "https://api.github.com/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "https://ghe.example.com"}}"#,
+            "https://ghe.example.com/api/v3/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"args": ["-e", "GITHUB_HOST=ghe.example.com:8443"]}"#,
+            "https://ghe.example.com:8443/api/v3/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"args": ["--gh-host", "https://ghe.example.com"]}"#,
+            "https://ghe.example.com/api/v3/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"args": ["--gh-host=https://acme.ghe.com"]}"#,
+            "https://api.acme.ghe.com/credentials/revoke",
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "http://127.0.0.1:9"}}"#,
+            "http://127.0.0.1:9/api/v3/credentials/revoke",
+        ),
+        (
+            "gitlab",
+            r#"{"command": "npx"}"#,
+            "https://gitlab.com/api/v4/personal_access_tokens/self",
+        ),
+        (
+            "gitlab",
+            r#"{"env": {"GITLAB_API_URL": "https://gitlab.com/api/v4"}}"#,
+            "https://gitlab.com/api/v4/personal_access_tokens/self",
+        ),
+        (
+            "gitlab",
+            r#"{"env": {"GITLAB_API_URL": "https://git.example.com/api/v4/"}}"#,
+            "https://git.example.com/api/v4/personal_access_tokens/self",
+        ),
+        (
+            "gitlab",
+            r#"{"env": {"GITLAB_HOST": "example.com/gitlab"}}"#,
+            "https://example.com/gitlab/api/v4/personal_access_tokens/self",
+        ),
+        (
+            "gitlab",
+            r#"{"args": ["mcp-remote", "https://git.example.com/api/v4/mcp"]}"#,
+            "https://git.example.com/api/v4/personal_access_tokens/self",
+        ),
+        (
+            "slack",
+            r#"{"command": "npx"}"#,
+            "https://slack.com/api/auth.revoke",
+        ),
+    ] {
+        assert_eq!(asked(provider, entry).as_deref(), Ok(url), "{entry}");
+    }
+}
+
+/// A token of a company's own host is never shown to the public one, nor to somebody else's.
+#[test]
+fn an_entry_that_does_not_say_it_is_no_reason_to_ask_the_public_api() {
+    for (provider, entry, why) in [
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "${GITHUB_HOST}"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "${input:host}"}}"#,
+            NotAsked::Where,
+        ),
+        ("github", r#"{"env": {"GITHUB_HOST": ""}}"#, NotAsked::Where),
+        (
+            "github",
+            r#"{"args": ["-e", "GITHUB_HOST", "image"]}"#,
+            NotAsked::Where,
+        ),
+        ("github", r#"{"envFile": ".env"}"#, NotAsked::Where),
+        ("github", r#"{"args": ["--env-file", "x"]}"#, NotAsked::Where),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "a.example", "GH_HOST": "b.example"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "https://a@b.example"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "https://b.example/?x=y"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "https://b.example/other"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "file:///etc"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "http://ghe.example.com"}}"#,
+            NotAsked::Insecure,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "http://github.com"}}"#,
+            NotAsked::Insecure,
+        ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "http://127.0.0.1.example.com"}}"#,
+            NotAsked::Insecure,
+        ),
+        (
+            "github",
+            r#"{"url": "https://mcp.example.com/github"}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"url": "https://evilgithub.com/mcp"}"#,
+            NotAsked::Where,
+        ),
+        (
+            "github",
+            r#"{"env": {"SOME_ENTERPRISE": "https://ghe.example.com"}}"#,
+            NotAsked::Where,
+        ),
+        (
+            "gitlab",
+            r#"{"url": "https://git.example.com/mcp"}"#,
+            NotAsked::Where,
+        ),
+        (
+            "gitlab",
+            r#"{"url": "http://git.example.com/api/v4/mcp"}"#,
+            NotAsked::Insecure,
+        ),
+        (
+            "slack",
+            r#"{"url": "https://slack.example.com/mcp"}"#,
+            NotAsked::Where,
+        ),
+    ] {
+        assert_eq!(asked(provider, entry), Err(why), "{entry}");
+    }
+}
+
+#[test]
+fn a_rule_that_takes_itself_back_is_one_of_the_provider_and_its_api_is_https() {
+    let mut count = 0;
+    for provider in RULES.providers() {
+        for rule in provider.revocation.iter().flat_map(|way| &way.rules) {
+            let known = RULES.rules().iter().find(|known| known.id == *rule);
+            assert_eq!(
+                known.unwrap().provider.as_deref(),
+                Some(provider.id.as_str()),
+                "{rule}"
+            );
+            count += 1;
+        }
+        if let Some(way) = &provider.revocation {
+            assert_eq!(way.api.scheme(), "https");
+        }
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn nothing_but_a_word_is_repeated_of_an_answer() {
+    let api = Api {
+        url: "https://slack.com/api".parse().unwrap(),
+        is_own: false,
+    };
+    let request = Request::new(Protocol::Slack, api, "xoxb-secret".into());
+    let said = |status, body: &str| request.outcome(status, body.as_bytes());
+    assert_eq!(said(200, r#"{"ok": true, "revoked": true}"#), Ok(()));
+    assert_eq!(
+        said(200, r#"{"ok": true, "revoked": false}"#),
+        Err("status 200".to_owned())
+    );
+    assert_eq!(
+        said(200, r#"{"ok": false, "error": "invalid_auth"}"#),
+        Err("invalid_auth".to_owned())
+    );
+    for strange in [
+        r#"{"ok": false, "error": "xoxb-secret"}"#,
+        "",
+        "[]",
+        r#"{"ok": "yes"}"#,
+    ] {
+        assert_eq!(said(200, strange), Err("an answer of another form".to_owned()));
+    }
+    assert_eq!(
+        said(302, r#"{"ok": true, "revoked": true}"#),
+        Err("status 302".to_owned())
+    );
+    assert!(!format!("{request:?}").contains("xoxb-secret"));
+}
