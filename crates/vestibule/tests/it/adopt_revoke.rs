@@ -1,20 +1,19 @@
 //! `vestibule adopt --revoke`, as a process of its own: old tokens end at providers that answer as their documentation has it,
 //! on hosts of a company and, behind its proxy, at their public addresses.
 
-use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::rig::foreign::Listener;
 use crate::rig::process::PROGRAM;
 
+mod providers;
 mod public;
+mod terminal;
+
+use providers::Providers;
 
 const ADOPT: [&str; 8] = [
     "adopt",
@@ -46,111 +45,6 @@ impl Tokens {
 
     fn all(&self) -> [&String; 3] {
         [&self.github, &self.gitlab, &self.slack]
-    }
-}
-
-/// GitHub, GitLab and Slack on one address, each with its own paths.
-struct Providers {
-    url: String,
-    state: Arc<Mutex<State>>,
-    listener: Listener,
-}
-
-#[derive(Default)]
-struct State {
-    valid: BTreeSet<String>,
-    /// What came, without what is secret.
-    heard: Vec<String>,
-    /// A file of the person, and what was in it whenever somebody asked.
-    watched: Option<PathBuf>,
-    seen: Vec<String>,
-}
-
-impl Providers {
-    async fn start(tokens: &Tokens) -> Self {
-        let state = Arc::new(Mutex::new(State {
-            valid: tokens.all().into_iter().cloned().collect(),
-            ..State::default()
-        }));
-        let asked = Arc::clone(&state);
-        let answers = move |request: &str| Some(asked.lock().unwrap().answer(request));
-        let listener = Listener::start(Arc::new(answers)).await;
-        let url = format!("http://{}", listener.address);
-        Self { url, state, listener }
-    }
-
-    fn valid(&self) -> BTreeSet<String> {
-        self.state.lock().unwrap().valid.clone()
-    }
-
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.lock().unwrap().heard)
-    }
-}
-
-impl State {
-    fn answer(&mut self, request: &str) -> (u16, String) {
-        let (head, body) = request.split_once("\r\n\r\n").unwrap();
-        let line = head
-            .lines()
-            .next()
-            .unwrap()
-            .trim_end_matches(" HTTP/1.1")
-            .to_owned();
-        self.heard.push(line.clone());
-        let watched = self.watched.iter();
-        self.seen
-            .extend(watched.map(|path| std::fs::read_to_string(path).unwrap()));
-        let header = |name: &str| {
-            head.lines().find_map(|line| {
-                let (is, value) = line.split_once(": ")?;
-                is.eq_ignore_ascii_case(name).then(|| value.to_owned())
-            })
-        };
-        assert!(
-            header("user-agent").is_some(),
-            "GitHub refuses who says nothing of themselves"
-        );
-        let bearer = header("authorization").map(|value| value.strip_prefix("Bearer ").unwrap().to_owned());
-        let credentials = || {
-            let body: Value = serde_json::from_str(body).unwrap();
-            let all = body["credentials"].as_array().unwrap().clone();
-            all.iter()
-                .map(|one| one.as_str().unwrap().to_owned())
-                .collect::<Vec<_>>()
-        };
-        match line.as_str() {
-            // At GitHub itself, and at an Enterprise Server.
-            "POST /credentials/revoke" if bearer.is_some() => (403, "{}".to_owned()),
-            "POST /api/v3/credentials/revoke"
-                if bearer.as_ref().is_none_or(|one| !self.valid.contains(one)) =>
-            {
-                (401, json!({ "message": "Bad credentials" }).to_string())
-            }
-            "POST /credentials/revoke" | "POST /api/v3/credentials/revoke" => {
-                for one in credentials() {
-                    self.valid.remove(&one);
-                }
-                (202, "{}".to_owned())
-            }
-            "DELETE /api/v4/personal_access_tokens/self" => {
-                let token = header("private-token").unwrap();
-                let is_valid = self.valid.remove(&token);
-                // Somebody who says the token in their answer.
-                if is_valid {
-                    (204, String::new())
-                } else {
-                    (401, format!("{{\"message\": \"{token}\"}}"))
-                }
-            }
-            "POST /api/auth.revoke" => {
-                let is_valid = self.valid.remove(&bearer.unwrap());
-                let bad = json!({ "ok": false, "error": "invalid_auth" });
-                let good = json!({ "ok": true, "revoked": true });
-                (200, if is_valid { good } else { bad }.to_string())
-            }
-            other => panic!("nobody asks for {other}"),
-        }
     }
 }
 
@@ -372,63 +266,4 @@ async fn a_token_that_lies_in_several_places_is_revoked_once_and_only_if_none_is
     let said = person.json(&ADOPT, 0).await;
     assert_eq!(states(&said), ["revoked", "revoked"]);
     assert_eq!(providers.heard(), ["POST /api/v3/credentials/revoke"]);
-}
-
-/// What a program writes to its terminal until it says this.
-fn until(terminal: &mut std::fs::File, wanted: &str) -> String {
-    let (mut said, mut byte) = (Vec::new(), [0]);
-    while !String::from_utf8_lossy(&said).contains(wanted) {
-        terminal.read_exact(&mut byte).unwrap();
-        said.push(byte[0]);
-    }
-    String::from_utf8(said).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn somebody_at_a_terminal_is_asked_twice_and_may_decline_the_second() {
-    let person = Person::new();
-    let providers = Providers::start(&person.tokens).await;
-    person.servers(".cursor/mcp.json", &[person.github(&providers.url)]);
-    for (answer, state) in [("n", "declined"), ("y", "revoked")] {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-        let theirs = || {
-            std::fs::File::options()
-                .read(true)
-                .write(true)
-                .open(&name)
-                .unwrap()
-        };
-        let mut command = person.command(&[&ADOPT[..], &["--json"]].concat());
-        command
-            .stdin(theirs())
-            .stderr(theirs())
-            .stdout(std::process::Stdio::piped());
-        let child = command.env("TERM", "xterm").spawn().unwrap();
-        let host = providers.url.strip_prefix("http://").unwrap().to_owned();
-        let asked = tokio::task::spawn_blocking(move || {
-            let mut terminal = std::fs::File::from(terminal);
-            until(&mut terminal, "as shown?");
-            until(&mut terminal, "[y/N]");
-            terminal.write_all(b"y").unwrap();
-            let question = until(&mut terminal, "for ever?");
-            until(&mut terminal, "[y/N]");
-            terminal.write_all(answer.as_bytes()).unwrap();
-            // Kept until the program is at its end.
-            (question, terminal)
-        });
-        let output = child.wait_with_output().await.unwrap();
-        let (question, _terminal) = asked.await.unwrap();
-        assert!(
-            question.contains(&format!("Revoke 1 old credential at {host} for ever?")),
-            "{question}"
-        );
-        assert!(output.status.success(), "{output:?}");
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(states(&said), [state]);
-        assert_eq!(providers.heard().len(), usize::from(state == "revoked"));
-        person.says(&["adopt", "--undo"], 0).await;
-    }
 }
