@@ -4,8 +4,6 @@
 //! A token goes nowhere that it does not belong: an entry that says something else, or nothing that can be read, is no reason to
 //! ask the public API. Nothing here asks a network.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 use thiserror::Error;
 use url::{Host, Url};
@@ -60,6 +58,9 @@ pub enum NotAsked {
     /// What it would be sent over is open to everybody on the way.
     #[error("the API that its entry names is not reached over https")]
     Insecure,
+    /// A comment beside it says that it is to stay there.
+    #[error("it is still in a line that a comment allows")]
+    Allowed,
     /// The same token in entries that name different hosts.
     #[error("it is in entries that name different hosts")]
     Several,
@@ -75,7 +76,7 @@ pub(crate) struct Api {
 impl Revocation {
     /// The API that is meant by the values of an entry.
     pub(crate) fn api(&self, entry: &[String], values: &[Value]) -> Result<Api, NotAsked> {
-        let (mut named, mut others, mut is_elsewhere) = (BTreeSet::new(), Vec::new(), false);
+        let (mut named, mut others, mut is_elsewhere) = (Vec::new(), Vec::new(), false);
         for (at, value) in values.iter().enumerate() {
             if !value.path.starts_with(entry) {
                 continue;
@@ -85,30 +86,25 @@ impl Revocation {
             let is_file = ["envfile", "env-file", "env_file"].contains(&name.to_ascii_lowercase().as_str());
             is_elsewhere |= is_file || self.variables.contains(&value.text);
             if self.variables.contains(&name) {
-                named.insert(text);
+                named.push(self.of_host(&text));
             } else if text.starts_with("http://") || text.starts_with("https://") {
                 // What the entry goes through says nothing of where it goes.
                 if !name.to_ascii_lowercase().ends_with("proxy") {
-                    others.push(text);
+                    others.push(self.of_server(&text));
                 }
             }
         }
-        let mut named = named.iter();
-        match (named.next(), named.next()) {
-            (Some(text), None) => self.of_host(text),
-            (Some(_), Some(_)) => Err(NotAsked::Where),
-            (None, _) if is_elsewhere => Err(NotAsked::Where),
-            (None, _) => {
-                let mut apis = others.iter().map(|text| self.of_server(text));
-                let first = apis.next().unwrap_or_else(|| Ok(self.public()))?;
-                for api in apis {
-                    if api? != first {
-                        return Err(NotAsked::Where);
-                    }
-                }
-                Ok(first)
+        if named.is_empty() && is_elsewhere {
+            return Err(NotAsked::Where);
+        }
+        let mut apis = if named.is_empty() { others } else { named }.into_iter();
+        let first = apis.next().unwrap_or_else(|| Ok(self.public()))?;
+        for api in apis {
+            if api? != first {
+                return Err(NotAsked::Where);
             }
         }
+        Ok(first)
     }
 
     fn public(&self) -> Api {
@@ -157,12 +153,12 @@ impl Revocation {
                 true
             }
             // It may lie in a folder of its host.
-            Protocol::Gitlab => {
+            Protocol::Gitlab if !path.contains([',', ';', ':']) => {
                 let folder = path.strip_suffix("/api/v4").unwrap_or(&path);
                 url.set_path(&format!("{folder}/api/v4"));
                 true
             }
-            Protocol::Github | Protocol::Slack => return Err(NotAsked::Where),
+            _ => return Err(NotAsked::Where),
         };
         Ok(Api { url, is_own })
     }
@@ -185,8 +181,12 @@ impl Revocation {
     fn is_public(&self, host: &str) -> bool {
         let own = self.api.host_str().unwrap_or_default();
         let own = own.strip_prefix("api.").unwrap_or(own);
-        host.strip_suffix(own)
-            .is_some_and(|head| matches!(head, "" | "api." | "www." | "mcp."))
+        let is_own = |head: &str| match self.protocol {
+            // Every workspace has a name there.
+            Protocol::Slack => head.is_empty() || head.ends_with('.'),
+            _ => matches!(head, "" | "api." | "www."),
+        };
+        host.strip_suffix(own).is_some_and(is_own)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One scan: files, texts and variables in, findings out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use model::Timestamp;
@@ -39,6 +39,8 @@ pub struct Report {
     pub unread: Vec<Unread>,
     /// How many findings a comment in the line allows.
     pub allowed: usize,
+    /// Those of the credentials that were found which a comment allows in another line.
+    pub(crate) allowed_elsewhere: BTreeSet<usize>,
 }
 
 /// A scan that is under way.
@@ -50,6 +52,7 @@ pub struct Scan<'a> {
     walk: Walk,
     surroundings: Surroundings,
     marks: HashMap<Mark, usize>,
+    allowed: Vec<Mark>,
     report: Report,
 }
 
@@ -63,6 +66,7 @@ impl<'a> Scan<'a> {
             walk: Walk::new(limits),
             surroundings: Surroundings::default(),
             marks: HashMap::new(),
+            allowed: Vec::new(),
             report: Report::default(),
         }
     }
@@ -125,6 +129,8 @@ impl<'a> Scan<'a> {
     /// What was found.
     pub fn finish(mut self) -> Report {
         self.report.unread = self.walk.unread;
+        let found = self.allowed.iter().filter_map(|mark| self.marks.get(mark));
+        self.report.allowed_elsewhere = found.copied().collect();
         let order = |finding: &Finding| (finding.place.clone(), finding.line, finding.column);
         self.report.findings.sort_by_key(order);
         self.report
@@ -154,6 +160,7 @@ impl<'a> Scan<'a> {
             let spot = Spot::of(text, &lines, hit.range.start);
             if is_allowed(spot.line_text, &hit.rule) {
                 self.report.allowed += 1;
+                self.allowed.push(finding::mark(&self.key, &hit));
                 continue;
             }
             let name = finding::shown_name(&hit.path, self.rules);

@@ -10,6 +10,7 @@ use crate::place;
 use crate::reading::values;
 use crate::revocation::{Api, NotAsked, Request};
 use crate::rules::Rules;
+use crate::scan::Report;
 
 /// A credential of entries that are replaced.
 #[derive(Debug)]
@@ -30,9 +31,9 @@ pub fn is_replaced(finding: &Finding, plan: &Plan) -> bool {
 }
 
 /// The credentials of the entries that the plan replaces, each once. One that something else holds as well is not ended.
-pub fn endings(plan: &Plan, findings: &[Finding], rules: &Rules, now: Timestamp) -> Vec<Ending> {
+pub fn endings(plan: &Plan, report: &Report, rules: &Rules, now: Timestamp) -> Vec<Ending> {
     let mut all = BTreeMap::<usize, (Vec<&Finding>, Option<&Finding>)>::new();
-    for finding in findings {
+    for finding in &report.findings {
         let (replaced, others) = all.entry(finding.credential).or_default();
         if is_replaced(finding, plan) {
             replaced.push(finding);
@@ -43,6 +44,9 @@ pub fn endings(plan: &Plan, findings: &[Finding], rules: &Rules, now: Timestamp)
     let of = |(credential, (replaced, other)): (usize, (Vec<&Finding>, Option<&Finding>))| {
         let way = match (replaced.is_empty(), other) {
             (true, _) => return None,
+            (false, None) if report.allowed_elsewhere.contains(&credential) => {
+                request(&replaced, plan, rules, now).and(Err(NotAsked::Allowed))
+            }
             (false, None) => request(&replaced, plan, rules, now),
             (false, Some(other)) => {
                 let place = format!("{}:{}", other.shown, other.line);

@@ -92,6 +92,21 @@ fn each_entry_says_whose_api_is_asked() {
             r#"{"command": "npx"}"#,
             "https://slack.com/api/auth.revoke",
         ),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "https://github.com", "GITHUB_API_URL": "https://api.github.com"}}"#,
+            "https://api.github.com/credentials/revoke",
+        ),
+        (
+            "gitlab",
+            r#"{"env": {"GITLAB_URL": "https://git.example.com", "GITLAB_API_URL": "https://git.example.com/api/v4"}}"#,
+            "https://git.example.com/api/v4/personal_access_tokens/self",
+        ),
+        (
+            "slack",
+            r#"{"env": {"SLACK_WORKSPACE_URL": "https://acme.slack.com"}}"#,
+            "https://slack.com/api/auth.revoke",
+        ),
     ] {
         assert_eq!(asked(provider, entry).as_deref(), Ok(url), "{entry}");
     }
@@ -100,97 +115,52 @@ fn each_entry_says_whose_api_is_asked() {
 /// A token of a company's own host is never shown to the public one, nor to somebody else's.
 #[test]
 fn an_entry_that_does_not_say_it_is_no_reason_to_ask_the_public_api() {
-    for (provider, entry, why) in [
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "${GITHUB_HOST}"}}"#,
-            NotAsked::Where,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "${input:host}"}}"#,
-            NotAsked::Where,
-        ),
-        ("github", r#"{"env": {"GITHUB_HOST": ""}}"#, NotAsked::Where),
-        (
-            "github",
-            r#"{"args": ["-e", "GITHUB_HOST", "image"]}"#,
-            NotAsked::Where,
-        ),
-        ("github", r#"{"envFile": ".env"}"#, NotAsked::Where),
-        ("github", r#"{"args": ["--env-file", "x"]}"#, NotAsked::Where),
+    for (provider, entry) in [
+        ("github", r#"{"env": {"GITHUB_HOST": "${GITHUB_HOST}"}}"#),
+        ("github", r#"{"env": {"GITHUB_HOST": "${input:host}"}}"#),
+        ("github", r#"{"env": {"GITHUB_HOST": ""}}"#),
+        ("github", r#"{"args": ["-e", "GITHUB_HOST", "image"]}"#),
+        ("github", r#"{"envFile": ".env"}"#),
+        ("github", r#"{"args": ["--env-file", "x"]}"#),
         (
             "github",
             r#"{"env": {"GITHUB_HOST": "a.example", "GH_HOST": "b.example"}}"#,
-            NotAsked::Where,
         ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "https://a@b.example"}}"#,
-            NotAsked::Where,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "https://b.example/?x=y"}}"#,
-            NotAsked::Where,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "https://b.example/other"}}"#,
-            NotAsked::Where,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "file:///etc"}}"#,
-            NotAsked::Where,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "http://ghe.example.com"}}"#,
-            NotAsked::Insecure,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "http://github.com"}}"#,
-            NotAsked::Insecure,
-        ),
-        (
-            "github",
-            r#"{"env": {"GITHUB_HOST": "http://127.0.0.1.example.com"}}"#,
-            NotAsked::Insecure,
-        ),
-        (
-            "github",
-            r#"{"url": "https://mcp.example.com/github"}"#,
-            NotAsked::Where,
-        ),
-        (
-            "github",
-            r#"{"url": "https://evilgithub.com/mcp"}"#,
-            NotAsked::Where,
-        ),
+        ("github", r#"{"env": {"GITHUB_HOST": "https://a@b.example"}}"#),
+        ("github", r#"{"env": {"GITHUB_HOST": "https://b.example/?x=y"}}"#),
+        ("github", r#"{"env": {"GITHUB_HOST": "https://b.example/other"}}"#),
+        ("github", r#"{"env": {"GITHUB_HOST": "file:///etc"}}"#),
+        ("github", r#"{"url": "https://mcp.example.com/github"}"#),
+        ("github", r#"{"url": "https://evilgithub.com/mcp"}"#),
         (
             "github",
             r#"{"env": {"SOME_ENTERPRISE": "https://ghe.example.com"}}"#,
-            NotAsked::Where,
         ),
+        ("gitlab", r#"{"url": "https://git.example.com/mcp"}"#),
+        ("slack", r#"{"url": "https://slack.example.com/mcp"}"#),
         (
             "gitlab",
-            r#"{"url": "https://git.example.com/mcp"}"#,
-            NotAsked::Where,
+            r#"{"env": {"GITLAB_API_URL": "https://a.example/api/v4,https://b.example/api/v4"}}"#,
         ),
-        (
-            "gitlab",
-            r#"{"url": "http://git.example.com/api/v4/mcp"}"#,
-            NotAsked::Insecure,
-        ),
-        (
-            "slack",
-            r#"{"url": "https://slack.example.com/mcp"}"#,
-            NotAsked::Where,
-        ),
+        ("slack", r#"{"env": {"SLACK_MCP_GOVSLACK": "true"}}"#),
+        ("slack", r#"{"url": "https://evilslack.com/mcp"}"#),
     ] {
-        assert_eq!(asked(provider, entry), Err(why), "{entry}");
+        assert_eq!(asked(provider, entry), Err(NotAsked::Where), "{entry}");
+    }
+}
+
+#[test]
+fn an_api_that_is_open_to_everybody_on_the_way_is_not_asked() {
+    for (provider, entry) in [
+        ("github", r#"{"env": {"GITHUB_HOST": "http://ghe.example.com"}}"#),
+        ("github", r#"{"env": {"GITHUB_HOST": "http://github.com"}}"#),
+        (
+            "github",
+            r#"{"env": {"GITHUB_HOST": "http://127.0.0.1.example.com"}}"#,
+        ),
+        ("gitlab", r#"{"url": "http://git.example.com/api/v4/mcp"}"#),
+    ] {
+        assert_eq!(asked(provider, entry), Err(NotAsked::Insecure), "{entry}");
     }
 }
 

@@ -94,7 +94,7 @@ impl Adopt {
             rules: &rules,
         };
         let fate = if self.revoke {
-            let endings = scan::adopt::endings(&plan, &report.findings, &rules, world.now());
+            let endings = scan::adopt::endings(&plan, &report, &rules, world.now());
             let fate = old.revoke(endings, &backup, self.yes).await;
             fate.map_err(|error| error.context("the files are changed, and nothing was revoked"))?
         } else {

@@ -250,6 +250,15 @@ async fn a_token_that_lies_in_several_places_is_revoked_once_and_only_if_none_is
     assert_eq!(said["revoke"][0]["why"], "it is still in .env:1");
     assert_eq!(providers.heard(), Vec::<String>::new());
     person.says(&["adopt", "--undo"], 0).await;
+    // Nor if somebody said of that place that it is to stay.
+    let line = format!("GITHUB_TOKEN={} # vestibule:allow\n", person.tokens.github);
+    person.write(".env", &line);
+    let said = person.json(&ADOPT, 0).await;
+    assert_eq!(
+        said["revoke"][0]["why"],
+        "it is still in a line that a comment allows"
+    );
+    person.says(&["adopt", "--undo"], 0).await;
     std::fs::remove_file(person.path(".env")).unwrap();
     // Nor where two entries say that it is of two hosts.
     person.servers(
