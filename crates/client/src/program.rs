@@ -104,6 +104,9 @@ pub enum ProgramError {
         /// Who would be shown it.
         issuer: String,
     },
+    /// It cannot prove itself.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// The authorization server.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -242,6 +245,9 @@ impl Program {
     ) -> Result<Tokens, ProgramError> {
         let oauth = session.oauth(&around.http);
         let identity = &session.client.identity;
+        if let Some(path) = &session.client.key_file {
+            KeyFile::read(path.clone())?;
+        }
         let place = match self {
             Self::ClientCredentials => return Ok(oauth.client_credentials(identity, &around.world).await?),
             Self::Workload(place) => place,

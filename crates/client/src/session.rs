@@ -105,7 +105,10 @@ impl Client {
     pub(crate) fn from_json(kept: &Value) -> Option<Self> {
         let key_file = kept["key_file"].as_str().map(PathBuf::from);
         let authentication = match &key_file {
-            Some(path) => Authentication::PrivateKeyJwt(KeyFile::read(path.clone()).ok()?.key),
+            // A key that cannot be read now is said so when it is needed; the sign-in is there all the same.
+            Some(path) => KeyFile::read(path.clone()).map_or(Authentication::None, |file| {
+                Authentication::PrivateKeyJwt(file.key)
+            }),
             None => Authentication::of(kept["method"].as_str()?, secret(&kept["secret"]))?,
         };
         Some(Self {

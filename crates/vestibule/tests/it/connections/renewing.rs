@@ -200,6 +200,65 @@ async fn a_lease_of_the_dead_runs_out() {
     }
 }
 
+/// Two hundred deaths between the provider's answer and our write: what was given is lost, and the lease of the dead is there.
+/// When that is over the link goes on where the provider lets it, and elsewhere it ends, says so, and is there again once its
+/// owner has connected. It is never lost without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_death_loses_a_link_without_a_word() {
+    let accounts = Accounts::start().await;
+    let plan = accounts.oauth_plan();
+    let config = format!("lifetimes: {{ access_token: 24h }}\n{}", plan.config);
+    for mut door in Door::each(Plan { config, ..plan }).await {
+        let engine = door.engine();
+        let (account, forge) = (door.account("ana").await, "forge".parse().unwrap());
+        accounts.refreshes(Refreshing::Rotates);
+        connect(&door, &accounts, "ana").await;
+        let mut token = String::new();
+        for round in 0..100 {
+            if round % 20 == 0 {
+                door.restart().await;
+                token = door.token_for("own").await;
+            }
+            let lasts = round % 2 == 0;
+            accounts.refreshes(if lasts {
+                Refreshing::LosesWithLeeway
+            } else {
+                Refreshing::Loses
+            });
+            run_out(&door);
+            accounts.token_requests();
+            // The provider has answered, and nobody has heard it.
+            said(&call_own(&door, &token).await);
+            assert_eq!(accounts.token_requests().len(), 1, "{engine}: {round}");
+            {
+                let store = &door.running().house.foundation.store;
+                let known = store.connection(account, &forge).await.unwrap().unwrap();
+                let (now, dead) = (door.world.now() + Duration::from_secs(10), door.world.new_id());
+                let until = now + Duration::from_secs(30);
+                let claimed = store
+                    .claim_renewal(account, &forge, known.version, dead, until, now)
+                    .await;
+                assert!(claimed.unwrap(), "{engine}: {round}");
+            }
+            // Until the lease of the dead is over; then the provider is asked again, once that may help.
+            door.advance(Duration::from_secs(95));
+            let (text, is_error) = said(&call_own(&door, &token).await);
+            assert_eq!(is_error, !lasts, "{engine}: {round}: {text}");
+            if lasts {
+                continue;
+            }
+            assert!(text.contains("/connect?to=forge"), "{engine}: {round}: {text}");
+            connect(&door, &accounts, "ana").await;
+            assert!(!said(&call_own(&door, &token).await).1, "{engine}: {round}");
+        }
+        let ended = door.audit("connection_ended").await;
+        assert!(
+            ended.iter().all(|event| event["reason"] == "not_renewed"),
+            "{engine}: {ended:?}"
+        );
+    }
+}
+
 /// CC-105: an upstream that refuses a credential before its time gets the next one, and the caller notices nothing; it is
 /// tried once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,8 +49,21 @@ async fn ma_163_the_command_line_acts_as_a_client_of_its_own() {
     let said = works(&door, &machine, &with_secret).await;
     assert_eq!(said["username"], "nightly");
 
-    // In place of a person, and with no client that may.
+    // Without a key that can be read nothing is asked for, and nobody: it is said, and the sign-in stays.
     let endpoint = door.endpoint();
+    let key = machine.home().join("key.pem");
+    std::fs::write(&key, "no key").unwrap();
+    let with_key = [
+        &words("nightly")[..],
+        &["--client-key-file", key.to_str().unwrap()],
+    ]
+    .concat();
+    let (code, said) = machine
+        .failed(&[&["login", &endpoint], &with_key[..]].concat())
+        .await;
+    assert!(code == 2 && said.contains("key.pem holds no"), "{said}");
+
+    // In place of a person, and with no client that may.
     let nobody = [&words("nobody")[..], &["--client-secret-file", secret]].concat();
     let (code, said) = machine
         .failed(&[&["login", &endpoint], &nobody[..]].concat())
