@@ -14,6 +14,7 @@ pub mod client_registration;
 pub mod credential_check;
 pub mod device_authorization;
 pub mod discovery;
+pub mod endpoints;
 pub mod github;
 pub mod id_token;
 pub mod kept;

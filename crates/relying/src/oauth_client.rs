@@ -18,6 +18,7 @@ use url::Url;
 pub use crate::client_authentication::Authentication;
 use crate::client_authentication::Proving;
 use crate::discovery;
+pub use crate::endpoints::{Endpoints, Place};
 use crate::outward::Way;
 use crate::protected_resource::authorization_server;
 use crate::token_request::ask;
@@ -33,89 +34,6 @@ const OF_THE_GRANT: [&str; 6] = [
     "invalid_code",
     "token_revoked",
 ];
-
-/// Where the provider's endpoints are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Named one by one.
-    Named(Box<Endpoints>),
-    /// As the metadata of this issuer says (RFC 8414, OpenID Connect Discovery).
-    Issuer(String),
-    /// The same of an issuer that an MCP server named (RFC 9728), found as MCP has it; never without S256 (MA-66, MA-73).
-    Guards {
-        /// The server.
-        server: Url,
-        /// Who issues tokens for it.
-        issuer: String,
-    },
-}
-
-impl Place {
-    fn issuer(&self) -> Option<&str> {
-        match self {
-            Self::Named(_) => None,
-            Self::Issuer(issuer) | Self::Guards { issuer, .. } => Some(issuer),
-        }
-    }
-}
-
-/// The endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoints {
-    /// Whose they are; empty where they are named one by one.
-    pub issuer: String,
-    /// Where browsers go.
-    pub authorization: Url,
-    /// Where codes and refresh tokens are redeemed.
-    pub token: Url,
-    /// Where tokens are revoked, if anywhere (RFC 7009).
-    pub revocation: Option<Url>,
-    /// Where programs without a browser ask, if they can (RFC 8628 section 4).
-    pub device_authorization: Option<Url>,
-    /// Who answers, if every answer has to say so (RFC 9207).
-    pub names_issuer: bool,
-    /// Where clients register, if they can (RFC 7591).
-    pub registration: Option<Url>,
-    /// Whether a client can be known by a document that it shows (Client ID Metadata Documents).
-    pub client_documents: bool,
-    /// How clients may prove themselves; empty where that is not said.
-    pub methods: Vec<String>,
-}
-
-impl Endpoints {
-    /// Named one by one: nothing else is known of whoever they are of.
-    pub fn named(authorization: Url, token: Url, revocation: Option<Url>) -> Self {
-        Self {
-            issuer: String::new(),
-            authorization,
-            token,
-            revocation,
-            device_authorization: None,
-            names_issuer: false,
-            registration: None,
-            client_documents: false,
-            methods: Vec::new(),
-        }
-    }
-
-    /// Reads metadata that is known to be this issuer's.
-    pub fn read(document: &Value, issuer: &str) -> Result<Self, ClientError> {
-        let endpoint = |member: &str| discovery::endpoint(document, member, issuer);
-        let missing = |member: &str| ClientError::Unavailable(format!("its metadata names no {member}"));
-        Ok(Self {
-            issuer: issuer.to_owned(),
-            authorization: endpoint("authorization_endpoint")
-                .ok_or_else(|| missing("authorization_endpoint"))?,
-            token: endpoint("token_endpoint").ok_or_else(|| missing("token_endpoint"))?,
-            revocation: endpoint("revocation_endpoint"),
-            device_authorization: endpoint("device_authorization_endpoint"),
-            names_issuer: document["authorization_response_iss_parameter_supported"] == Value::Bool(true),
-            registration: endpoint("registration_endpoint"),
-            client_documents: document["client_id_metadata_document_supported"] == Value::Bool(true),
-            methods: texts(&document["token_endpoint_auth_methods_supported"]),
-        })
-    }
-}
 
 /// Who we are at a provider.
 #[derive(Clone, Debug)]
@@ -364,14 +282,6 @@ impl OAuthClient {
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn unavailable(error: impl ToString) -> ClientError {
     ClientError::Unavailable(error.to_string())
-}
-
-/// The texts of a list; none if it is none.
-pub(crate) fn texts(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten();
-    texts
-        .filter_map(|text| text.as_str().map(str::to_owned))
-        .collect()
 }
 
 /// Makes sense of an answer. Errors hold the provider's word for it and nothing else.

@@ -2,25 +2,8 @@
 //! which its platform vouches (RFC 7523 section 2.1).
 
 use model::{ExposeSecret as _, SecretString, World};
-use serde_json::Value;
 
-use crate::discovery;
-use crate::oauth_client::{ClientError, Endpoints, Identity, OAuthClient, Tokens, read, texts};
-
-impl Endpoints {
-    /// Reads metadata that is known to be this issuer's, of which a program needs less: no browser goes anywhere, and an
-    /// authorization server for programs alone has nowhere to go (RFC 8414 section 2).
-    pub fn for_programs(document: &Value, issuer: &str) -> Result<Self, ClientError> {
-        let endpoint = |member: &str| discovery::endpoint(document, member, issuer);
-        let missing = || ClientError::Unavailable("its metadata names no token_endpoint".to_owned());
-        let token = endpoint("token_endpoint").ok_or_else(missing)?;
-        Ok(Self {
-            issuer: issuer.to_owned(),
-            methods: texts(&document["token_endpoint_auth_methods_supported"]),
-            ..Self::named(token.clone(), token, endpoint("revocation_endpoint"))
-        })
-    }
-}
+use crate::oauth_client::{ClientError, Identity, OAuthClient, Tokens, read};
 
 impl OAuthClient {
     /// As the client itself.

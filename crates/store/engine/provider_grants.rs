@@ -156,35 +156,24 @@ impl ProviderGrants for Engine {
         asked: Asked,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let (name, version) = (&grant.name, grant.version.uuid());
-        let released = match asked {
-            Asked::Known => {
-                sqlx::query!(
-                    "UPDATE provider_grants SET renewing = NULL, renewing_until = NULL
-                     WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing = $4",
-                    name.issuer,
-                    name.subject,
-                    version,
-                    holder.uuid()
-                )
-                .execute(tx.conn())
-                .await
-            }
-            // Nobody has it any more, and nobody gave it back.
-            Asked::Unknown => {
-                sqlx::query!(
-                    "UPDATE provider_grants SET renewing_until = 0
-                     WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing = $4",
-                    name.issuer,
-                    name.subject,
-                    version,
-                    holder.uuid()
-                )
-                .execute(tx.conn())
-                .await
-            }
+        // Where nobody knows what became of it, it is as if nobody had given it back.
+        let (left, until) = match asked {
+            Asked::Known => (None, None),
+            Asked::Unknown => (Some(holder.uuid()), Some(0)),
         };
-        released.map_err(failed)?;
+        sqlx::query!(
+            "UPDATE provider_grants SET renewing = $5, renewing_until = $6
+             WHERE issuer = $1 AND subject = $2 AND version = $3 AND renewing = $4",
+            grant.name.issuer,
+            grant.name.subject,
+            grant.version.uuid(),
+            holder.uuid(),
+            left,
+            until
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(failed)?;
         tx.commit().await
     }
 

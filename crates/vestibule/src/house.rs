@@ -4,25 +4,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use audit::{Durability, Home, Opening, Person, Recorder, Recording, Signer, What};
+use audit::{Person, What};
 use gateway::trace::Tracing;
 use gateway::{Catalogue, Gateway, HumanPages};
 use http::{HeaderMap, header};
 use issuer::documents::Fetch;
 use issuer::verify::Use;
-use issuer::{AuthorizationServer, ClientNames, KeyRing, ServiceTokens, Standing, Verifier};
-use keys::Sealer;
+use issuer::{AuthorizationServer, ClientNames, ServiceTokens, Standing, Verifier};
 use model::World;
 use net::strangers::FetchRules;
 use net::{Strangers, Tasks};
 use people::{
-    Accounts, Company, Directory, Identities, Passwords, ProviderGrants, Readings, SessionPolicy, Sessions,
-    SignIn, WaysIn,
+    Company, Directory, Identities, ProviderGrants, Readings, SessionPolicy, Sessions, SignIn, WaysIn,
 };
-use store::{ConnectionUse, Store};
+use store::ConnectionUse;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tracing::error;
 use vault::Connections;
 use web::Web;
 
@@ -30,19 +27,17 @@ use crate::compose::{Problems, Snapshot, compose};
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
 use crate::master_key::MasterKeyError;
-use crate::storage::{Storage, StorageError};
+use crate::storage::StorageError;
 use crate::telemetry::otlp::Spans;
-use crate::{config, master_key};
 
+mod foundation;
 mod master_keys;
 mod reconfigure;
 
-/// Passwords that are hashed at the same moment; each takes 19 MiB and a core.
-const HASHES_AT_ONCE: usize = 4;
+pub use foundation::Foundation;
+
 /// How long the last tasks may take after connections have drained.
 const LAST_TASKS: Duration = Duration::from_secs(5);
-/// How long the database may take for the last writes of all.
-const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// Why the house cannot be opened.
 #[derive(Debug, Error)]
@@ -77,102 +72,6 @@ pub enum OpenError {
     /// The collector's settings are wrong.
     #[error("{0}")]
     Otlp(String),
-}
-
-/// What commands and the server need of persistence, without the server itself.
-#[derive(Debug)]
-pub struct Foundation {
-    /// Clock and dice.
-    pub world: World,
-    /// The configuration.
-    pub loaded: Loaded,
-    /// The environment.
-    pub environment: Environment,
-    /// The open database.
-    pub storage: Storage,
-    /// The same, as rooms see it.
-    pub store: Arc<dyn Store>,
-    /// Sealing.
-    pub sealer: Sealer,
-    /// The audit record.
-    pub recorder: Recorder,
-    /// Signs it.
-    pub signer: Arc<Signer>,
-    /// The signing keys.
-    pub key_ring: Arc<KeyRing>,
-    /// Accounts and their links.
-    pub accounts: Accounts,
-    /// Password hashing.
-    pub passwords: Passwords,
-    /// The task that writes the audit record; it outlives all others.
-    writing: Tasks,
-}
-
-impl Foundation {
-    /// Opens the database and what rests on it alone.
-    pub async fn open(loaded: Loaded, environment: Environment, world: World) -> Result<Self, OpenError> {
-        let storage = Storage::open(&loaded).await?;
-        let store = storage.store();
-        let is_first = store.signing_keys().await?.is_empty();
-        let masters = master_key::open(&loaded, &environment, &world, is_first).await?;
-        let sealer = Sealer::new(masters, world.clone());
-        let key_ring = KeyRing::open(world.clone(), Arc::clone(&store), sealer.clone()).await?;
-        let signer = Arc::new(Signer::open(&world, &*store, &sealer).await?);
-        if sealer.masters().has_older() {
-            master_keys::reseal(&*store, &sealer, &key_ring).await?;
-        }
-        let (recorder, recording): (Recorder, Recording) = Recorder::open(Opening {
-            world: world.clone(),
-            store: Arc::clone(&store),
-            signer: Arc::clone(&signer),
-            home: Home::Folder {
-                path: loaded.data_dir(),
-                sealer: sealer.clone(),
-                room: audit::ROOM,
-            },
-            durability: match loaded.config.audit.durability {
-                config::Durability::Grouped => Durability::Grouped,
-                config::Durability::Strict => Durability::Strict,
-            },
-        })
-        .await?;
-        let writing = Tasks::new();
-        recording.start(&writing);
-        let passwords = Passwords::new(world.clone(), HASHES_AT_ONCE);
-        let accounts = Accounts::new(
-            world.clone(),
-            Arc::clone(&store),
-            passwords.clone(),
-            recorder.clone(),
-        );
-        Ok(Self {
-            world,
-            loaded,
-            environment,
-            storage,
-            store,
-            sealer,
-            recorder,
-            signer,
-            key_ring,
-            accounts,
-            passwords,
-            writing,
-        })
-    }
-
-    /// Writes what is left of the audit record and closes the database. A database that is gone does not keep
-    /// the process alive.
-    pub async fn close(&self) {
-        let closing = async {
-            self.recorder.close().await;
-            self.storage.close().await;
-        };
-        if tokio::time::timeout(LAST_WRITES, closing).await.is_err() {
-            error!("the database did not take what was left of the audit record; it is lost");
-        }
-        let _ = self.writing.shut_down(Duration::ZERO).await;
-    }
 }
 
 /// A running server, but for its listener.

@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod authenticator;
 pub(crate) mod browser;
 mod clients_there;
+pub(crate) mod connect_proxy;
 pub(crate) mod credential_service;
 pub(crate) mod documents;
 pub(crate) mod door;
@@ -16,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod scripted;
 pub(crate) mod slapd;
+pub(crate) mod tls;
 pub(crate) mod wire;
 
 pub(crate) use app::{App, Tokens};

@@ -1,18 +1,17 @@
 //! The company's HTTP proxy, as the environment names it: a real one, behind which there is a network whose names nobody
 //! else knows.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
 
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio_rustls::TlsAcceptor;
 
 use super::Machine;
+use crate::rig::connect_proxy::{ConnectProxy, THROUGH};
 use crate::rig::machine::come_back;
+use crate::rig::tls::certificate;
 use crate::rig::{Door, Plan};
 
 /// Only the proxy knows where that is.
@@ -21,90 +20,21 @@ const CREDENTIALS: &str = "ana:open%20sesame";
 /// The same in a head, in two pieces: whoever looks for credentials in files would take it for one.
 const AUTHORIZATION: &str = concat!("Proxy-Authorization: Basic ", "YW5hOm9wZW4gc2VzYW1l\r\n");
 
-/// An HTTP proxy that wants a name and a password, and ends TLS for the one host behind it.
-struct Proxy {
-    address: SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Proxy {
-    /// Behind it, the host with this certificate is the door that listens there.
-    async fn before(door: SocketAddr, tls: TlsAcceptor) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&heads);
-        let task = tokio::task::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (tls, heard) = (tls.clone(), Arc::clone(&heard));
-                tokio::task::spawn(async move { connect(stream, door, tls, &heard).await });
-            }
-        });
-        Self { address, heads, task }
-    }
-
-    fn url(&self, credentials: &str) -> String {
-        format!("http://{credentials}@{}", self.address)
-    }
-
-    fn heads(&self) -> Vec<String> {
-        std::mem::take(&mut self.heads.lock().unwrap())
-    }
-}
-
-async fn connect(mut stream: TcpStream, door: SocketAddr, tls: TlsAcceptor, heard: &Mutex<Vec<String>>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    let answer = if !head.contains(AUTHORIZATION) {
+/// It wants a name and a password, and knows one host.
+fn answer(head: &str) -> &'static str {
+    if !head.contains(AUTHORIZATION) {
         "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     } else if head.starts_with(&format!("CONNECT {NAME}:443 HTTP/1.1\r\n")) {
-        "HTTP/1.1 200 Connection established\r\n\r\n"
+        THROUGH
     } else {
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
-    };
-    heard.lock().unwrap().push(head);
-    let _ = stream.write_all(answer.as_bytes()).await;
-    if answer.contains(" 200 ")
-        && let Ok(mut inside) = tls.accept(stream).await
-        && let Ok(mut behind) = TcpStream::connect(door).await
-    {
-        let _ = tokio::io::copy_bidirectional(&mut inside, &mut behind).await;
     }
-}
-
-/// A certificate for the name, and the file to trust it by.
-fn certificate(folder: &Path) -> (TlsAcceptor, PathBuf) {
-    let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
-    let file = folder.join("authority.pem");
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(tls)), file)
 }
 
 /// A door that is behind a proxy for whoever knows its name alone.
 struct Company {
     door: Door,
-    proxy: Proxy,
+    proxy: ConnectProxy,
     machine: Machine,
     authority: PathBuf,
 }
@@ -121,8 +51,10 @@ impl Company {
         })
         .await;
         let machine = Machine::new();
-        let (tls, authority) = certificate(machine.home());
-        let proxy = Proxy::before(door.address, tls).await;
+        let (tls, pem) = certificate(&[NAME]);
+        let authority = machine.home().join("authority.pem");
+        std::fs::write(&authority, pem).unwrap();
+        let proxy = ConnectProxy::before(door.address, tls, answer).await;
         Self {
             door,
             proxy,

@@ -1,7 +1,6 @@
 //! The master key is replaced while calls go on (OS-124).
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -17,17 +16,6 @@ async fn sealed_under(door: &Door) -> BTreeSet<String> {
     };
     let master = |row: &Value| row["master_key"].as_str().unwrap().to_owned();
     rows.iter().map(master).collect()
-}
-
-/// A new master key beside the one before.
-fn make_key(door: &Door, name: &str) {
-    let Answer::Done { item, .. } = vestibule::operator::key::master(&vestibule::clock::system_world())
-    else {
-        panic!("a key")
-    };
-    let path = door.folder().join("data").join(name);
-    std::fs::write(&path, item["master_key"].as_str().unwrap()).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn in_session(token: &str, session: &str) -> Ask {
@@ -48,7 +36,7 @@ async fn the_master_key_is_replaced_while_calls_go_on() {
         let (_, tokens) = door.signed_in("ana").await;
         let session = begin(&door, &tokens.access, "fixture").await;
         let first = sealed_under(&door).await;
-        make_key(&door, "second.key");
+        door.make_master_key("second.key");
         let plain = door.configuration();
 
         let refused = door

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use super::Plan;
 use super::foreign::Listener;
 use super::slapd::THERE;
+use super::tls::certificate;
 
 /// What the door proves itself with.
 pub(crate) const TOKEN: &str = "what the door shows the service";
@@ -96,16 +95,7 @@ impl CredentialService {
 
     /// Its address over TLS, and the certificate to trust it by.
     pub(crate) async fn behind_tls(&self) -> (String, String) {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let (acceptor, authority) = certificate(&["127.0.0.1"]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let there = self.url.strip_prefix("http://").unwrap().to_owned();
@@ -121,7 +111,7 @@ impl CredentialService {
                 });
             }
         });
-        (url, made.cert.pem())
+        (url, authority)
     }
 
     /// Its section of the configuration, with these lines more.

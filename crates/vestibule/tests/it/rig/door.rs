@@ -300,13 +300,7 @@ servers:
     pub(crate) async fn replace_master_key(&mut self) {
         let data = self.folder().join("data");
         std::fs::rename(data.join("master.key"), data.join("older.key")).unwrap();
-        let made = vestibule::operator::key::master(&vestibule::clock::system_world());
-        let Answer::Done { item, .. } = made else {
-            panic!("a key")
-        };
-        let path = data.join("master.key");
-        std::fs::write(&path, item["master_key"].as_str().unwrap()).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        self.make_master_key("master.key");
         let text = std::fs::read_to_string(self.config_file()).unwrap();
         let both = format!("older_master_key_files: [data/older.key]\n{text}");
         std::fs::write(self.config_file(), both).unwrap();
@@ -314,6 +308,17 @@ servers:
         std::fs::write(self.config_file(), &text).unwrap();
         std::fs::remove_file(data.join("older.key")).unwrap();
         self.restart().await;
+    }
+
+    /// A new master key in the folder of the data, which nobody uses yet.
+    pub(crate) fn make_master_key(&self, name: &str) {
+        let made = vestibule::operator::key::master(&vestibule::clock::system_world());
+        let Answer::Done { item, .. } = made else {
+            panic!("a key")
+        };
+        let path = self.folder().join("data").join(name);
+        std::fs::write(&path, item["master_key"].as_str().unwrap()).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn endpoint(&self) -> String {
