@@ -14,7 +14,7 @@ use crate::program::{self, Program, ProgramError, Variables};
 use crate::registration::{Configured, RegistrationError};
 use crate::session::Session;
 use crate::token_store::{Kind, TokenStore, TokenStoreError};
-use crate::tokens::{logout, renewing, session_name};
+use crate::tokens::{self, logout, renewing, session_name};
 use asking::Asking;
 use relying::challenge::Challenge;
 
@@ -229,8 +229,12 @@ pub async fn login(
     let store = TokenStore::choose(login.store, home, world)?;
     let session = match &login.program {
         Some(program) => {
-            end_before(login, server, around).await;
-            program::sign_in(program, login, &found, around).await?
+            let session = program::sign_in(program, login, &found, around).await?;
+            // What a program had before ends soon by itself, and one that is refused now keeps it.
+            if tokens::program(server, around).is_none() {
+                end_before(login, server, around).await;
+            }
+            session
         }
         None => by_a_person(login, (server, &found), &store, around, screen).await?,
     };

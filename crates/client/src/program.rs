@@ -104,9 +104,6 @@ pub enum ProgramError {
         /// Who would be shown it.
         issuer: String,
     },
-    /// It cannot prove itself.
-    #[error(transparent)]
-    Key(#[from] KeyFileError),
     /// The authorization server.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -245,9 +242,6 @@ impl Program {
     ) -> Result<Tokens, ProgramError> {
         let oauth = session.oauth(&around.http);
         let identity = &session.client.identity;
-        if let Some(path) = &session.client.key_file {
-            KeyFile::read(path.clone())?;
-        }
         let place = match self {
             Self::ClientCredentials => return Ok(oauth.client_credentials(identity, &around.world).await?),
             Self::Workload(place) => place,
@@ -255,8 +249,8 @@ impl Program {
         let assertion = place.get(&session.issuer, around).await?;
         let audiences = audiences(&assertion);
         let is_theirs = |audience: &String| {
-            let audience = audience.trim_end_matches('/');
-            audience == session.issuer.trim_end_matches('/') || audience == session.token_endpoint.as_str()
+            // Not by its token endpoint, which it names itself, and which may be somebody else's.
+            audience.trim_end_matches('/') == session.issuer.trim_end_matches('/')
         };
         if !may_send && !audiences.iter().any(is_theirs) {
             return Err(ProgramError::OtherAudience {

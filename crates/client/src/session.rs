@@ -105,7 +105,7 @@ impl Client {
     pub(crate) fn from_json(kept: &Value) -> Option<Self> {
         let key_file = kept["key_file"].as_str().map(PathBuf::from);
         let authentication = match &key_file {
-            // A key that cannot be read now is said so when it is needed; the sign-in is there all the same.
+            // A key that cannot be read is said so when something is asked for with it; the sign-in is there all the same.
             Some(path) => KeyFile::read(path.clone()).map_or(Authentication::None, |file| {
                 Authentication::PrivateKeyJwt(file.key)
             }),
@@ -194,7 +194,8 @@ impl Session {
             self.id_token = tokens.id_token.or(self.id_token.take());
         }
         // Who does not say how long means some time; what can be renewed is, before anybody finds out.
-        let unsaid = self.refresh_token.as_ref().map(|_| UNSAID);
+        let is_renewable = self.refresh_token.is_some() || self.program.is_some();
+        let unsaid = is_renewable.then_some(UNSAID);
         self.expires_at = tokens.lives.or(unsaid).map(|lives| world.now() + lives);
         self.scope = tokens.scope.or(self.scope.take());
     }

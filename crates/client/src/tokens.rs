@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::home::{Home, HomeError, Known, Turn, name_of};
 use crate::login::Surroundings;
-use crate::program::{KeyFile, Program, ProgramError};
+use crate::program::{KeyFile, KeyFileError, Program, ProgramError};
 use crate::registration::{self, Configured};
 use crate::session::{Client, Session};
 use crate::token_store::{TokenStore, TokenStoreError};
@@ -46,6 +46,9 @@ pub enum TokenError {
     /// It would be more than a token wherever it is written: in a header, on a line for `git` (RFC 6749 appendix A.12).
     #[error("{0} gave a token that cannot be used: it is more than a line of plain characters")]
     Unusable(String),
+    /// The client cannot prove itself.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// A program that is signed in gets no further token.
     #[error("{issuer}: {error}")]
     Program {
@@ -176,6 +179,9 @@ async fn good_session(
         return Ok(session);
     }
     let signed_out = || TokenError::SignedOut(server.clone());
+    if let Some(path) = &session.client.key_file {
+        KeyFile::read(path.clone())?;
+    }
     if let Some(program) = session.program.clone() {
         return match program.tokens(&session, true, around).await {
             Ok(tokens) => {
@@ -184,7 +190,9 @@ async fn good_session(
                 store.put(&session_name(server), &session.to_text())?;
                 Ok(session)
             }
-            Err(ProgramError::Client(ClientError::Unavailable(_))) if is_good(&session, Duration::ZERO) => {
+            Err(ProgramError::Client(ClientError::Unavailable(_)) | ProgramError::NoAssertion(_))
+                if is_good(&session, Duration::ZERO) =>
+            {
                 Ok(session)
             }
             Err(error) => Err(TokenError::Program {

@@ -2,7 +2,8 @@
 //! there.
 //!
 //! A guess here is a guess at the same password as at the sign-in, and counts on the same counters. A right one forgives what
-//! counted it only where it becomes the owner's: whoever has a password of somebody else gets no more attempts at their code.
+//! counted for the account or the id only where it becomes the owner's: whoever has a password of somebody else gets no more
+//! attempts at their code.
 
 use std::sync::Arc;
 

@@ -128,9 +128,16 @@ pub async fn discover(
     let chosen = named
         .iter()
         .find(|issuer| wanted.is_none_or(|wanted| wanted == *issuer));
-    let issuer = chosen.cloned().ok_or_else(|| DiscoveryError::NotNamed {
-        url: shown(server),
-        issuer: wanted.unwrap_or_default().to_owned(),
+    // Only its own words say that it has left somebody: without them nobody knows, as while it restarts.
+    let issuer = chosen.cloned().ok_or_else(|| match &document {
+        Some(_) => DiscoveryError::NotNamed {
+            url: shown(server),
+            issuer: wanted.unwrap_or_default().to_owned(),
+        },
+        None => DiscoveryError::Unreachable {
+            url: shown(server),
+            why: "it does not say who its authorization server is".to_owned(),
+        },
     })?;
     let metadata = authorization_server(http, server, &issuer).await?;
     let supported = document

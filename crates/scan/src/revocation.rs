@@ -82,10 +82,16 @@ impl Revocation {
                 continue;
             }
             let (name, text) = named_text(value, around(at, values));
-            // `-e GITHUB_HOST`, and files of variables: what is in them is not here.
+            // `-e GITHUB_HOST`, in whatever spelling, and files of variables: what is in them is not here.
             let is_file = ["envfile", "env-file", "env_file"].contains(&name.to_ascii_lowercase().as_str());
-            is_elsewhere |= is_file || self.variables.contains(&value.text);
-            if self.variables.contains(&name) {
+            let is_named = self.variables.contains(&name);
+            let is_mentioned = || {
+                self.variables
+                    .iter()
+                    .any(|known| value.text.contains(known.as_str()))
+            };
+            is_elsewhere |= is_file || !is_named && is_mentioned();
+            if is_named {
                 named.push(self.of_host(&text));
             } else if text.starts_with("http://") || text.starts_with("https://") {
                 // What the entry goes through says nothing of where it goes.

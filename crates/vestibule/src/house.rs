@@ -1,5 +1,6 @@
 //! All rooms, opened in order and wired to each other.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -105,6 +106,10 @@ pub struct House {
     spans: Option<Arc<Spans>>,
     /// What is decided by at this moment.
     pub current: ArcSwap<Current>,
+    /// One configuration at a time is read and taken up: of two that were, the later one stays.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Other master keys were taken up, and not everything is sealed under them yet.
+    resealing: AtomicBool,
 }
 
 /// What the configuration says and no room keeps.
@@ -292,6 +297,8 @@ impl House {
             catalogue,
             spans,
             current: ArcSwap::from_pointee(current),
+            reloading: tokio::sync::Mutex::default(),
+            resealing: AtomicBool::new(false),
         };
         Ok((Arc::new(house), uses))
     }

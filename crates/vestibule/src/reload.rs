@@ -103,6 +103,7 @@ fn on_credential_change(house: &Arc<House>) {
 
 /// Reads everything again. What is wrong is logged, and the configuration before stays.
 async fn reload(house: &House) {
+    let _turn = house.reloading.lock().await;
     let before = house.current.load_full();
     let Some(path) = before.loaded.path.clone() else {
         return;

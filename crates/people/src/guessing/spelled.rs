@@ -9,20 +9,18 @@ use model::slowdown::Guesses;
 use store::{Store, StoreError};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Counter, of_known_browser, take_back};
+use super::{Counter, of_known_browser};
 use crate::factors::At;
 
-/// What one attempt counts on.
+/// What one attempt counts on: all spellings, this one, and the network. A browser that signed in before to the account that was
+/// made for this name has counters of its own, which none but it can fill: of the name, for whoever is called so today may be
+/// somebody else.
 #[derive(Debug)]
-pub(crate) enum Spelled {
-    /// A browser that signed in before to the account that was made for this name: its own counter.
-    Known(Vec<Counter>),
-    /// Any other: all spellings, this one, and the network.
-    Stranger {
-        all: Counter,
-        own: Counter,
-        network: Counter,
-    },
+pub(crate) struct Spelled {
+    all: Counter,
+    own: Counter,
+    /// Of a browser that is not known.
+    network: Option<Counter>,
 }
 
 impl Spelled {
@@ -33,43 +31,47 @@ impl Spelled {
         (issuer, typed): (&str, &str),
         owner: Option<AccountId>,
     ) -> Result<Self, StoreError> {
-        if let Some(owner) = owner
-            && let Some(known) = of_known_browser(store, at, owner).await?
-        {
-            return Ok(Self::Known(known));
-        }
-        Ok(Self::Stranger {
-            all: Counter::one(format!("spelled\0{issuer}\0{}", folded(typed)).as_bytes()),
-            own: Counter::one(format!("spelling\0{issuer}\0{typed}").as_bytes()),
-            network: Counter::network(at.address),
+        let known = match owner {
+            Some(owner) => of_known_browser(store, at, owner).await?,
+            None => None,
+        };
+        let browser: Vec<u8> = known.iter().flatten().flat_map(|counter| counter.name).collect();
+        let one = |what: &str, name: &str| {
+            let name = format!("{what}\0{issuer}\0{name}\0");
+            Counter::one(&[name.as_bytes(), &browser].concat())
+        };
+        Ok(Self {
+            all: one("spelled", &folded(typed)),
+            own: one("spelling", typed),
+            network: known.is_none().then(|| Counter::network(at.address)),
         })
     }
 
     /// All of them, in the order in which they count.
     pub(crate) fn counters(&self) -> Vec<Counter> {
-        match self {
-            Self::Known(counters) => counters.clone(),
-            Self::Stranger { all, own, network } => vec![*all, *own, *network],
-        }
+        [self.all, self.own].into_iter().chain(self.network).collect()
     }
 
     /// After a right password.
     pub(crate) async fn forgive(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let Self::Stranger { all, own, network } = self else {
-            return take_back(store, &self.counters()).await;
-        };
-        let counted = store.guesses(&own.name).await?.failures;
-        // Whoever loses the race reads again; what others count meanwhile stays.
-        for _ in 0..50 {
-            let before = store.guesses(&all.name).await?;
-            let failures = before.failures.saturating_sub(counted);
-            let after = Guesses { failures, ..before };
-            if after == before || store.count_guess(&all.name, before, after).await? {
-                break;
+        let own = store.guesses(&self.own.name).await?;
+        // Of several successes at once one gives back what was counted before them.
+        let none = Guesses { failures: 0, ..own };
+        if own.failures > 0 && store.count_guess(&self.own.name, own, none).await? {
+            // Whoever loses the race reads again; what others count meanwhile stays.
+            for _ in 0..50 {
+                let before = store.guesses(&self.all.name).await?;
+                let failures = before.failures.saturating_sub(own.failures);
+                let after = Guesses { failures, ..before };
+                if after == before || store.count_guess(&self.all.name, before, after).await? {
+                    break;
+                }
             }
         }
-        store.forget_guesses(&own.name).await?;
-        store.uncount_guess(&network.name).await
+        match &self.network {
+            Some(network) => store.uncount_guess(&network.name).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -119,6 +119,15 @@ fn an_entry_that_does_not_say_it_is_no_reason_to_ask_the_public_api() {
         ("github", r#"{"env": {"GITHUB_HOST": "${GITHUB_HOST}"}}"#),
         ("github", r#"{"env": {"GITHUB_HOST": "${input:host}"}}"#),
         ("github", r#"{"env": {"GITHUB_HOST": ""}}"#),
+        ("github", r#"{"args": ["--env=GITHUB_HOST", "image"]}"#),
+        (
+            "github",
+            r#"{"args": ["-eGITHUB_HOST=ghe.example.com", "image"]}"#,
+        ),
+        (
+            "github",
+            r#"{"args": ["-c", "export GITHUB_HOST=ghe.example.com; exec server"]}"#,
+        ),
         ("github", r#"{"args": ["-e", "GITHUB_HOST", "image"]}"#),
         ("github", r#"{"envFile": ".env"}"#),
         ("github", r#"{"args": ["--env-file", "x"]}"#),

@@ -1,11 +1,14 @@
 //! Master keys of a house that is open: others can take their place while it serves.
 
+use std::io;
+use std::sync::atomic::Ordering;
+
 use audit::Signer;
 use issuer::KeyRing;
-use keys::Sealer;
+use keys::{MasterKeys, Sealer};
 use people::ProviderGrants;
 use store::Store;
-use tracing::info;
+use tracing::{error, info};
 use vault::Connections;
 
 use super::{House, OpenError};
@@ -32,27 +35,47 @@ fn named(config: &Config) -> impl PartialEq + '_ {
 }
 
 impl House {
-    /// Takes up the master keys of a new configuration, if it names others, and seals everything under the one that
-    /// seals. Until that is done everything that opened before still opens, so that nothing fails meanwhile; should it
-    /// not succeed, it is tried again with the next reload.
-    pub(super) async fn renew_master_keys(&self, loaded: &Loaded) -> Result<(), OpenError> {
+    /// The master keys of a new configuration, if it names others or the last change was not brought to its end.
+    pub(super) async fn other_master_keys(&self, loaded: &Loaded) -> Result<Option<MasterKeys>, OpenError> {
         let current = self.current.load();
-        if named(&current.loaded.config) == named(&loaded.config) {
-            return Ok(());
+        let is_same = named(&current.loaded.config) == named(&loaded.config);
+        if is_same && !self.resealing.load(Ordering::SeqCst) {
+            return Ok(None);
         }
         let foundation = &self.foundation;
-        let (sealer, environment) = (&foundation.sealer, &foundation.environment);
-        let before = sealer.masters();
-        let after = master_key::open(loaded, environment, &foundation.world, false).await?;
+        let opened = master_key::open(loaded, &foundation.environment, &foundation.world, false).await;
+        let keys = opened.map_err(|error| match error {
+            // Nothing is lost while the keys before are there: a file that is named now is not.
+            MasterKeyError::Lost(path) => MasterKeyError::File {
+                path,
+                source: io::ErrorKind::NotFound.into(),
+            },
+            error => error,
+        })?;
         // Other replicas seal under it, and clients carry what was sealed under it.
-        let in_use = before.current().id();
-        if after.find(in_use).is_none() {
+        let in_use = foundation.sealer.masters().current().id();
+        if keys.find(in_use).is_none() {
             return Err(MasterKeyError::InUse(in_use).into());
         }
-        sealer.replace(after.with(&before));
-        reseal(&*foundation.store, sealer, &foundation.key_ring).await?;
-        info!(master_key = %after.current().id(), "everything is sealed under this master key");
-        sealer.replace(after);
+        Ok(Some(keys))
+    }
+
+    /// Takes them up, and seals everything under the one that seals. Until that is done everything that opened before still
+    /// opens, so that nothing fails meanwhile; should it not succeed, the next reload goes on with it.
+    pub(super) async fn turn_to(&self, keys: MasterKeys) -> Result<(), OpenError> {
+        let foundation = &self.foundation;
+        let sealer = &foundation.sealer;
+        let before = sealer.masters();
+        let master_key = keys.current().id();
+        self.resealing.store(true, Ordering::SeqCst);
+        sealer.replace(keys.with(&before));
+        if let Err(error) = reseal(&*foundation.store, sealer, &foundation.key_ring).await {
+            error!(%master_key, "this master key seals from now on, and not everything is sealed under it: it must stay, and the next reload goes on");
+            return Err(error);
+        }
+        info!(%master_key, "everything is sealed under this master key");
+        sealer.replace(keys);
+        self.resealing.store(false, Ordering::SeqCst);
         Ok(())
     }
 }

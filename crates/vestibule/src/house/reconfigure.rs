@@ -17,6 +17,7 @@ impl House {
             connectors: &connectors,
         };
         let snapshot = compose(&loaded, &self.foundation.environment, Some(before))?;
+        let keys = self.other_master_keys(&loaded).await?;
         let now = self.foundation.world.now();
         self.foundation
             .store
@@ -30,7 +31,9 @@ impl House {
             }
         }
         // The last that can fail: a configuration that names other keys than those in use would not start again.
-        self.renew_master_keys(&loaded).await?;
+        if let Some(keys) = keys {
+            self.turn_to(keys).await?;
+        }
         let current = Current::of(loaded, &snapshot);
         self.server.reconfigure(snapshot.settings, snapshot.known_clients);
         self.web.reconfigure(snapshot.site);

@@ -27,12 +27,11 @@ pub(super) fn server(
         .servers
         .values()
         .filter(|server| server.credential.connector.as_ref() == Some(name));
-    let mut urls: Vec<_> = naming
+    let urls: Vec<_> = naming
         .clone()
         .filter(|server| server.kind == Kind::Mcp)
         .map(|server| &server.upstream)
         .collect();
-    urls.dedup();
     match &urls[..] {
         [url] if naming.count() == 1 && is_safe(url) => Some(Url::clone(url)),
         [_] | [] if urls.iter().any(|url| !is_safe(url)) => {

@@ -44,6 +44,15 @@ async fn the_master_key_is_replaced_while_calls_go_on() {
             .await
             .unwrap_err();
         assert!(refused.contains("older_master_key_files"), "{engine}: {refused}");
+        // A slip of the pen loses nothing, and nobody is told that it did.
+        let slip = door
+            .try_reconfigure(|_| format!("master_key_file: data/secnd.key\n{plain}"))
+            .await
+            .unwrap_err();
+        assert!(
+            slip.contains("secnd.key") && !slip.contains("key reset"),
+            "{engine}: {slip}"
+        );
         assert_eq!(sealed_under(&door).await, first, "{engine}: nothing has changed");
 
         let mut calls = JoinSet::new();

@@ -90,13 +90,22 @@ async fn ma_163_the_command_line_acts_as_a_client_of_its_own() {
 async fn ma_193_the_command_line_of_a_job_signs_in_by_its_word() {
     let (issuer, key) = ForeignIssuer::start().await;
     let door = open(Some(&issuer)).await;
+    // One that cannot sign in leaves whoever is there alone.
+    let machine = Machine::signed_in(&door).await;
+    let before = machine.done(&["token", "fixture"]).await;
+    let missing = ["login", &door.endpoint(), "--workload=word"];
+    let (code, said) = machine.failed(&missing).await;
+    assert!(code == 1 && said.contains("word: "), "{said}");
+    assert_eq!(machine.done(&["token", "fixture"]).await, before);
+    assert_eq!(call(&door, "fixture", &before).await.status, 200);
     let machine = Machine::new();
     let good = assertion(&door, &issuer, &key, |_| {});
     let file = machine.home().join("word");
     std::fs::write(&file, &good).unwrap();
     works(&door, &machine, &["--workload=word"]).await;
     let issued = door.audit("tokens_issued").await;
-    assert!(issued.iter().all(|row| row["by"] == "jwt_bearer") && issued.len() == 2);
+    let by_word = issued.iter().filter(|row| row["by"] == "jwt_bearer");
+    assert_eq!(by_word.count(), 2, "{issued:?}");
     std::fs::remove_file(&file).unwrap();
     machine.let_expire();
     let (code, said) = machine.failed(&["token", "fixture"]).await;
@@ -119,6 +128,10 @@ async fn ma_193_the_command_line_of_a_job_signs_in_by_its_word() {
     assert!(code == Some(1) && said.contains("for door-of-acme"), "{said}");
     assert!(!said.contains(&other), "{said}");
     assert_eq!(with(&other, &["--issuer", &door.url]).await.0, Some(0));
+    // Its token endpoint is whatever it says, and may be somebody else's.
+    let endpoint_of = format!("{}/token", door.url);
+    let other = assertion(&door, &issuer, &key, |claims| claims["aud"] = json!(endpoint_of));
+    assert_eq!(with(&other, &[]).await.0, Some(1));
     let (code, said) = with("", &[]).await;
     assert!(code == Some(1) && said.contains("$JOB_WORD is not set"), "{said}");
 }
