@@ -14,35 +14,13 @@
 //! The first block of a chain has 32 zero bytes as `previous`. Blocks of the first format have no signature, and
 //! their hash leaves out what lies between `previous` and the body.
 
-use std::borrow::Borrow;
-
-use data_encoding::{BASE64, HEXLOWER};
 use keys::sha256;
 use model::World;
-use serde::{Deserialize, Serialize};
 use store::{AuditBlock, AuditSignature};
 use uuid::Uuid;
 
-use crate::event::{Event, Person, What};
+use crate::line::{Written, is_of};
 use crate::signer::{Signer, Trusted};
-
-/// A line of the body; `W` and `T` are owned when it is read, and borrowed when it is written.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Line<W = What, T = String> {
-    pub(crate) id: model::EventId,
-    pub(crate) at: i64,
-    #[serde(flatten)]
-    pub(crate) what: W,
-    pub(crate) person: T,
-}
-
-/// A line of what is personal.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct PersonalLine<P = Person> {
-    salt: String,
-    #[serde(flatten)]
-    pub(crate) person: P,
-}
 
 /// The end of a chain, as the next block needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,40 +52,25 @@ pub(crate) const LARGEST: usize = 1 << 20;
 /// About as long as the line of a call is, and what is personal of it.
 const USUAL: (usize, usize) = (800, 200);
 
-/// Writes events as the block that follows `tip`, as many as it takes. `reserved` says how many may follow if so many are
-/// left. `None` without events.
+/// Puts events together as the block that follows `tip`, as many as it takes. `reserved` says how many may follow if so
+/// many are left. `None` without events.
 pub(crate) fn write(
     world: &World,
     signer: &Signer,
     chain: Uuid,
     tip: Option<&Tip>,
     reserved: impl Fn(i64) -> i64,
-    events: &[impl Borrow<Event>],
+    events: &[Written],
 ) -> Option<AuditBlock> {
-    let first: &Event = events.first()?.borrow();
+    let first = events.first()?;
     let [mut body, mut personal] =
-        [USUAL.0, USUAL.1].map(|usual| Vec::with_capacity((events.len() * usual).min(LARGEST)));
+        [USUAL.0, USUAL.1].map(|usual| String::with_capacity((events.len() * usual).min(LARGEST)));
     let mut salts = vec![[0; 16]; events.len()];
     world.fill(salts.as_flattened_mut());
     let (mut last, mut count) = (first, 0);
-    for (event, salt) in events.iter().map(Borrow::borrow).zip(&salts) {
+    for (event, salt) in events.iter().zip(&salts) {
         let before = (body.len(), personal.len());
-        let salted = PersonalLine {
-            salt: BASE64.encode(salt),
-            person: &event.person,
-        };
-        // Our own types: writing them cannot fail.
-        let _ = serde_json::to_writer(&mut personal, &salted);
-        let digest = sha256(personal.get(before.1..).unwrap_or_default());
-        let line = Line {
-            id: event.id,
-            at: event.at.as_millis(),
-            what: &event.what,
-            person: HEXLOWER.encode(&digest),
-        };
-        let _ = serde_json::to_writer(&mut body, &line);
-        body.push(b'\n');
-        personal.push(b'\n');
+        event.join(salt, &mut body, &mut personal);
         if count > 0 && body.len() + personal.len() > LARGEST {
             body.truncate(before.0);
             personal.truncate(before.1);
@@ -128,15 +91,10 @@ pub(crate) fn write(
         previous: [0; 32],
         hash: [0; 32],
         signature: None,
-        body: text(body),
-        personal: text(personal),
+        body,
+        personal,
     };
     Some(follow(block, signer, tip))
-}
-
-/// What was written as JSON, which is text.
-fn text(json: Vec<u8>) -> String {
-    String::from_utf8(json).unwrap_or_default()
 }
 
 /// The same events as the block that follows `tip`, signed.
@@ -205,16 +163,6 @@ pub fn is_signed_by(block: &AuditBlock, trusted: &Trusted) -> bool {
             .find(&signature.kid)
             .is_some_and(|key| key.verifies(&signed_bytes(&block.hash), &signature.bytes))
     })
-}
-
-/// Whether a personal line is the one that its line in the body was written with.
-pub(crate) fn is_of(personal: &str, line: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Digest {
-        person: String,
-    }
-    serde_json::from_str::<Digest>(line)
-        .is_ok_and(|line| line.person == HEXLOWER.encode(&sha256(personal.as_bytes())))
 }
 
 /// Whether a block is what its hash says, and every untouched personal line what its digest says.

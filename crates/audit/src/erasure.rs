@@ -5,9 +5,9 @@ use model::{AccountId, id::Id as _};
 use store::{AuditBlock, Store, StoreError};
 use thiserror::Error;
 
-use crate::block::{self, PersonalLine};
 use crate::event::{Lines, Person, What};
 use crate::export::Pages;
+use crate::line::{self, PersonalLine};
 use crate::recorder::{Full, Recorder};
 
 /// Lines that are emptied in one round.
@@ -58,14 +58,14 @@ fn lines_about(block: &AuditBlock, account: Option<AccountId>, username: &str) -
     let account = account.map(|account| format!("\"account\":\"{}\"", account.uuid()));
     let lines = block.body.lines().zip(block.personal.split_terminator('\n'));
     let about = lines.enumerate().filter(|(_, (line, personal))| {
-        let Ok(PersonalLine::<Person> { person, .. }) = serde_json::from_str(personal) else {
+        let Ok(PersonalLine { person }) = serde_json::from_str(personal) else {
             return false;
         };
         let is_theirs = account.as_ref().is_some_and(|account| line.contains(account));
         // A line that was made to look like theirs is somebody else's, and stays for all to see.
         person != Person::default()
             && (is_theirs || person.username.as_deref() == Some(username))
-            && block::is_of(personal, line)
+            && line::is_of(personal, line)
     });
     about.map(|(at, _)| at).collect()
 }

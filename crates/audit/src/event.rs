@@ -12,19 +12,6 @@ use uuid::Uuid;
 
 use crate::chosen::Chosen;
 
-/// One event.
-#[derive(Clone, Debug)]
-pub struct Event {
-    /// Its id; errors show it as their reference.
-    pub id: EventId,
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub what: What,
-    /// Who and from where, kept apart.
-    pub person: Person,
-}
-
 /// What identifies a person; erased without breaking the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {

@@ -12,6 +12,7 @@ pub mod erasure;
 pub mod event;
 pub mod export;
 pub mod head;
+mod line;
 mod ocsf;
 pub mod proof;
 pub mod readable;
@@ -26,7 +27,7 @@ pub mod verify;
 mod writer;
 
 pub use chosen::Chosen;
-pub use event::{CallOutcome, Event, Issue, Person, Proof, What};
+pub use event::{CallOutcome, Issue, Person, Proof, What};
 pub use reading::{Entry, Filter};
 pub use recorder::{Durability, Full, Home, OpenError, Opening, Recorder, Seat};
 pub use signer::{Signer, Trusted};

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use store::AuditBlock;
 use uuid::Uuid;
 
-use crate::block::{self, Line};
+use crate::block;
 use crate::event::What;
 use crate::export::Ending;
+use crate::line::Line;
 use crate::signer::Trusted;
 
 /// Problems that are told one by one; the others are only counted.
@@ -315,7 +316,7 @@ impl Proof {
             if personal.is_empty() {
                 let key = (block.chain, block.number);
                 self.empty.entry(key).or_default().insert(at);
-            } else if !block::is_of(personal, line) {
+            } else if !crate::line::is_of(personal, line) {
                 self.wrong(format!("{place} event {at}: who it was about was changed"));
             }
         }

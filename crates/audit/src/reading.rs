@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use store::{AuditBlock, AuditCursor, Store, StoreError};
 
-use crate::block::{self, Line, PersonalLine};
+use crate::block;
 use crate::event::{Person, What};
+use crate::line::{Line, PersonalLine};
 
 /// Blocks that are read at once.
 const PAGE: i64 = 32;

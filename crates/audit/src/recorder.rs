@@ -20,7 +20,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::error;
 use uuid::Uuid;
 
-use crate::event::{Event, Person, What};
+use crate::event::{Person, What};
+use crate::line::Written;
 use crate::signer::{Signer, SignerError};
 use crate::writer::Recording;
 
@@ -111,7 +112,7 @@ pub struct Recorder {
 
 #[derive(Debug)]
 pub(crate) enum Message {
-    Event(Box<Event>),
+    Event(Written),
     /// Somebody waits until all events before are durable.
     Flush(oneshot::Sender<()>),
     /// From here on blocks reserve what may follow.
@@ -219,28 +220,21 @@ impl Recorder {
     /// Hands an event over; gives its id, the reference that an error shows.
     pub fn record(&self, what: What, person: Person) -> EventId {
         let id = self.world.new_id();
-        self.record_as(id, what, person);
+        self.record_as(id, &what, &person);
         id
     }
 
     /// Hands over an event whose id was given out before.
-    pub fn record_as(&self, id: EventId, what: What, person: Person) {
-        let event = Event {
-            id,
-            at: self.world.now(),
-            what,
-            person,
-        };
+    pub fn record_as(&self, id: EventId, what: &What, person: &Person) {
+        let event = Written::new(id, self.world.now(), what, person);
         let backlog = &self.backlog;
         let recorded = backlog.recorded.fetch_add(1, Ordering::SeqCst) + 1;
         // Not everything has asked for room before.
         if recorded + backlog.seats.load(Ordering::SeqCst) > backlog.low.load(Ordering::SeqCst) {
             backlog.hungry.notify_one();
         }
-        if let Err(mpsc::error::SendError(Message::Event(event))) =
-            self.queue.send(Message::Event(Box::new(event)))
-        {
-            error!(event = ?event.what, "an event came after the audit record was closed");
+        if self.queue.send(Message::Event(event)).is_err() {
+            error!(event = ?what, "an event came after the audit record was closed");
         }
     }
 

@@ -8,8 +8,9 @@ use model::Timestamp;
 use store::{AuditChain, Store, StoreError};
 use tracing::error;
 
-use crate::block::{self, Line};
+use crate::block;
 use crate::event::{Person, Trim, What};
+use crate::line::Line;
 use crate::recorder::Recorder;
 
 /// Most blocks of a chain that go in one round.

@@ -14,8 +14,9 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::block::{self, Tip};
-use crate::event::{Event, What};
+use crate::event::What;
 use crate::head::{self, Kept};
+use crate::line::Written;
 use crate::recorder::{Backlog, Home, Message, OpenError, Opening};
 use crate::signer::{Signer, Trusted};
 use crate::spill::Spill;
@@ -73,11 +74,7 @@ struct Outside {
 /// What came in one round.
 #[derive(Default)]
 struct Round {
-    #[expect(
-        clippy::vec_box,
-        reason = "as they came; each is some hundred bytes, and would be copied"
-    )]
-    events: Vec<Box<Event>>,
+    events: Vec<Written>,
     waiting: Vec<oneshot::Sender<()>>,
     /// Whether the other chains are named in any case.
     checkpoint: bool,

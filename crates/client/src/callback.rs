@@ -117,7 +117,7 @@ impl Callback {
 }
 
 impl Answer for Waiting {
-    async fn answer(&self, request: Request<Incoming>, _: Connection) -> Response<Body> {
+    async fn answer(self, request: Request<Incoming>, _: Connection) -> Response<Body> {
         if request.method() != Method::GET || request.uri().path() != PATH {
             return page(StatusCode::NOT_FOUND, "Nothing is here.", "這裡沒有東西。");
         }

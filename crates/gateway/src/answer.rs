@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use audit::CallOutcome;
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, ready};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -155,7 +157,7 @@ impl Gateway {
         }
         let filter = (!is_sse).then(|| Filter::of(self, exchange)).flatten();
         if care == Care::Tasks && !is_sse && told.is_empty() {
-            return self.glance(journey, passed, filter).await;
+            return Box::pin(self.glance(journey, passed, filter)).await;
         }
         let headers = &mut passed.parts.headers;
         for name in OF_THE_BYTES {
@@ -181,7 +183,7 @@ impl Gateway {
                 body::ReadError::TooLarge(_) | body::ReadError::Broken => UpstreamTrouble::Broken,
             })
         };
-        let mut whole = self.while_it_counts(journey, whole).await?;
+        let mut whole = Box::pin(self.while_it_counts(journey, whole)).await?;
         if let Some(mut filter) = filter {
             whole = match filter.whole(whole.clone()) {
                 Ok(filtered) => filtered,
@@ -189,8 +191,7 @@ impl Gateway {
                 Err(Unfit) if passed.parts.status == StatusCode::ACCEPTED => whole,
                 Err(Unfit) => return Err(Refusal::Upstream(UpstreamTrouble::Broken)),
             };
-            self.bind_tasks(journey.route, journey.caller, filter.begun())
-                .await?;
+            Box::pin(self.bind_tasks(journey.route, journey.caller, filter.begun())).await?;
         }
         if !told.is_empty() {
             whole = joined(&told, &whole);
@@ -263,8 +264,12 @@ fn joined(told: &[String], body: &[u8]) -> Bytes {
         .into()
 }
 
-/// The whole answer.
-pub(crate) async fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: Record) -> Response<Body> {
+/// The whole answer; there at once, if it is a short one.
+pub(crate) fn answer(
+    gateway: &Arc<Gateway>,
+    passed: Passed,
+    mut record: Record,
+) -> impl Future<Output = Response<Body>> {
     let Passed {
         parts,
         body,
@@ -280,7 +285,7 @@ pub(crate) async fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: R
         PassedBody::Whole(bytes) => {
             record.passes(&bytes);
             record.outcome = CallOutcome::Answered;
-            return Response::from_parts(parts, body::full(bytes));
+            return Either::Left(ready(Response::from_parts(parts, body::full(bytes))));
         }
     };
     let is_sse = is_event_stream(&parts.headers);
@@ -291,20 +296,20 @@ pub(crate) async fn answer(gateway: &Arc<Gateway>, passed: Passed, mut record: R
     let filter = filter.and_then(|exchange| Filter::of(gateway, exchange));
     // A known length is a short answer. Anything else may go on for ever, whatever its media type says:
     // listening is answered as endless application/json too (TP-11).
-    let body = if filter.is_none() && !is_sse && first.is_empty() && incoming.size_hint().exact().is_some() {
-        Counted { incoming, record }.boxed_unsync()
-    } else {
-        let begun = Begun {
-            incoming,
-            first,
-            rest,
-            listening,
-            mailbox,
-            is_sse,
-        };
-        stream::body(gateway, begun, filter, record).await
+    if filter.is_none() && !is_sse && first.is_empty() && incoming.size_hint().exact().is_some() {
+        let body = Counted { incoming, record }.boxed_unsync();
+        return Either::Left(ready(Response::from_parts(parts, body)));
+    }
+    let begun = Begun {
+        incoming,
+        first,
+        rest,
+        listening,
+        mailbox,
+        is_sse,
     };
-    Response::from_parts(parts, body)
+    let body = stream::body(gateway, begun, filter, record);
+    Either::Right(Box::pin(body.map(|body| Response::from_parts(parts, body))))
 }
 
 /// A short answer: copied and counted.

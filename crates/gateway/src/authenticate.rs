@@ -40,7 +40,7 @@ impl Gateway {
             let tried = match kind {
                 Kind::Legacy => match &route.old_tokens {
                     Some(old) if only_old || old.fits(token) => {
-                        self.by_old_token(route, old, token, headers, address).await
+                        Box::pin(self.by_old_token(route, old, token, headers, address)).await
                     }
                     _ => continue,
                 },
@@ -74,7 +74,7 @@ impl Gateway {
                 Err(_) => {}
             }
         }
-        self.by_foreign_token(route, trust, token, address).await
+        Box::pin(self.by_foreign_token(route, trust, token, address)).await
     }
 
     async fn by_foreign_token(
@@ -314,13 +314,12 @@ impl Gateway {
                 route.accepts.contains(&Kind::Jwt)
                     && route.trust.as_ref().is_some_and(trusts)
                     && access.expires_at > self.now()
-                    && self.is_linked(access, caller.account.id).await
+                    && Box::pin(self.is_linked(access, caller.account.id)).await
             }
             Proof::Legacy(token) => match &route.old_tokens {
                 Some(old) if route.accepts.contains(&Kind::Legacy) => {
                     let (now, name) = (self.now(), route.name());
-                    old.check_again(token, name, now, &self.directory, &self.guesses)
-                        .await
+                    Box::pin(old.check_again(token, name, now, &self.directory, &self.guesses)).await
                 }
                 _ => false,
             },

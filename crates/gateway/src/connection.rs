@@ -13,7 +13,6 @@ use protocol::mcp::elicitation;
 use tracing::warn;
 use vault::{Checked, Held, Recipe, Renewal};
 
-use crate::answer;
 use crate::caller::Caller;
 use crate::doubt::{Doubt, Failure};
 use crate::exchange::Exchange;
@@ -218,15 +217,9 @@ impl Gateway {
         Ok(Some(Worn { held, headers }))
     }
 
-    /// An upstream refused a credential that can be renewed: once more with the next one (CC-105). None if it cannot.
-    pub(crate) async fn wear_anew(
-        &self,
-        journey: &Journey<'_>,
-        status: StatusCode,
-    ) -> Result<Option<Worn>, Refusal> {
-        let (StatusCode::UNAUTHORIZED, Some(worn), Some(recipe)) =
-            (status, &journey.worn, &journey.route.recipe)
-        else {
+    /// An upstream refused a credential with 401: once more with the next one, if it can be renewed (CC-105).
+    pub(crate) async fn wear_anew(&self, journey: &Journey<'_>) -> Result<Option<Worn>, Refusal> {
+        let (Some(worn), Some(recipe)) = (&journey.worn, &journey.route.recipe) else {
             return Ok(None);
         };
         let person = of(journey.caller);
@@ -265,18 +258,20 @@ impl Gateway {
         }))
     }
 
-    /// What an answer's status means (MA-63): of a person's own credential, it is the person who can do something.
-    pub(crate) async fn judge_status(
+    /// What it means that an answer's status is no good one (MA-63): of a person's own credential, it is the person who
+    /// can do something.
+    pub(crate) async fn troubled(
         &self,
         journey: &Journey<'_>,
         worn: Option<&Worn>,
+        trouble: UpstreamTrouble,
         status: StatusCode,
-    ) -> Result<(), Refusal> {
-        match (answer::judge(status), &journey.route.recipe) {
-            (Err(UpstreamTrouble::Credential), Some(recipe)) => {
-                Err(self.turned_away(journey, recipe, worn, status).await)
+    ) -> Refusal {
+        match (trouble, &journey.route.recipe) {
+            (UpstreamTrouble::Credential, Some(recipe)) => {
+                self.turned_away(journey, recipe, worn, status).await
             }
-            (outcome, _) => outcome.map_err(Refusal::Upstream),
+            (trouble, _) => Refusal::Upstream(trouble),
         }
     }
 

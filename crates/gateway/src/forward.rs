@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use issuer::Resource;
@@ -37,17 +39,17 @@ pub(crate) fn request(method: Method, uri: Uri, headers: HeaderMap, body: Body) 
     request
 }
 
-/// Sends it and waits for the answer's head. The log names the address; the answer to the caller never
-/// does (TP-16). Nobody waits for an upstream that is known to be gone.
+/// Waits for the head of what [`call`](net::operators::Operators::call) of this route's client gives. The log names the
+/// address; the answer to the caller never does (TP-16). Nothing is sent to an upstream that is known to be gone.
 pub(crate) async fn forward(
     world: &World,
     route: &Route,
-    request: Request<Body>,
+    call: impl Future<Output = Result<Response<Incoming>, CallError>>,
 ) -> Result<Response<Incoming>, UpstreamTrouble> {
     if !route.health.admits(world.elapsed()) {
         return Err(UpstreamTrouble::Unreachable);
     }
-    let outcome = send(route, request).await;
+    let outcome = in_time(route, call).await;
     note(
         world,
         route,
@@ -67,8 +69,11 @@ pub(crate) fn note(world: &World, route: &Route, shown: Result<StatusCode, Upstr
     }
 }
 
-async fn send(route: &Route, request: Request<Body>) -> Result<Response<Incoming>, UpstreamTrouble> {
-    let trouble = match tokio::time::timeout(route.timeouts.first_byte, route.client.call(request)).await {
+async fn in_time(
+    route: &Route,
+    call: impl Future<Output = Result<Response<Incoming>, CallError>>,
+) -> Result<Response<Incoming>, UpstreamTrouble> {
+    let trouble = match tokio::time::timeout(route.timeouts.first_byte, call).await {
         Ok(Ok(response)) => return Ok(response),
         Ok(Err(error)) => {
             warn!(server = %route.name(), upstream = %route.upstream, %error, "upstream call failed");
@@ -88,44 +93,44 @@ async fn send(route: &Route, request: Request<Body>) -> Result<Response<Incoming
 /// What a call that goes on without its caller gives: its answer, and what it takes up until that has ended.
 type Lingering = (Result<Response<Incoming>, UpstreamTrouble>, Option<Arc<UnderWay>>);
 
+fn abandoned((outcome, under_way): Lingering) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        if let Ok(response) = outcome {
+            drain(response.into_body()).await;
+        }
+        drop(under_way);
+    })
+}
+
 impl Gateway {
     /// Sends a request. A call of the session era goes on if its caller goes away (TP-31).
-    pub(crate) async fn call(
+    pub(crate) fn call(
         &self,
         journey: &Journey<'_>,
         request: Request<Body>,
         lingers: bool,
-    ) -> Result<Response<Incoming>, Refusal> {
-        let route = journey.route;
-        if !lingers {
-            let work = forward(self.world(), route, request);
-            return self.while_it_counts(journey, work).await;
-        }
-        let route = Arc::clone(route);
-        let (world, under_way) = (self.world().clone(), journey.under_way.clone());
-        let work = async move { (forward(&world, &route, request).await, under_way) };
-        let abandoned = |(outcome, under_way): Lingering| -> Pin<Box<dyn Future<Output = ()> + Send>> {
-            Box::pin(async move {
-                if let Ok(response) = outcome {
-                    drain(response.into_body()).await;
-                }
-                drop(under_way);
-            })
+    ) -> impl Future<Output = Result<Response<Incoming>, Refusal>> {
+        let call = journey.route.client.call(request);
+        let work = if lingers {
+            let (world, route) = (self.world().clone(), Arc::clone(journey.route));
+            let under_way = journey.under_way.clone();
+            let work = async move { (forward(&world, &route, call).await, under_way) };
+            let lingering = Linger::new(self.tasks().clone(), work, abandoned);
+            Either::Left(lingering.map(|(outcome, _)| outcome))
+        } else {
+            Either::Right(Box::pin(forward(self.world(), journey.route, call)))
         };
-        let work = Linger::new(self.tasks().clone(), work, abandoned);
-        let work = async move { work.await.0 };
-        self.while_it_counts(journey, work).await
+        self.while_it_counts(journey, work)
     }
 
     /// Waits for the upstream for as long as the caller's right to its answer lasts (MA-56). A quick answer is
     /// not watched over.
-    pub(crate) async fn while_it_counts<T>(
+    pub(crate) fn while_it_counts<T>(
         &self,
         journey: &Journey<'_>,
         work: impl Future<Output = Result<T, UpstreamTrouble>>,
-    ) -> Result<T, Refusal> {
-        let resource = &journey.route.resource;
-        self.while_caller_counts(journey.caller, resource, work).await
+    ) -> impl Future<Output = Result<T, Refusal>> {
+        self.while_caller_counts(journey.caller, &journey.route.resource, work)
     }
 
     /// The same, without a journey.
@@ -139,6 +144,15 @@ impl Gateway {
         if let Ok(outcome) = tokio::time::timeout(QUICK, &mut work).await {
             return outcome.map_err(Refusal::Upstream);
         }
+        Box::pin(self.while_still_counts(caller, resource, work)).await
+    }
+
+    async fn while_still_counts<T>(
+        &self,
+        caller: &Caller,
+        resource: &Resource,
+        mut work: Pin<&mut impl Future<Output = Result<T, UpstreamTrouble>>>,
+    ) -> Result<T, Refusal> {
         let mut standing = self.standing().watch();
         loop {
             let left = caller.proof.expires_at().since(self.now()).min(LOOK_AGAIN);

@@ -41,7 +41,11 @@ impl Gateway {
         let routes = self.routes();
         let path = request.uri().path().to_owned();
         match self.enter(&routes, &path, &request, address, origin).await {
-            Entry::In(route, leg, caller) => self.admit(&routes, route, leg, request, caller, address).await,
+            Entry::In(route, leg, caller) => {
+                let (head, incoming) = request.into_parts();
+                self.admit(&routes, route, leg, (&head, incoming), caller, address)
+                    .await
+            }
             Entry::Out(response) => {
                 // Whoever waits for a word before the body has it now.
                 if !request.headers().contains_key(header::EXPECT) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use audit::Chosen;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
+use http::{HeaderMap, HeaderValue, Method, Response, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use net::{Body, body};
@@ -38,7 +38,7 @@ impl Gateway {
         routes: &Routes,
         route: &Arc<Route>,
         leg: Leg<'_>,
-        request: Request<Incoming>,
+        (head, incoming): (&request::Parts, Incoming),
         caller: Caller,
         address: IpAddr,
     ) -> Response<Body> {
@@ -47,7 +47,7 @@ impl Gateway {
         let Ok(seat) = self.parts.recorder.ready(events).await else {
             return self.refuse(&Refusal::Unavailable, &Circumstances::default());
         };
-        let exchange = self.begin(route, caller, (request.method(), request.headers()), address);
+        let exchange = self.begin(route, caller, (&head.method, &head.headers), address);
         let mut record = Record::new(
             exchange,
             self.parts.recorder.clone(),
@@ -58,7 +58,7 @@ impl Gateway {
             Leg::Message(ticket) => Some(ticket),
             Leg::Endpoint => None,
         };
-        match self.pass(routes, route, leg, request, &mut record).await {
+        match self.pass(routes, route, leg, (head, incoming), &mut record).await {
             Ok(passed) => {
                 let listens = record.exchange().is_some_and(Exchange::is_listening);
                 let answer = answer::answer(self, passed, record).await;
@@ -83,7 +83,8 @@ impl Gateway {
                 record.refused(&refusal, response.status().as_u16());
                 let response = match (ticket, record.exchange()) {
                     (Some(ticket), Some(exchange)) if response.status().is_success() => {
-                        legacy_sse::on_the_stream(self, route, &exchange.caller, ticket, response).await
+                        let caller = &exchange.caller;
+                        Box::pin(legacy_sse::on_the_stream(self, route, caller, ticket, response)).await
                     }
                     _ => response,
                 };
@@ -131,7 +132,7 @@ impl Gateway {
             return answer;
         }
         if answer.body().is_end_stream() {
-            return self.settled(answer.map(|_| body::empty())).await;
+            return Box::pin(self.settled(answer.map(|_| body::empty()))).await;
         }
         let is_live = listens || answer::is_event_stream(answer.headers());
         answer.map(|body| on_record::then_the_last(body, recorder.clone(), is_live))
@@ -183,7 +184,9 @@ impl Gateway {
         }
         let verdict = match authorize::authorize(&about, &mut taking, &mut record.ruling, read) {
             Ok(verdict) => verdict,
-            Err(refusal) => return Err(self.step_up(route, caller, &head.headers, refusal).await),
+            Err(refusal) => {
+                return Err(Box::pin(self.step_up(route, caller, &head.headers, refusal)).await);
+            }
         };
         if head.method == Method::GET {
             taking.stream(&about)?;
@@ -196,10 +199,9 @@ impl Gateway {
         routes: &Routes,
         route: &Arc<Route>,
         leg: Leg<'_>,
-        request: Request<Incoming>,
+        (head, incoming): (&request::Parts, Incoming),
         record: &mut Record,
     ) -> Result<Passed, Refusal> {
-        let (head, incoming) = request.into_parts();
         let allow = match (route.transport, &leg) {
             (Transport::Streamable, _) => "POST, GET, DELETE, OPTIONS",
             (Transport::Sse, Leg::Endpoint) => "GET, OPTIONS",
@@ -230,7 +232,7 @@ impl Gateway {
         if let (Ok(Some(session)), Some(exchange)) = (&session, record.exchange_mut()) {
             exchange.agent = exchange.agent.take().or_else(|| session.agent.clone());
         }
-        let (verdict, held) = self.judge(routes, route, &caller, &head, read, record).await?;
+        let (verdict, held) = self.judge(routes, route, &caller, head, read, record).await?;
         let mut told = verdict.told;
         let read = verdict.read;
         record.decided(read.as_ref());
@@ -267,13 +269,15 @@ impl Gateway {
             && read.as_ref().is_some_and(Read::asks)
             && !record.exchange().is_none_or(Exchange::is_listening)
         {
-            place = Some(self.place(&journey, limit).await?);
+            place = Some(Box::pin(self.place(&journey, limit)).await?);
         }
         journey.under_way = Some(Arc::new(UnderWay { held, place }));
         record.under_way.clone_from(&journey.under_way);
         let passed = match leg {
-            Leg::Message(ticket) => self.legacy_message(&journey, ticket, read).await?,
-            Leg::Endpoint if route.transport == Transport::Sse => self.legacy_stream(&journey).await?,
+            Leg::Message(ticket) => Box::pin(self.legacy_message(&journey, ticket, read)).await?,
+            Leg::Endpoint if route.transport == Transport::Sse => {
+                Box::pin(self.legacy_stream(&journey)).await?
+            }
             Leg::Endpoint => match self.streamable(&journey, read, session?).await {
                 Err(refusal @ Refusal::Upstream(UpstreamTrouble::Unreachable)) => {
                     let copy = wanted.and_then(|list| self.last_known(list, record));

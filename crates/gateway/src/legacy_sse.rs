@@ -42,8 +42,10 @@ impl Gateway {
         let request = forward::request(Method::GET, uri, headers, body::empty());
         let response = self.call(journey, request, false).await?;
         let (mut parts, mut incoming) = response.into_parts();
-        self.judge_status(journey, journey.worn.as_ref(), parts.status)
-            .await?;
+        if let Err(trouble) = answer::judge(parts.status) {
+            let worn = journey.worn.as_ref();
+            return Err(self.troubled(journey, worn, trouble, parts.status).await);
+        }
         let (mut first, mut rest) = (Bytes::new(), Bytes::new());
         let mut mailbox = None;
         if parts.status.is_success() {
@@ -85,8 +87,10 @@ impl Gateway {
         let request = forward::request(Method::POST, uri, headers, body::full(bytes));
         let response = self.call(journey, request, true).await?;
         let (mut parts, incoming) = response.into_parts();
-        self.judge_status(journey, journey.worn.as_ref(), parts.status)
-            .await?;
+        if let Err(trouble) = answer::judge(parts.status) {
+            let worn = journey.worn.as_ref();
+            return Err(self.troubled(journey, worn, trouble, parts.status).await);
+        }
         answer::clean(&mut parts, None);
         Ok(Passed {
             parts,

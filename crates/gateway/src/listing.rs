@@ -200,7 +200,7 @@ impl<'a> Conversation<'a> {
         }
         let uri = self.route.uri.clone();
         let request = forward::request(Method::POST, uri, headers, body::full(message.to_string()));
-        let response = forward::forward(self.world, self.route, request)
+        let response = forward::forward(self.world, self.route, self.route.client.call(request))
             .await
             .map_err(Silence::Trouble)?;
         let (parts, incoming) = response.into_parts();
@@ -237,7 +237,7 @@ impl<'a> Conversation<'a> {
         let mut headers = credential::outgoing(&HeaderMap::new(), self.route);
         headers.insert(names::SESSION.clone(), session.clone());
         let request = forward::request(Method::DELETE, self.route.uri.clone(), headers, body::empty());
-        let _ = forward::forward(self.world, self.route, request).await;
+        let _ = forward::forward(self.world, self.route, self.route.client.call(request)).await;
     }
 }
 

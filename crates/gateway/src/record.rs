@@ -217,7 +217,7 @@ impl Drop for Record {
             policy: Some(exchange.route.resource.policy.revision().to_owned()),
             shadow: self.ruling.shadow.take(),
         };
-        self.recorder.record_as(exchange.reference, what, person);
+        self.recorder.record_as(exchange.reference, &what, &person);
     }
 }
 

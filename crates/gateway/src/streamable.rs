@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use net::body;
 use protocol::mcp::elicitation;
@@ -59,15 +59,18 @@ impl Gateway {
         let (mut response, mut listening) = self.send(journey, headers, bytes, sent).await?;
         let mut renewed = None;
         if let Some((mut headers, bytes)) = spare
-            && let Some(worn) = self.wear_anew(journey, response.status()).await?
+            && response.status() == StatusCode::UNAUTHORIZED
+            && let Some(worn) = Box::pin(self.wear_anew(journey)).await?
         {
             worn.put_on(&mut headers);
-            (response, listening) = self.send(journey, headers, bytes, sent).await?;
+            (response, listening) = Box::pin(self.send(journey, headers, bytes, sent)).await?;
             renewed = Some(worn);
         }
         let (mut parts, incoming) = response.into_parts();
         let worn = renewed.as_ref().or(journey.worn.as_ref());
-        self.judge_status(journey, worn, parts.status).await?;
+        if let Err(trouble) = answer::judge(parts.status) {
+            return Err(Box::pin(self.troubled(journey, worn, trouble, parts.status)).await);
+        }
         let session = match parts
             .headers
             .get(&names::SESSION)
@@ -108,7 +111,7 @@ impl Gateway {
         (session, lingers): (Option<&str>, bool),
     ) -> Result<(Response<Incoming>, Option<Seat>), Refusal> {
         if *journey.method == Method::GET {
-            return self.listen(journey, headers, session).await;
+            return Box::pin(self.listen(journey, headers, session)).await;
         }
         let (method, uri) = (journey.method.clone(), journey.route.uri.clone());
         let request = forward::request(method, uri, headers, body::full(bytes));

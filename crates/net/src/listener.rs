@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -65,10 +66,10 @@ pub struct Connection {
 pub trait Answer: Clone + Send + Sync + 'static {
     /// The answer; every failure is an answer too.
     fn answer(
-        &self,
+        self,
         request: Request<Incoming>,
         connection: Connection,
-    ) -> impl Future<Output = Response<Body>> + Send;
+    ) -> impl Future<Output = Response<Body>> + Send + 'static;
 }
 
 /// Listens and answers until told to stop.
@@ -171,8 +172,7 @@ async fn converse<S>(
     let first = Arc::clone(&begun);
     let service = service_fn(move |request: Request<Incoming>| {
         first.store(true, Ordering::Relaxed);
-        let answer = answer.clone();
-        async move { Ok::<_, Infallible>(answer.answer(request, connection).await) }
+        answer.clone().answer(request, connection).map(infallible)
     });
     let conversation = builder
         .serve_connection(TokioIo::new(stream), service)
@@ -192,6 +192,10 @@ async fn converse<S>(
     if let Err(error) = ended {
         debug!(peer = %connection.peer, %error, "connection ended");
     }
+}
+
+fn infallible(answer: Response<Body>) -> Result<Response<Body>, Infallible> {
+    Ok(answer)
 }
 
 fn builder(limits: Limits) -> Builder<TokioExecutor> {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -113,19 +114,26 @@ impl Operators {
         Ok(Self { client })
     }
 
-    /// Sends a request; the answer's body streams.
-    pub async fn call(&self, request: Request<Body>) -> Result<Answer, CallError> {
-        self.client.request(request).await.map_err(|error| {
-            if let Some(error) = of_a_proxy(&error).filter(|error| !error.may_pass()) {
-                return CallError::Proxy(error.to_string());
-            }
-            let text = root_cause(&error);
-            if error.is_connect() {
-                CallError::Connect(text)
-            } else {
-                CallError::Broken(text)
-            }
-        })
+    /// Sends a request once it is waited for; the answer's body streams. What waits is small: the request is not a part
+    /// of it.
+    pub fn call(
+        &self,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Answer, CallError>> + Send + use<> {
+        self.client.request(request).map_err(why)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn why(error: hyper_util::client::legacy::Error) -> CallError {
+    if let Some(error) = of_a_proxy(&error).filter(|error| !error.may_pass()) {
+        return CallError::Proxy(error.to_string());
+    }
+    let text = root_cause(&error);
+    if error.is_connect() {
+        CallError::Connect(text)
+    } else {
+        CallError::Broken(text)
     }
 }
 

@@ -45,7 +45,7 @@ impl Admission {
 }
 
 impl Answer for Admission {
-    async fn answer(&self, mut request: Request<Incoming>, _: Connection) -> Response<Body> {
+    async fn answer(self, mut request: Request<Incoming>, _: Connection) -> Response<Body> {
         let Some(admitted) = admit(request.headers_mut(), &self.credential) else {
             return unauthorized();
         };

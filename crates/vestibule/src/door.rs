@@ -53,7 +53,7 @@ impl Door {
 }
 
 impl Answer for Door {
-    async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Response<Body> {
+    async fn answer(self, request: Request<Incoming>, connection: Connection) -> Response<Body> {
         if let Some(answer) = self.health.answer(request.uri().path()) {
             return answer;
         }
@@ -79,7 +79,7 @@ impl Answer for Door {
         if gateway::Gateway::owns(path) && !is_server_metadata(path) {
             self.house.gateway.handle(request, caller.address, origin).await
         } else {
-            self.pages(request, caller).await
+            Box::pin(self.pages(request, caller)).await
         }
     }
 }

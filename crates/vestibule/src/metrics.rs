@@ -48,7 +48,7 @@ impl Metrics {
 }
 
 impl Answer for Metrics {
-    async fn answer(&self, request: Request<Incoming>, _: Connection) -> Response<Body> {
+    async fn answer(self, request: Request<Incoming>, _: Connection) -> Response<Body> {
         let (status, media_type, text) = match (request.uri().path(), self.text()) {
             ("/metrics", Ok(text)) => (StatusCode::OK, MEDIA_TYPE, text),
             ("/metrics", Err(error)) => {

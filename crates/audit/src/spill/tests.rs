@@ -1,6 +1,7 @@
 use super::*;
 use crate::block;
-use crate::event::{Event, What};
+use crate::event::What;
+use crate::line::Written;
 use crate::signer::Signer;
 use crate::testing::{sealer, somebody};
 use uuid::Uuid;
@@ -10,12 +11,7 @@ fn a_line_that_broke_off_is_left_out_and_written_over() {
     let (world, _) = testkit::world();
     let folder = tempfile::tempdir().unwrap();
     let signer = Signer::generate().unwrap();
-    let event = Event {
-        id: world.new_id(),
-        at: world.now(),
-        what: What::Stopped,
-        person: somebody("ana"),
-    };
+    let event = Written::new(world.new_id(), world.now(), &What::Stopped, &somebody("ana"));
     let block = block::write(&world, &signer, Uuid::nil(), None, |_| 0, &[event]).unwrap();
     let open = || Spill::open(folder.path(), sealer(&world), ROOM).unwrap();
     let mut spill = open();

@@ -8,7 +8,8 @@ use tracing::warn;
 
 use super::{Recording, Round};
 use crate::block;
-use crate::event::{Event, Head, Person, What};
+use crate::event::{Head, Person, What};
+use crate::line::Written;
 
 /// The other chains are named so often, if anything happens at all.
 const CHECKPOINT: Duration = Duration::from_mins(10);
@@ -32,12 +33,9 @@ impl Recording {
             }
         };
         self.checkpoint = now + CHECKPOINT;
-        round.events.push(Box::new(Event {
-            id: self.world.new_id(),
-            at: self.world.now(),
-            what: What::Checkpoint { heads },
-            person: Person::default(),
-        }));
+        let (id, at) = (self.world.new_id(), self.world.now());
+        let (what, person) = (What::Checkpoint { heads }, Person::default());
+        round.events.push(Written::new(id, at, &what, &person));
     }
 
     /// The ends of the other chains. What nobody signed is named by the start alone that made the key, when everything of

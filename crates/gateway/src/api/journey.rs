@@ -204,7 +204,8 @@ impl Gateway {
         let mut response = self.send_api(journey, &uri, first, &progress).await?;
         let mut renewed: Option<Worn> = None;
         if let Some(bytes) = again
-            && let Some(worn) = self.wear_anew(journey, response.status()).await?
+            && response.status() == StatusCode::UNAUTHORIZED
+            && let Some(worn) = self.wear_anew(journey).await?
         {
             worn.put_on(&mut headers);
             progress.whole(bytes.len(), self.elapsed());
@@ -220,7 +221,8 @@ impl Gateway {
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
         ) {
             let worn = renewed.as_ref().or(journey.worn.as_ref());
-            self.judge_status(journey, worn, parts.status).await?;
+            let trouble = UpstreamTrouble::Credential;
+            return Err(self.troubled(journey, worn, trouble, parts.status).await);
         }
         if parts.status.is_informational() {
             return Err(Refusal::Upstream(UpstreamTrouble::Broken));

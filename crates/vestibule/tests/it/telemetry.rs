@@ -26,7 +26,7 @@ struct Collector {
 }
 
 impl Answer for Collector {
-    async fn answer(&self, request: Request<Incoming>, _: Connection) -> Response<Body> {
+    async fn answer(self, request: Request<Incoming>, _: Connection) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
         assert_eq!(parts.headers["x-tenant"], "platform");
         let bytes = body::read(incoming, 1 << 20, std::time::Duration::from_secs(5))
