@@ -14,7 +14,7 @@ use crate::connector::{Connector, Provider};
 use crate::credential::{Credential, Secrets};
 use crate::linking::Owner;
 use crate::upstream_client::Errand;
-use crate::who_am_i::WhoError;
+use crate::who_am_i::{WhoError, Whose};
 
 /// Why a connection does not count any more: the provider does not take it.
 const REFUSED: &str = "refused";
@@ -39,16 +39,36 @@ pub enum Checked {
 }
 
 impl Connections {
-    /// An upstream refused a credential: asks the provider what it thinks of it, and ends the connection if it does not
-    /// take it either. Only if that credential is still the one in there, and nothing is there to renew it with: of one that
-    /// can be renewed, the provider's answer to that decides.
+    /// An upstream refused a credential with 401: asks the provider what it thinks of it, and ends the connection if it does
+    /// not take it either. Only if that credential is still the one in there, and nothing is there to renew it with: of one that
+    /// can be renewed, the provider's answer to that decides. Where nobody says whose it is, the upstream that refused it is the
+    /// one that would be asked, and some take anything at `initialize`: its word stands.
     pub async fn doubt(&self, connector: &Connector, held: &Held, person: &Person) -> Checked {
+        let said = match &connector.whose {
+            Whose::Taken(_) => Some(WhoError::Refused),
+            Whose::Said(_) => None,
+        };
+        self.weigh(connector, held, said, person).await
+    }
+
+    /// What the provider thinks of a credential, or has `said` of it already, if it cannot be renewed.
+    async fn weigh(
+        &self,
+        connector: &Connector,
+        held: &Held,
+        said: Option<WhoError>,
+        person: &Person,
+    ) -> Checked {
         let Some(secrets) = self.secrets(connector, held) else {
             return Checked::Unknown;
         };
         let can_be_renewed = connector.oauth.is_some() && secrets.refresh_token.is_some();
         let credential = Credential::new(secrets.token.clone().into(), held.name.clone());
-        match connector.whose.ask(&connector.client, &credential).await {
+        let says = match said.filter(|_| !can_be_renewed) {
+            Some(said) => Err(said),
+            None => connector.whose.ask(&connector.client, &credential).await,
+        };
+        match says {
             Ok(_) | Err(WhoError::Refused) if self.has_moved(connector, &secrets).await => {
                 return self.ended(connector, held, MOVED, person).await;
             }
@@ -98,7 +118,7 @@ impl Connections {
         let (this, connector, held) = (Arc::clone(self), Arc::clone(connector), Arc::clone(held));
         let person = person.clone();
         self.tasks.spawn("connection doubt", async move {
-            if this.doubt(&connector, &held, &person).await == Checked::Refused {
+            if this.weigh(&connector, &held, None, &person).await == Checked::Refused {
                 this.renew_refused(&connector, &held, &person).await;
             }
         });

@@ -351,6 +351,44 @@ async fn what_the_server_does_not_take_is_not_kept() {
     }
 }
 
+/// CC-105: many servers look at a token with the first call alone, so that `initialize` says nothing of it. What cannot be
+/// renewed and is refused by a call has ended, and its owner is asked to connect again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cc_105_a_server_that_greets_everybody_still_ends_what_it_refuses() {
+    let guarded = Guarded::start().await;
+    guarded.says(|state| {
+        state.greets = true;
+        state.gives_once = true;
+    });
+    for door in Door::each(guarded.plan("")).await {
+        let engine = door.engine();
+        guarded.says(|state| state.takes = "a");
+        let mut ana = door.browser();
+        ana.sign_in("ana").await;
+        assert!(
+            is_connected(&connect(&mut ana, &guarded, &door, "a").await),
+            "{engine}"
+        );
+        let token = door.token_for("own").await;
+        assert!(!said(&call_own(&door, &token).await).1, "{engine}");
+
+        guarded.says(|state| state.takes = "nobody");
+        let (text, is_error) = said(&call_own(&door, &token).await);
+        assert!(
+            is_error && text.contains("is not connected any more"),
+            "{engine}: {text}"
+        );
+        let ended = door.audit("connection_ended").await;
+        assert_eq!(ended[0]["reason"], "refused", "{engine}");
+        guarded.says(|state| state.takes = "a");
+        assert!(
+            is_connected(&connect(&mut ana, &guarded, &door, "a").await),
+            "{engine}"
+        );
+        assert!(!said(&call_own(&door, &token).await).1, "{engine}");
+    }
+}
+
 /// The operator may say who has to guard it, and a client that was made by hand is shown to that one alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_issuer_that_is_written_is_the_only_one() {

@@ -28,6 +28,10 @@ pub(crate) struct State {
     pub(crate) metadata: HashMap<&'static str, Value>,
     /// It takes everybody.
     pub(crate) open: bool,
+    /// It takes any token at `initialize`, and looks at it with the first call.
+    pub(crate) greets: bool,
+    /// What it gives cannot be renewed.
+    pub(crate) gives_once: bool,
     /// Which authorization server's tokens it takes.
     pub(crate) takes: &'static str,
     /// Requests to `/a/token` and `/b/token`: who was asked, and for what.
@@ -169,7 +173,10 @@ fn answer(state: &mut State, request: &str) -> (u16, String, String) {
                 line.to_ascii_lowercase()
                     .starts_with(&format!("authorization: bearer access-of-{}-", state.takes))
             });
-            if is_taken || state.open {
+            let is_greeted = state.greets
+                && head.to_ascii_lowercase().contains("\r\nauthorization: ")
+                && body.contains("\"initialize\"");
+            if is_taken || is_greeted || state.open {
                 let result =
                     json!({ "content": [{ "type": "text", "text": "hello" }], "resultType": "complete" });
                 return plain(200, json!({ "jsonrpc": "2.0", "id": 7, "result": result }));
@@ -201,9 +208,12 @@ fn token(state: &mut State, name: &str, params: &Params) -> (u16, String, String
         );
     }
     state.count += 1;
-    let answer = json!({
+    let mut answer = json!({
         "access_token": format!("access-of-{name}-{}", state.count), "token_type": "Bearer", "expires_in": 3600,
         "refresh_token": format!("refresh-of-{name}-{}", state.count),
     });
+    if state.gives_once {
+        answer["refresh_token"] = Value::Null;
+    }
     (200, String::new(), answer.to_string())
 }
