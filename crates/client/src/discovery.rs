@@ -58,8 +58,8 @@ pub fn sign_in_url(text: &str) -> Result<Url, DiscoveryError> {
     }
 }
 
-/// Follows what the server said when it refused something, or asks it without a token; of a sign-in at an issuer itself, asks
-/// that one.
+/// Follows what the server said when it refused something, or asks it without a token; whether a person can be sent to what is
+/// found is looked at when one is. Of a sign-in at an issuer itself, asks that one.
 pub async fn discover(
     http: &Operators,
     server: &Url,

@@ -274,13 +274,16 @@ async fn by_a_person(
     screen: &impl Screen,
 ) -> Result<Session, LoginError> {
     let asking = Asking::new(login, (server, found), store, around)?;
-    end_before(login, server, around).await;
     let by_device = match login.way {
         Way::Browser => false,
         Way::Device => true,
         // Who is to sign in otherwise than they have needs the page that asks for it.
         Way::DeviceIfOffered => !login.wants_page() && asking.offers_codes(),
     };
+    if !by_device {
+        asking.gives_codes()?;
+    }
+    end_before(login, server, around).await;
     let signed_in = if by_device {
         match device::authorize(&asking, screen).await {
             // Nothing was shown yet, and nobody asked for a code.
@@ -292,7 +295,10 @@ async fn by_a_person(
     };
     let session = match signed_in {
         Some(signed_in) => signed_in,
-        None => authorization::authorize(&asking, screen).await?,
+        None => {
+            asking.gives_codes()?;
+            authorization::authorize(&asking, screen).await?
+        }
     };
     if session.resource.is_none() && session.id_token_ends_at().is_none() {
         return Err(LoginError::NoIdToken(session.issuer));

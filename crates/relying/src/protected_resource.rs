@@ -92,6 +92,18 @@ pub enum DiscoveryError {
     },
 }
 
+impl Discovered {
+    /// Whether somebody may be sent there for a code: of a server's authorization server, never without proof keys (MA-73).
+    /// Programs that show no code need none, and of a sign-in at the issuer itself its metadata need not say it (OpenID Connect
+    /// Discovery section 3).
+    pub fn gives_codes(&self) -> Result<(), DiscoveryError> {
+        match &self.resource {
+            Some(_) => usable(&self.metadata, &self.issuer),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Follows what the server said when it refused something, or asks it without a token. If an issuer is `wanted`, the server
 /// has to name it; else it is the first that the server names (MA-20).
 pub async fn discover(
@@ -139,7 +151,7 @@ pub async fn discover(
             why: "it does not say who its authorization server is".to_owned(),
         },
     })?;
-    let metadata = authorization_server(http, server, &issuer).await?;
+    let metadata = metadata(http, server, &issuer).await?;
     let supported = document
         .as_ref()
         .and_then(|document| document["scopes_supported"].as_array());
@@ -163,17 +175,15 @@ fn issuers(document: &Value) -> impl Iterator<Item = &str> {
     issuers.into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// The metadata of an authorization server that guards a server, if it can be used (MA-66, MA-67, MA-73).
+/// The metadata of an authorization server that guards a server, if somebody may be sent there for a code (MA-66, MA-67,
+/// MA-73).
 pub async fn authorization_server(
     http: &impl Outward,
     server: &Url,
     issuer: &str,
 ) -> Result<Value, DiscoveryError> {
     let metadata = metadata(http, server, issuer).await?;
-    usable(&metadata).map_err(|why| DiscoveryError::Issuer {
-        issuer: issuer.chars().take(200).collect(),
-        why,
-    })?;
+    usable(&metadata, issuer)?;
     Ok(metadata)
 }
 

@@ -89,6 +89,7 @@ impl GuardedServer {
                 self.url
             )));
         };
+        found.gives_codes().map_err(unavailable)?;
         let guard = self.guard(&found).ok_or_else(|| {
             unavailable(format!(
                 "what {} says of its authorization server is too long",

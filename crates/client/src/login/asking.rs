@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Login, LoginError, Surroundings};
-use crate::discovery::Discovered;
+use crate::discovery::{Discovered, DiscoveryError};
 use crate::home::HomeError;
 use crate::registration::{self, RegistrationError};
 use crate::session::{self, Client, Session};
@@ -46,6 +46,12 @@ impl<'a> Asking<'a> {
     /// Whether a person can sign in there with a code (RFC 8628).
     pub(super) fn offers_codes(&self) -> bool {
         self.endpoints.device_authorization.is_some()
+    }
+
+    /// Whether a browser may be sent there (MA-73).
+    pub(super) fn gives_codes(&self) -> Result<(), LoginError> {
+        let found = self.found.gives_codes();
+        Ok(found.map_err(DiscoveryError::from)?)
     }
 
     /// The authorization server, which is asked with these parameters beside the usual ones.

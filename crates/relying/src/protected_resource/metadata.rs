@@ -125,13 +125,16 @@ fn metadata_places(issuer: &Url) -> Vec<Url> {
     paths.into_iter().map(|path| at(issuer, &path)).collect()
 }
 
-/// Nobody goes on without proof keys (MA-73).
-pub(super) fn usable(document: &Value) -> Result<(), String> {
+/// Nobody goes for a code without proof keys (MA-73).
+pub(super) fn usable(document: &Value, issuer: &str) -> Result<(), DiscoveryError> {
     let methods = document["code_challenge_methods_supported"].as_array();
     if methods.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
         Ok(())
     } else {
-        Err("it does not say that it knows PKCE with S256".to_owned())
+        Err(DiscoveryError::Issuer {
+            issuer: issuer.chars().take(200).collect(),
+            why: "it does not say that it knows PKCE with S256".to_owned(),
+        })
     }
 }
 
@@ -206,12 +209,19 @@ mod tests {
 
     #[test]
     fn ma_73_without_pkce_nobody_goes_on() {
-        assert!(usable(&json!({ "code_challenge_methods_supported": ["plain", "S256"] })).is_ok());
+        let issuer = "https://a.example";
+        assert!(
+            usable(
+                &json!({ "code_challenge_methods_supported": ["plain", "S256"] }),
+                issuer
+            )
+            .is_ok()
+        );
         for document in [
             json!({}),
             json!({ "code_challenge_methods_supported": ["plain"] }),
         ] {
-            assert!(usable(&document).is_err());
+            assert!(usable(&document, issuer).is_err());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The command line in a CI job: signed in by the job's own word or as a client, with nobody asked, and again by itself.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -8,6 +10,7 @@ use tokio::task::JoinSet;
 use super::workload::assertion;
 use super::{SECRET, call, open};
 use crate::rig::foreign::ForeignIssuer;
+use crate::rig::guarded::Guarded;
 use crate::rig::machine::Machine;
 use crate::rig::{Door, app};
 
@@ -83,6 +86,47 @@ async fn ma_163_the_command_line_acts_as_a_client_of_its_own() {
     machine.let_expire();
     let (code, said) = machine.failed(&["token", "fixture"]).await;
     assert!(code == 1 && said.contains("invalid_grant"), "{said}");
+}
+
+/// MA-73: an authorization server for programs alone announces no PKCE, and has no page to send anybody to. A program is none
+/// the worse for that; a person goes no further.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ma_73_a_program_needs_no_pkce() {
+    let (guarded, machine) = (Guarded::start().await, Machine::new());
+    guarded.says(|state| {
+        state.metadata = HashMap::from([
+            ("code_challenge_methods_supported", json!(null)),
+            ("authorization_endpoint", json!(null)),
+            (
+                "token_endpoint_auth_methods_supported",
+                json!(["client_secret_post"]),
+            ),
+        ]);
+    });
+    let (url, issuer) = (format!("{}/mcp", guarded.url), format!("{}/a", guarded.url));
+    let secret = machine.home().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    let words = [
+        "login",
+        &url,
+        "--client-credentials",
+        "--client-id=door-at-a",
+        "--client-secret-file",
+        secret.to_str().unwrap(),
+        "--issuer",
+        &issuer,
+    ];
+    machine.done(&words).await;
+    machine.done(&["token", &url]).await;
+
+    guarded.says(|state| {
+        state.metadata.remove("authorization_endpoint");
+        state.asked.clear();
+    });
+    let person = Machine::new();
+    let (code, said) = person.failed(&["login", &url]).await;
+    assert!(code == 1 && said.contains("PKCE with S256"), "{said}");
+    assert!(guarded.says(|state| state.registered.is_empty()));
 }
 
 /// MA-193: by its platform's word, in a file that is read anew each time, or in a variable.
