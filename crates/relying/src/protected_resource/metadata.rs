@@ -1,5 +1,6 @@
 //! The two documents: of the server (RFC 9728) and of its authorization server (RFC 8414, OpenID Connect Discovery).
 
+use http::StatusCode;
 use net::operators::CallError;
 use serde_json::Value;
 use url::Url;
@@ -39,7 +40,8 @@ pub(super) async fn resource_metadata(
                     resource: resource.chars().take(200).collect(),
                 });
             }
-            Err(FetchError::Status { .. } | FetchError::Json(_)) if !is_named => {}
+            Err(FetchError::Status { status, .. }) if !is_named && !is_trouble(status) => {}
+            Err(FetchError::Json(_)) if !is_named => {}
             Err(error) => {
                 return Err(DiscoveryError::Unreachable {
                     url: shown(&place),
@@ -49,6 +51,16 @@ pub(super) async fn resource_metadata(
         }
     }
     Ok(None)
+}
+
+/// Whether an answer says that there is trouble, and nothing of whether there is a document: whoever took it for none would go to
+/// another authorization server than the one that the document names (MA-18, MA-20).
+fn is_trouble(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        )
 }
 
 /// Whether a server may send us there: over TLS, and to this machine only from this machine, so that nobody far away

@@ -54,6 +54,46 @@ async fn ma_18_a_server_that_guards_what_comes_later_is_signed_in_to() {
     }
 }
 
+/// MA-18, MA-20: a server that is in trouble has not said that there is no document. Its own origin is no authorization server
+/// because of that, nobody is sent there, and nothing is registered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ma_18_trouble_is_not_taken_for_no_metadata() {
+    let machine = Machine::new();
+    for (status, is_trouble) in [(404, false), (403, false), (500, true), (503, true), (429, true)] {
+        let server = Listener::start(Arc::new(move |request: &str| {
+            let host = request.lines().find_map(|line| line.strip_prefix("host: "))?;
+            let origin = format!("http://{host}");
+            let path = request.split(' ').nth(1)?;
+            Some(match path {
+                "/mcp" => (401, "{}".to_owned()),
+                "/.well-known/oauth-authorization-server" => {
+                    let document = json!({
+                        "issuer": origin, "authorization_endpoint": format!("{origin}/authorize"),
+                        "token_endpoint": format!("{origin}/token"), "registration_endpoint": format!("{origin}/register"),
+                        "code_challenge_methods_supported": ["S256"],
+                    });
+                    (200, document.to_string())
+                }
+                "/register" => (201, json!({ "client_id": "c", "token_endpoint_auth_method": "none" }).to_string()),
+                _ => (status, "{}".to_owned()),
+            })
+        }))
+        .await;
+        let url = format!("http://{}/mcp", server.address);
+        if is_trouble {
+            let (code, said) = machine.failed(&["login", &url]).await;
+            assert!(
+                code == 1 && said.contains(&format!("answered {status}")),
+                "{status}: {said}"
+            );
+        } else {
+            let (_, address) = machine.begin(&["login", &url]).await;
+            let origin = format!("http://{}/authorize?", server.address);
+            assert!(address.starts_with(&origin), "{status}: {address}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_metadata_a_server_is_what_it_says() {
     let machine = Machine::new();
