@@ -76,19 +76,20 @@ for (const [eyes, options] of Object.entries(EYES)) {
     await page.waitForURL(`${door.url}/`);
     await page.goto(`${door.url}/account`);
     await look(page, `${eyes}-account`);
-    const link = async (username, password) => {
-      await page.click('summary >> nth=0');
-      await page.fill('#corp-username', username);
+    const link = async (password) => {
       await page.fill('#corp-password', password);
       await page.click('form[action="/account/company/corp/link"] button');
     };
     await page.click('summary >> nth=0');
     await look(page, `${eyes}-form`);
-    await page.click('summary >> nth=0');
-    await link('dora', 'not hers');
-    await page.waitForSelector('[role=alert]');
+    await page.fill('#corp-username', 'dora');
+    await link('not hers');
+    // The form is open still, with the reason in it, and wants the password alone.
+    await page.waitForSelector('form[action="/account/company/corp/link"] [role=alert]');
+    assert.equal(await page.inputValue('#corp-username'), 'dora');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'corp-password');
     await look(page, `${eyes}-wrong`);
-    await link('dora', THERE);
+    await link(THERE);
     await page.waitForSelector('form[action="/account/company/corp/unlink"]');
     await look(page, `${eyes}-linked`);
 

@@ -46,8 +46,21 @@ pub(crate) struct Notice {
     done: bool,
     /// What became of linking.
     company: Option<String>,
+    /// Why a directory was not linked.
+    directory: Option<NotLinked>,
     /// What became of a factor.
     security: Option<String>,
+}
+
+/// Why a directory is not linked, beside the form in which somebody typed who they are there.
+#[derive(Debug)]
+pub(crate) struct NotLinked {
+    /// What the configuration calls the directory.
+    pub(crate) directory: String,
+    /// What was typed; the password has to be typed again.
+    pub(crate) username: String,
+    /// Why.
+    pub(crate) text: String,
 }
 
 impl Notice {
@@ -64,6 +77,20 @@ impl Notice {
             security: Some(text),
             ..Self::default()
         }
+    }
+
+    /// About a directory, in its own form.
+    pub(crate) fn directory(why: NotLinked) -> Self {
+        Self {
+            directory: Some(why),
+            ..Self::default()
+        }
+    }
+
+    /// What this directory's form has to say, if it was sent.
+    fn not_linked(&self, directory: &str) -> Option<&NotLinked> {
+        let why = self.directory.as_ref();
+        why.filter(|why| why.directory == directory)
     }
 
     /// About the accounts at providers.

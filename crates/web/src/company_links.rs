@@ -12,7 +12,7 @@ use people::{CompanyDirectory, Provider, SignInError, SignedIn};
 use relying::Came;
 use store::StoreError;
 
-use crate::account::{self, Notice};
+use crate::account::{self, NotLinked, Notice};
 use crate::authorize::person;
 use crate::company_sign_in::{self, Going};
 use crate::company_trouble::{self, failed};
@@ -24,6 +24,9 @@ use crate::request::{Browser, From, OwnForm};
 use crate::return_to_client::see_other;
 use crate::router::Web;
 use crate::{page, second_factor, sign_in};
+
+/// The longest name that is shown again; as much as its field takes.
+const LONGEST: usize = 256;
 
 /// A provider or a directory on the account page.
 pub(crate) struct Link {
@@ -120,7 +123,12 @@ async fn link_directory(
         Err(error) => error,
     };
     let (status, text, wait) = sign_in::told(locale, &error);
-    let mut response = account::page(web, locale, signed_in, status, Notice::company(text)).await;
+    let notice = Notice::directory(NotLinked {
+        directory: directory.name.clone(),
+        username: form.field("username").chars().take(LONGEST).collect(),
+        text,
+    });
+    let mut response = account::page(web, locale, signed_in, status, notice).await;
     if let Some(seconds) = wait {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -129,6 +129,18 @@ async fn guesses_at_a_link_are_guesses_at_the_password() {
             "{}",
             eve.page
         );
+        // Where it was typed: the form stays open, says why, and wants the password alone again.
+        let (_, form) = eve.page.split_once("<details open>").expect("it is open");
+        let (form, _) = form.split_once("</details>").unwrap();
+        for there in [
+            "id=\"corp-problem\"",
+            "The username or password is wrong",
+            "aria-describedby=\"corp-problem corp-hint\"",
+            &format!("value=\"{username}\""),
+        ] {
+            assert!(form.contains(there), "{there}: {form}");
+        }
+        assert_eq!(eve.page.matches("role=\"alert\"").count(), 1, "{}", eve.page);
     }
     for _ in 0..2 {
         assert_eq!(try_in(&mut door.browser(), "dora", "wrong").await.status, 403);
