@@ -90,22 +90,43 @@ fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Sessi
     Ok((known, store, session))
 }
 
-/// The client that somebody named for a server, so that it is named again; none if this program registered by itself.
-pub(crate) fn configured(server: &Url, around: &Surroundings) -> Option<Configured> {
-    let (_, _, session) = kept(server, around).ok()?;
+/// As what somebody signed in to a server, so that it is said again.
+#[derive(Default)]
+pub(crate) struct Before {
+    /// The client that was named; none if this program registered by itself.
+    pub(crate) client: Option<Configured>,
+    /// As what a program; none if it was a person, or nobody.
+    pub(crate) program: Option<Program>,
+}
+
+/// The sign-in that is kept of a server. A client whose key cannot be read is none that asks without it.
+pub(crate) fn before(server: &Url, around: &Surroundings) -> Result<Before, KeyFileError> {
+    let Ok((_, _, session)) = kept(server, around) else {
+        return Ok(Before::default());
+    };
+    Ok(Before {
+        client: configured(session.issuer, session.client)?,
+        program: session.program,
+    })
+}
+
+fn configured(issuer: String, client: Client) -> Result<Option<Configured>, KeyFileError> {
     let Client {
         identity,
         redirect_uri,
         device: _,
         key_file,
-    } = session.client;
-    redirect_uri.is_none().then(|| Configured {
-        issuer: Some(session.issuer),
+    } = client;
+    if redirect_uri.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(Configured {
+        issuer: Some(issuer),
         client_secret: identity.authentication.secret().cloned(),
         client_id: Some(identity.client_id).filter(|id| !id.is_empty()),
-        client_key: key_file.and_then(|path| KeyFile::read(path).ok()),
+        client_key: key_file.map(KeyFile::read).transpose()?,
         document: None,
-    })
+    }))
 }
 
 /// As what a program was signed in to a server; none if it was a person, or nobody.

@@ -188,7 +188,7 @@ impl Gate {
         refused: Option<&SecretString>,
         patience: Duration,
     ) -> Result<SecretString, Closed> {
-        let mut attempt = self.attempt(login);
+        let mut attempt = self.attempt(login)?;
         let outcome = async {
             let outcome = attempt.wait_for(Option::is_some).await;
             outcome.ok().and_then(|outcome| outcome.clone())
@@ -209,17 +209,19 @@ impl Gate {
         Ok(token)
     }
 
-    fn attempt(&self, login: Login) -> Attempt {
+    fn attempt(&self, login: Login) -> Result<Attempt, Closed> {
         let mut state = self.lock();
         if let Some(attempt) = &state.attempt {
-            return attempt.clone();
+            return Ok(attempt.clone());
         }
+        let before = tokens::before(&self.server, &self.around);
+        let before = before.map_err(|error| Closed::Trouble(error.to_string()))?;
         let (sender, attempt) = watch::channel(None);
         state.attempt = Some(attempt.clone());
         drop(state);
         let login = Login {
-            client: tokens::configured(&self.server, &self.around).unwrap_or(login.client),
-            program: tokens::program(&self.server, &self.around).or(login.program),
+            client: before.client.unwrap_or(login.client),
+            program: before.program.or(login.program),
             store: login.store.or_else(|| self.store_before()),
             ..login
         };
@@ -233,7 +235,7 @@ impl Gate {
             drop(state);
             sender.send_replace(Some(outcome.map(|_| ()).map_err(Closed::from)));
         });
-        attempt
+        Ok(attempt)
     }
 
     /// Where tokens of this server were kept.

@@ -1,7 +1,7 @@
 //! Connections: everybody's own credential at a provider, on both databases.
 
 mod attacks;
-mod client_key;
+pub(crate) mod client_key;
 mod discovering;
 mod ending;
 mod eras;

@@ -12,7 +12,7 @@ use crate::rig::accounts::Accounts;
 use crate::rig::{Door, Plan};
 
 /// A key's file, and the set that the provider knows.
-pub(super) fn key(algorithm: Algorithm) -> (String, serde_json::Value) {
+pub(crate) fn key(algorithm: Algorithm) -> (String, serde_json::Value) {
     let (key, pkcs8) = SigningKey::generate(algorithm).unwrap();
     let pem = format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",

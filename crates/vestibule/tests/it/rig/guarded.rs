@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) greets: bool,
     /// What it gives cannot be renewed.
     pub(crate) gives_once: bool,
+    /// What it wants beside what a token is good for, if anything.
+    pub(crate) wants: &'static str,
     /// Which authorization server's tokens it takes.
     pub(crate) takes: &'static str,
     /// Requests to `/a/token` and `/b/token`: who was asked, and for what.
@@ -176,6 +178,12 @@ fn answer(state: &mut State, request: &str) -> (u16, String, String) {
             let is_greeted = state.greets
                 && head.to_ascii_lowercase().contains("\r\nauthorization: ")
                 && body.contains("\"initialize\"");
+            if is_taken && !state.wants.is_empty() {
+                let scope = state.wants;
+                let challenge =
+                    format!("WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"{scope}\"\r\n");
+                return (403, challenge, "{}".to_owned());
+            }
             if is_taken || is_greeted || state.open {
                 let result =
                     json!({ "content": [{ "type": "text", "text": "hello" }], "resultType": "complete" });

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use keys::Algorithm;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::workload::assertion;
 use super::{SECRET, call, open};
+use crate::connections::client_key::key;
 use crate::rig::foreign::ForeignIssuer;
 use crate::rig::guarded::Guarded;
 use crate::rig::machine::Machine;
@@ -127,6 +129,44 @@ async fn ma_73_a_program_needs_no_pkce() {
     let (code, said) = person.failed(&["login", &url]).await;
     assert!(code == 1 && said.contains("PKCE with S256"), "{said}");
     assert!(guarded.says(|state| state.registered.is_empty()));
+}
+
+/// A client that proves itself by a key asks for nothing without it, also where a server wants more than the token that is there:
+/// which key cannot be read is said, and the sign-in stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_read_is_said_when_more_is_wanted() {
+    let (guarded, machine) = (Guarded::start().await, Machine::new());
+    guarded.says(|state| {
+        state.metadata = HashMap::from([(
+            "token_endpoint_auth_methods_supported",
+            json!(["private_key_jwt"]),
+        )]);
+    });
+    let (url, issuer) = (format!("{}/mcp", guarded.url), format!("{}/a", guarded.url));
+    let file = machine.home().join("key.pem");
+    std::fs::write(&file, key(Algorithm::Es256).0).unwrap();
+    let words = [
+        "login",
+        &url,
+        "--client-credentials",
+        "--client-id=door-at-a",
+        "--client-key-file",
+        file.to_str().unwrap(),
+        "--issuer",
+        &issuer,
+    ];
+    machine.done(&words).await;
+    let token = machine.done(&["token", &url]).await;
+
+    std::fs::remove_file(&file).unwrap();
+    guarded.says(|state| {
+        state.wants = "admin";
+        state.asked.clear();
+    });
+    let (code, said) = machine.failed(&["call", &url, "hello"]).await;
+    assert!(code == 1 && said.contains("key.pem: No such file"), "{said}");
+    assert!(guarded.says(|state| state.asked.is_empty()));
+    assert_eq!(machine.done(&["token", &url]).await, token);
 }
 
 /// MA-193: by its platform's word, in a file that is read anew each time, or in a variable.
