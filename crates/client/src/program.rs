@@ -276,6 +276,7 @@ pub(crate) async fn sign_in(
     };
     let endpoints = Endpoints::for_programs(&found.metadata, &found.issuer);
     let endpoints = endpoints.map_err(|error| failed(error.into()))?;
+    let wanted = login.scope.clone().or_else(|| found.scope.clone());
     let mut session = Session {
         resource: found.resource.clone(),
         issuer: found.issuer.clone(),
@@ -283,7 +284,8 @@ pub(crate) async fn sign_in(
         program: Some(program.clone()),
         token_endpoint: endpoints.token,
         revocation_endpoint: endpoints.revocation,
-        scope: login.scope.clone().or_else(|| found.scope.clone()),
+        scope: wanted.clone(),
+        wanted,
         access_token: String::new().into(),
         expires_at: None,
         refresh_token: None,

@@ -59,6 +59,8 @@ pub struct Session {
     pub revocation_endpoint: Option<Url>,
     /// What they are good for.
     pub scope: Option<String>,
+    /// What a program asks for each time, whatever it was given before. None of a person, who is asked once.
+    pub wanted: Option<String>,
     /// For the server.
     pub access_token: SecretString,
     /// Until when. None if nobody said.
@@ -152,6 +154,7 @@ impl Session {
             "token_endpoint": self.token_endpoint,
             "revocation_endpoint": self.revocation_endpoint,
             "scope": self.scope,
+            "wanted": self.wanted,
             "access_token": self.access_token.expose_secret(),
             "expires_at": self.expires_at,
             "refresh_token": self.refresh_token.as_ref().map(ExposeSecret::expose_secret),
@@ -174,6 +177,7 @@ impl Session {
             token_endpoint: url("token_endpoint")?,
             revocation_endpoint: url("revocation_endpoint"),
             scope: text("scope"),
+            wanted: text("wanted"),
             access_token: secret(&kept["access_token"])?,
             expires_at: kept["expires_at"].as_i64().map(Timestamp::from_millis),
             refresh_token: secret(&kept["refresh_token"]),
@@ -253,7 +257,7 @@ impl Session {
             issuer: self.issuer.clone(),
             ..Endpoints::named(nowhere, token, self.revocation_endpoint.clone())
         };
-        let scope = self.scope.as_deref().unwrap_or_default();
+        let scope = self.wanted.as_deref().unwrap_or_default();
         oauth(endpoints, self.resource.as_deref(), scope, Vec::new(), http)
     }
 }

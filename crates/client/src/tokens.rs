@@ -90,13 +90,15 @@ fn kept(server: &Url, around: &Surroundings) -> Result<(Known, TokenStore, Sessi
     Ok((known, store, session))
 }
 
-/// As what somebody signed in to a server, so that it is said again.
+/// As what and for what somebody signed in to a server, so that it is said again.
 #[derive(Default)]
 pub(crate) struct Before {
     /// The client that was named; none if this program registered by itself.
     pub(crate) client: Option<Configured>,
     /// As what a program; none if it was a person, or nobody.
     pub(crate) program: Option<Program>,
+    /// What a program asks for.
+    pub(crate) wanted: Option<String>,
 }
 
 /// The sign-in that is kept of a server. A client whose key cannot be read is none that asks without it.
@@ -107,6 +109,7 @@ pub(crate) fn before(server: &Url, around: &Surroundings) -> Result<Before, KeyF
     Ok(Before {
         client: configured(session.issuer, session.client)?,
         program: session.program,
+        wanted: session.wanted,
     })
 }
 

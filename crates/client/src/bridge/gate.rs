@@ -222,6 +222,11 @@ impl Gate {
         let login = Login {
             client: before.client.unwrap_or(login.client),
             program: before.program.or(login.program),
+            // What a program was told to ask for is more than what it was given once.
+            scope: match before.wanted {
+                Some(wanted) => Some(union(Some(&wanted), login.scope.as_deref().unwrap_or_default())),
+                None => login.scope,
+            },
             store: login.store.or_else(|| self.store_before()),
             ..login
         };

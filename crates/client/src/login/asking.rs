@@ -103,6 +103,7 @@ impl<'a> Asking<'a> {
             token_endpoint: self.endpoints.token.clone(),
             revocation_endpoint: self.endpoints.revocation.clone(),
             scope: Some(self.scope.clone()).filter(|scope| !scope.is_empty()),
+            wanted: None,
             access_token: tokens.access_token.clone(),
             expires_at: None,
             refresh_token: None,

@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) greets: bool,
     /// What it gives cannot be renewed.
     pub(crate) gives_once: bool,
+    /// What its authorization servers grant to programs.
+    pub(crate) grants: &'static str,
     /// What it wants beside what a token is good for, if anything.
     pub(crate) wants: &'static str,
     /// Which authorization server's tokens it takes.
@@ -221,6 +223,9 @@ fn token(state: &mut State, name: &str, params: &Params) -> (u16, String, String
         "access_token": format!("access-of-{name}-{}", state.count), "token_type": "Bearer", "expires_in": 3600,
         "refresh_token": format!("refresh-of-{name}-{}", state.count),
     });
+    if !state.grants.is_empty() {
+        answer["scope"] = json!(state.grants);
+    }
     if state.gives_once {
         answer["refresh_token"] = Value::Null;
     }

@@ -90,10 +90,10 @@ async fn ma_163_the_command_line_acts_as_a_client_of_its_own() {
     assert!(code == 1 && said.contains("invalid_grant"), "{said}");
 }
 
-/// MA-73: an authorization server for programs alone announces no PKCE, and has no page to send anybody to. A program is none
-/// the worse for that; a person goes no further.
+/// MA-73, MA-163: an authorization server for programs alone announces no PKCE, and has no page to send anybody to. A program
+/// is none the worse for that, and asks each time for what it wanted, whatever it was given before; a person goes no further.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ma_73_a_program_needs_no_pkce() {
+async fn ma_73_ma_163_a_program_needs_no_pkce_and_asks_for_what_it_wanted() {
     let (guarded, machine) = (Guarded::start().await, Machine::new());
     guarded.says(|state| {
         state.metadata = HashMap::from([
@@ -104,6 +104,7 @@ async fn ma_73_a_program_needs_no_pkce() {
                 json!(["client_secret_post"]),
             ),
         ]);
+        state.grants = "read";
     });
     let (url, issuer) = (format!("{}/mcp", guarded.url), format!("{}/a", guarded.url));
     let secret = machine.home().join("secret");
@@ -117,9 +118,25 @@ async fn ma_73_a_program_needs_no_pkce() {
         secret.to_str().unwrap(),
         "--issuer",
         &issuer,
+        "--scope=read write",
     ];
     machine.done(&words).await;
-    machine.done(&["token", &url]).await;
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        machine.let_expire();
+        tokens.push(machine.done(&["token", &url]).await);
+    }
+    assert_ne!(tokens[0], tokens[1]);
+    let asked = guarded.says(|state| state.asked.clone());
+    let scopes: Vec<_> = asked.iter().map(|(_, params)| params.one("scope")).collect();
+    let wanted = Ok(Some("read write"));
+    assert_eq!(scopes, [wanted.clone(), wanted.clone(), wanted]);
+    let status: Value = serde_json::from_str(&machine.done(&["status", "--json"]).await).unwrap();
+    assert_eq!(status[0]["scope"], "read");
+    guarded.says(|state| state.wants = "admin");
+    let (_, said) = machine.failed(&["call", &url, "hello"]).await;
+    let last = guarded.says(|state| state.asked.last().cloned()).unwrap();
+    assert_eq!(last.1.one("scope"), Ok(Some("read write admin")), "{said}");
 
     guarded.says(|state| {
         state.metadata.remove("authorization_endpoint");
