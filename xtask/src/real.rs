@@ -65,6 +65,14 @@ const GITEA_SDK: Server = Server {
     module: None,
 };
 
+/// One of the command lines for Jira, which people use with Jira Data Center. Of Jira itself there is none to be built.
+const JIRA_CLI: Server = Server {
+    name: "jira-cli",
+    packages: &["github.com/ankitpokhrel/jira-cli/cmd/jira"],
+    tags: "",
+    module: None,
+};
+
 const KUBERNETES: Server = Server {
     name: "kubernetes",
     packages: &[
@@ -81,7 +89,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
     tools::etcd()?;
     let kubernetes = KUBERNETES.build()?;
     let (dex, gitea, gitea_mcp) = (DEX.build()?, GITEA.build()?, GITEA_MCP.build()?);
-    let gitea_sdk = GITEA_SDK.build()?;
+    let (gitea_sdk, jira_cli) = (GITEA_SDK.build()?, JIRA_CLI.build()?);
     end_to_end::build()?;
     end_to_end::run(
         "real",
@@ -91,6 +99,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
             ("VESTIBULE_REAL_GITEA_FILES", gitea),
             ("VESTIBULE_REAL_GITEA_MCP", gitea_mcp.join("gitea-mcp")),
             ("VESTIBULE_REAL_GITEA_SDK", gitea_sdk.join("gitea-sdk")),
+            ("VESTIBULE_REAL_JIRA_CLI", jira_cli.join("jira-cli")),
             ("VESTIBULE_REAL_KUBERNETES", kubernetes),
         ],
     )
