@@ -18,7 +18,10 @@ pub fn wait<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Duration> {
         is_wait.then(|| value.trim())
     })?;
     let plain = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    let seconds: u32 = plain.unwrap_or(value).parse().ok()?;
+    let digits = plain.unwrap_or(value);
+    // Digits alone, though numbers may have a sign elsewhere (RFC 9110 section 10.2.3).
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds: u32 = digits.parse().ok().filter(|_| is_plain)?;
     Some(Duration::from_secs(seconds.into()))
 }
 
@@ -38,6 +41,7 @@ mod tests {
             "wait",
             "wait=",
             "wait=-1",
+            "wait=+1",
             "wait=soon",
             "wait=99999999999",
             "waits=3",
