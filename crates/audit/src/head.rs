@@ -1,12 +1,11 @@
 //! The end of the own chain, kept outside the database: a file `audit-chain` in the data directory. A tail that
 //! was cut off in the database while nothing ran is found by it at the next start.
 
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use keys::private_file;
 use model::World;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -75,17 +74,16 @@ pub(crate) fn read(folder: &Path) -> io::Result<Option<Kept>> {
 pub(crate) fn write(folder: &Path, kept: &Kept) -> io::Result<()> {
     let path = folder.join(FILE);
     let draft: PathBuf = folder.join("audit-chain.new");
-    let mut file = File::options()
+    let mut file = private_file::options()
         .create(true)
         .truncate(true)
         .write(true)
-        .mode(0o600)
         .open(&draft)?;
     let text = serde_json::to_string(kept).map_err(io::Error::from)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     std::fs::rename(&draft, &path)?;
-    File::open(folder)?.sync_all()
+    private_file::sync_folder(folder)
 }
 
 /// Forgets the chain, so that the next start begins another: what it wrote is no longer expected in the database.

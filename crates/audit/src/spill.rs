@@ -4,10 +4,9 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use keys::{Purpose, Sealer};
+use keys::{Purpose, Sealer, private_file};
 use serde::{Deserialize, Serialize};
 use store::AuditBlock;
 use tracing::error;
@@ -62,11 +61,10 @@ impl Spill {
         if self.length.saturating_add(size) > self.room {
             return Ok(false);
         }
-        let mut file = File::options()
+        let mut file = private_file::options()
             .create(true)
             .truncate(false)
             .write(true)
-            .mode(0o600)
             .open(&self.path)?;
         // After what is known to be whole: a line that broke off half-way is written over.
         file.set_len(self.length)?;
@@ -77,7 +75,7 @@ impl Spill {
             && let Some(folder) = self.path.parent()
         {
             // The file may be new: without this a power cut could lose it, whole as it is.
-            File::open(folder)?.sync_all()?;
+            private_file::sync_folder(folder)?;
         }
         self.length += size;
         Ok(true)

@@ -92,7 +92,13 @@ impl Home {
             Some(folder) => folder,
             None => {
                 let strategy = choose_base_strategy().map_err(|_| HomeError::None)?;
-                strategy.config_dir().join("vestibule")
+                // On Windows what stays on this machine: what else is there goes with its owner to others.
+                let folder = if cfg!(windows) {
+                    strategy.cache_dir()
+                } else {
+                    strategy.config_dir()
+                };
+                folder.join("vestibule")
             }
         };
         Ok(Self {
@@ -225,8 +231,7 @@ impl Home {
     pub async fn turn(&self, what: &str, patience: Duration) -> Result<Turn, HomeError> {
         let name = name_of(what);
         let path = self.file(&format!("{name}.lock"));
-        let file = File::options().create(true).append(true).open(&path);
-        let file = file.map_err(|error| at(&path, error))?;
+        let file = lock_file(&path).map_err(|error| at(&path, error))?;
         let waiting = async {
             loop {
                 match file.try_lock() {
@@ -240,6 +245,11 @@ impl Home {
         waited.map_err(|_| HomeError::Busy)??;
         Ok(Turn(file))
     }
+}
+
+/// A file for nothing but its lock, which Windows gives to those alone who may read or write.
+pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
+    File::options().create(true).read(true).append(true).open(path)
 }
 
 /// A name for something that says nothing of it.

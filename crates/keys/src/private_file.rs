@@ -1,18 +1,26 @@
 //! Files that are their owner's alone: the master key, one-time links, backups.
+//!
+//! On Unix by their mode. Windows has none: there a file may be read by whom its folder allows, which below the folder of
+//! a person's profile is that person and the administrators; [`is_private`] says whether a folder lies there.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+#[cfg_attr(unix, path = "private_file/unix.rs")]
+#[cfg_attr(windows, path = "private_file/windows.rs")]
+mod system;
+
+pub use system::{create_folder, is_open_to_all, is_private, replace, sync_folder};
 
 /// Writes a file with mode 0600 in one step: whoever reads finds the old text or the new one, also after
 /// a power cut.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = folder_of(path);
-    draft(folder, text)?.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    replace(draft(folder, text)?, path)?;
+    sync_folder(folder)
 }
 
 /// Writes a file with mode 0600 unless there is one; of two that do so at the same moment one wins.
@@ -21,16 +29,19 @@ pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     draft(folder, text)?
         .persist_noclobber(path)
         .map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    sync_folder(folder)
 }
 
 /// Makes a file with mode 0600 for somebody to write into; it must not exist.
 pub fn create(path: &Path) -> io::Result<File> {
-    File::options()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
+    options().create_new(true).write(true).open(path)
+}
+
+/// How a file is opened that has mode 0600 if it is made by that.
+pub fn options() -> OpenOptions {
+    let mut options = File::options();
+    system::alone(&mut options);
+    options
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -48,21 +59,10 @@ fn draft(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
     Ok(draft)
 }
 
-/// Makes a folder with mode 0700, and those above it.
-pub fn create_folder(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-}
-
-/// Whether everybody on this machine may read the file.
-pub fn is_open_to_all(path: &Path) -> io::Result<bool> {
-    Ok(std::fs::metadata(path)?.mode() & 0o004 != 0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     #[test]

@@ -1,14 +1,16 @@
 //! Who else sees a file: its owner, its mode and that of the folders above it, git, and programs that copy folders away.
+//! Windows has no modes, and what stands in their place there is not read.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use model::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::git::{Git, Repositories};
+use crate::system;
 
 /// Names of folders that a program copies to somebody else's machine, and the program.
 const SYNCED: [(&str, &str); 13] = [
@@ -42,13 +44,14 @@ pub enum Readers {
 /// How exposed a file is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exposure {
-    /// Its owner: `you`, `root`, or a number.
+    /// Its owner: `you`, `root`, or a number; on Windows `you` below the folder of one's profile, else `unknown`.
     pub owner: String,
-    /// Its mode.
-    #[serde(serialize_with = "octal")]
-    pub mode: u32,
-    /// Who may read it.
-    pub readable_by: Readers,
+    /// Its mode, where files have one.
+    #[serde(serialize_with = "octal", skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Who may read it, by that mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readable_by: Option<Readers>,
     /// Since when it is as it is.
     #[serde(serialize_with = "instant")]
     pub changed_at: Timestamp,
@@ -61,13 +64,19 @@ pub struct Exposure {
 impl Exposure {
     /// Whether others than its owner see it: then what lies in it matters more.
     pub fn is_seen_by_others(&self) -> bool {
-        self.readable_by == Readers::Everybody || self.git == Some(Git::Tracked) || self.synced_by.is_some()
+        self.readable_by == Some(Readers::Everybody)
+            || self.git == Some(Git::Tracked)
+            || self.synced_by.is_some()
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn octal<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{mode:04o}"))
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it so"
+)]
+fn octal<S: Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{:04o}", mode.unwrap_or_default()))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -88,24 +97,24 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// How exposed a file is. Its path is absolute.
     pub(crate) fn exposure(&mut self, file: &Path, metadata: &Metadata) -> Exposure {
-        let mode = metadata.mode() & 0o7777;
+        let mode = system::mode(metadata);
         let is_reachable = file.parent().is_none_or(|folder| self.is_open(folder));
-        let own = rustix::process::geteuid().as_raw();
-        Exposure {
-            owner: match metadata.uid() {
-                uid if uid == own => "you".to_owned(),
-                0 => "root".to_owned(),
-                uid => uid.to_string(),
-            },
-            mode,
-            readable_by: if mode & 0o004 != 0 && is_reachable {
+        let readers = |mode: u32| {
+            if mode & 0o004 != 0 && is_reachable {
                 Readers::Everybody
             } else if mode & 0o040 != 0 {
                 Readers::Group
             } else {
                 Readers::Owner
-            },
-            changed_at: Timestamp::from_seconds(metadata.mtime()),
+            }
+        };
+        let changed = metadata.modified().ok();
+        let changed = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Exposure {
+            owner: system::owner(file, metadata),
+            mode,
+            readable_by: mode.map(readers),
+            changed_at: Timestamp::EPOCH + Duration::from_secs(changed.unwrap_or_default().as_secs()),
             git: self.repositories.of(file),
             synced_by: self.synced_by(file),
         }
@@ -115,7 +124,8 @@ impl Surroundings {
         if let Some(known) = self.open.get(folder) {
             return *known;
         }
-        let is_passed = fs::metadata(folder).is_ok_and(|metadata| metadata.mode() & 0o001 != 0);
+        let is_passed = fs::metadata(folder)
+            .is_ok_and(|metadata| system::mode(&metadata).is_some_and(|mode| mode & 0o001 != 0));
         let is_open = is_passed && folder.parent().is_none_or(|parent| self.is_open(parent));
         self.open.insert(folder.to_owned(), is_open);
         is_open
@@ -182,7 +192,7 @@ mod tests {
             let exposure = Surroundings::default().exposure(&path, &metadata);
             assert_eq!(
                 (exposure.readable_by, exposure.mode),
-                (readers, file),
+                (Some(readers), Some(file)),
                 "{folder:?}"
             );
             assert_eq!(exposure.owner, "you");

@@ -2,6 +2,7 @@
 //! `git`, which would do what the configuration of a stranger's repository says.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,8 +40,9 @@ impl Repositories {
             return Some(Git::Untracked);
         }
         let kept = self.kept.entry(root).or_insert_with_key(|root| kept(root));
-        let name = inner.as_os_str().as_encoded_bytes();
-        Some(if kept.contains(name) {
+        // As git writes it, on every system.
+        let name = inner.iter().map(OsStr::as_encoded_bytes).collect::<Vec<_>>();
+        Some(if kept.contains(&name.join(&b'/')) {
             Git::Tracked
         } else {
             Git::Untracked

@@ -23,6 +23,7 @@ pub mod reading;
 pub mod revocation;
 pub mod rules;
 pub mod scan;
+mod system;
 pub mod walk;
 
 pub use detect::Shape;

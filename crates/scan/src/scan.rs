@@ -1,6 +1,7 @@
 //! One scan: files, texts and variables in, findings out.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use model::Timestamp;
@@ -262,10 +263,14 @@ fn words(path: &Path) -> String {
 
 /// The path below the folder that was looked at, so that it is the same on every machine.
 fn shown(path: &Path, base: &Path) -> String {
-    let base = std::fs::canonicalize(base).unwrap_or_else(|_| PathBuf::from(base));
+    let base = dunce::canonicalize(base).unwrap_or_else(|_| PathBuf::from(base));
     let inner = path
         .strip_prefix(&base)
         .ok()
         .filter(|inner| inner.as_os_str() != "");
-    inner.unwrap_or(path).to_string_lossy().into_owned()
+    let Some(inner) = inner else {
+        return path.to_string_lossy().into_owned();
+    };
+    let names: Vec<_> = inner.iter().map(OsStr::to_string_lossy).collect();
+    names.join("/")
 }

@@ -1,15 +1,13 @@
 //! Files below folders: bounded in number, depth and size, in a fixed order, each once, and never out of the folder.
 
 use std::collections::HashSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use serde::Serialize;
 
-use crate::place;
+use crate::{place, system};
 
 /// How far it goes.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +81,7 @@ pub enum Which {
 #[derive(Debug)]
 pub(crate) struct Walk {
     limits: Limits,
-    seen: HashSet<(u64, u64)>,
+    seen: HashSet<system::Identity>,
     files: usize,
     pub(crate) unread: Vec<Unread>,
 }
@@ -100,7 +98,7 @@ impl Walk {
 
     /// Gives every file below a path, or the file that it is.
     pub(crate) fn files(&mut self, root: &Path, which: Which, each: &mut dyn FnMut(&mut Self, &Path)) {
-        let Ok(root) = fs::canonicalize(root) else {
+        let Ok(root) = dunce::canonicalize(root) else {
             self.not_read(root, Why::NotReadable);
             return;
         };
@@ -163,7 +161,7 @@ impl Walk {
 
     /// A link to a file in the same folder is that file, under its own name; folders are met where they are.
     fn link(&mut self, root: &Path, path: &Path, each: &mut dyn FnMut(&mut Self, &Path)) {
-        let Ok(target) = fs::canonicalize(path) else {
+        let Ok(target) = dunce::canonicalize(path) else {
             return;
         };
         let Ok(metadata) = fs::metadata(&target) else {
@@ -180,7 +178,7 @@ impl Walk {
     }
 
     fn file(&mut self, path: &Path, metadata: &Metadata, each: &mut dyn FnMut(&mut Self, &Path)) {
-        if self.seen.insert((metadata.dev(), metadata.ino())) {
+        if self.seen.insert(system::identity(path, metadata)) {
             self.files += 1;
             each(self, path);
         }
@@ -214,11 +212,7 @@ impl Walk {
 
 /// Reads a file that is one, also if it was exchanged for something that would never end. None if it is too large.
 fn read(path: &Path, limit: u64) -> io::Result<Option<(Vec<u8>, Metadata)>> {
-    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
-    let file = File::options()
-        .read(true)
-        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
-        .open(path)?;
+    let file = system::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());

@@ -10,6 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config::environment::{CONFIG, Environment};
 use crate::config::file::{self, Loaded};
 use crate::operator;
+use crate::operator::audit_record::AuditCommand;
+use crate::operator::key::KeyCommand;
 use crate::output::Output;
 use crate::{clock, commands};
 
@@ -98,6 +100,11 @@ impl Cli {
         let output = Output {
             json: self.options.json && !self.command.owns_output(),
         };
+        if cfg!(windows) && self.command.is_of_the_server() {
+            let text = "the server runs on Linux and macOS, and so do the commands to it; on Windows there are those \
+                        of people and programs, `vestibule login` first";
+            return output.failed(&operator::Failure::Usage(text.to_owned()).into());
+        }
         let runtime = match runtime(self.command.worker_threads()) {
             Ok(runtime) => runtime,
             Err(error) => return output.failed(&anyhow::anyhow!("no threads: {error}")),
@@ -116,11 +123,11 @@ impl Cli {
                     log.close().await;
                     served
                 }
-                Command::Operate(operator::Command::Key(operator::key::KeyCommand::Master)) => {
+                Command::Operate(operator::Command::Key(KeyCommand::Master)) => {
                     output.answer(&operator::key::master(&world));
                     Ok(())
                 }
-                Command::Operate(operator::Command::Key(operator::key::KeyCommand::Public { file })) => {
+                Command::Operate(operator::Command::Key(KeyCommand::Public { file })) => {
                     output.answer(&operator::key::public(&file)?);
                     Ok(())
                 }
@@ -174,6 +181,27 @@ impl Command {
     fn owns_output(&self) -> bool {
         use commands::person::PersonCommand;
         matches!(self, Self::Person(PersonCommand::Bridge { installing: None, .. }))
+    }
+
+    /// Whether it is, or talks to, the server of this machine.
+    fn is_of_the_server(&self) -> bool {
+        use operator::Command as Operate;
+        match self {
+            // What reads or makes a file alone.
+            Self::Operate(
+                Operate::Key(KeyCommand::Master | KeyCommand::Public { .. })
+                | Operate::Audit(AuditCommand::Verify { file: Some(_), .. }),
+            ) => false,
+            Self::Demo(_)
+            | Self::Init(_)
+            | Self::Check
+            | Self::Serve(_)
+            | Self::Operate(_)
+            | Self::Backup(_)
+            | Self::Restore(_) => true,
+            Self::Token { service, .. } => service.is_some(),
+            _ => false,
+        }
     }
 
     fn worker_threads(&self) -> Option<NonZeroUsize> {

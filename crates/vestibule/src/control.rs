@@ -5,7 +5,6 @@
 //! follows it. There is never a second writer behind the server's back.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
 use crate::archive;
@@ -21,6 +19,7 @@ use crate::house::House;
 use crate::operator::audit_record::{Format, Wanted};
 use crate::operator::{Answer, Command, Failure, Operator};
 use crate::outgoing::Outgoing;
+use crate::system::{self, Stream};
 
 /// Its name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -73,8 +72,7 @@ pub fn start(house: &Arc<House>) -> anyhow::Result<()> {
     let path = path(&house.foundation.loaded.data_dir());
     // Whoever holds the database holds the socket too: one that is left over is nobody's.
     let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).with_context(|| format!("control socket {}", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let listener = system::listen(&path).with_context(|| format!("control socket {}", path.display()))?;
     let this = Arc::clone(house);
     house.tasks.spawn("control", async move {
         let stop = this.tasks.shutting_down();
@@ -104,14 +102,13 @@ pub fn start(house: &Arc<House>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn converse(house: &House, stream: UnixStream) -> io::Result<()> {
-    let caller = stream.peer_cred()?.uid();
-    let own = rustix::process::geteuid().as_raw();
-    let (reader, mut writer) = stream.into_split();
-    if caller != own && caller != 0 {
+async fn converse(house: &House, stream: Stream) -> io::Result<()> {
+    let caller = system::owner_of(&stream)?;
+    let (reader, mut writer) = tokio::io::split(stream);
+    let Some(caller) = caller else {
         let text = "this server belongs to another user".to_owned();
         return send(&mut writer, &Reply::Failure(Failure::Unavailable(text))).await;
-    }
+    };
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST));
     tokio::time::timeout(PATIENCE, reader.read_line(&mut line))
@@ -128,7 +125,7 @@ async fn converse(house: &House, stream: UnixStream) -> io::Result<()> {
         Request::Operate(command) => {
             let current = house.current.load_full();
             let operator = Operator {
-                name: user_name(caller),
+                name: caller,
                 loaded: &current.loaded,
                 foundation: &house.foundation,
             };
@@ -138,11 +135,11 @@ async fn converse(house: &House, stream: UnixStream) -> io::Result<()> {
             };
             send(&mut writer, &reply).await
         }
-        Request::Backup => send_archive(house, &user_name(caller), &mut writer).await,
+        Request::Backup => send_archive(house, &caller, &mut writer).await,
         Request::AuditExport { wanted, format } => {
             let current = house.current.load_full();
             let operator = Operator {
-                name: user_name(caller),
+                name: caller,
                 loaded: &current.loaded,
                 foundation: &house.foundation,
             };
@@ -203,7 +200,7 @@ pub struct Conversation {
     /// The first line.
     pub reply: Reply,
     /// What follows it.
-    pub rest: BufReader<UnixStream>,
+    pub rest: BufReader<Stream>,
 }
 
 /// Asks the server of this data directory; nothing if none runs there.
@@ -211,7 +208,7 @@ pub struct Conversation {
 /// # Errors
 /// If it runs and does not answer.
 pub async fn ask(data_dir: &Path, request: &Request) -> anyhow::Result<Option<Conversation>> {
-    let mut stream = match UnixStream::connect(path(data_dir)).await {
+    let mut stream = match system::connect(&path(data_dir)).await {
         Ok(stream) => stream,
         Err(error)
             if matches!(
@@ -231,15 +228,4 @@ pub async fn ask(data_dir: &Path, request: &Request) -> anyhow::Result<Option<Co
     rest.read_line(&mut reply).await?;
     let reply = serde_json::from_str(&reply).context("the running server did not answer; see its log")?;
     Ok(Some(Conversation { reply, rest }))
-}
-
-/// The system's name of a user.
-pub fn user_name(uid: u32) -> String {
-    let people = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = people.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    named.unwrap_or_else(|| format!("uid {uid}"))
 }

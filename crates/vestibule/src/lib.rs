@@ -10,6 +10,7 @@
 //! | [`serve`] | listener, signals, drain |
 //! | [`scheduled`], [`reload`] | what happens without being asked |
 //! | [`control`], [`operator`] | operators' commands |
+//! | [`system`] | what each system does in its own way |
 //! | [`cli`], [`commands`] | what can be typed |
 
 pub mod archive;
@@ -35,4 +36,5 @@ pub mod scheduled;
 pub mod secret_prompt;
 pub mod serve;
 pub mod storage;
+pub mod system;
 pub mod telemetry;

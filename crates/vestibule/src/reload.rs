@@ -6,13 +6,13 @@ use std::sync::Arc;
 use audit::What;
 use keys::sha256;
 use net::watch;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use vault::Recipe;
 
 use crate::config::file;
 use crate::config::{Config, Limits};
 use crate::house::House;
+use crate::system::HangUp;
 
 /// Starts looking.
 pub fn start(house: &Arc<House>) {
@@ -22,7 +22,7 @@ pub fn start(house: &Arc<House>) {
 }
 
 fn on_signal(house: &Arc<House>) {
-    let mut hangup = match signal(SignalKind::hangup()) {
+    let mut hangup = match HangUp::listen() {
         Ok(hangup) => hangup,
         Err(error) => return warn!(%error, "SIGHUP cannot be heard"),
     };
@@ -33,7 +33,7 @@ fn on_signal(house: &Arc<House>) {
         loop {
             tokio::select! {
                 () = &mut stop => return,
-                _ = hangup.recv() => reload(&this).await,
+                () = hangup.heard() => reload(&this).await,
             }
         }
     });

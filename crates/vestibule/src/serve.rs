@@ -8,7 +8,6 @@ use model::World;
 use net::tls::Certificates;
 use net::{Limits, Server};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -19,6 +18,7 @@ use crate::first_administrator::{self, Hand};
 use crate::health::Health;
 use crate::house::House;
 use crate::metrics::Metrics;
+use crate::system::Told;
 use crate::{control, reload, scheduled};
 
 /// A server that takes requests.
@@ -120,34 +120,6 @@ pub async fn serve(loaded: Loaded, environment: Environment, world: World) -> an
         () = told.to_stop() => warn!("stopped at once"),
     }
     Ok(())
-}
-
-/// The signals that ask a server to stop. They are heard from the moment this is made.
-#[derive(Debug)]
-pub struct Told {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Told {
-    /// Begins to hear SIGTERM and Ctrl-C.
-    ///
-    /// # Errors
-    /// If signals cannot be heard.
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Resolves at the next one.
-    pub async fn to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 fn limits(config: &Config) -> Limits {

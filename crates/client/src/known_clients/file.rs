@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use keys::private_file;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
@@ -56,7 +57,7 @@ impl ClientFile {
     /// It cannot be read, or is not written as it should be.
     pub fn open(client: KnownClient, path: &Path) -> Result<Self, ClientFileError> {
         // A link is followed, so that what is changed is the file behind it.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path = dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let before = read(&path)?;
         let this = Self {
             client,
@@ -149,8 +150,17 @@ impl ClientFile {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(at)?;
         let mut draft = NamedTempFile::new_in(folder).map_err(at)?;
-        let text = self.text.trim_end();
-        writeln!(draft, "{text}")
+        let mut text = format!("{}\n", self.text.trim_end());
+        if self
+            .before
+            .as_deref()
+            .is_some_and(|before| before.contains("\r\n"))
+        {
+            // Lines end as those before did.
+            text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        }
+        draft
+            .write_all(text.as_bytes())
             .and_then(|()| draft.as_file().sync_all())
             .map_err(at)?;
         let mut backup = None;
@@ -166,15 +176,14 @@ impl ClientFile {
             copy.write_all(before.as_bytes()).map_err(at)?;
             let permissions = draft.as_file().metadata().map_err(at)?.permissions();
             copy.as_file().set_permissions(permissions).map_err(at)?;
-            copy.persist(&path)
-                .map_err(|error| ClientFileError::File(path.clone(), error.error))?;
+            private_file::replace(copy, &path).map_err(|error| ClientFileError::File(path.clone(), error))?;
             backup = Some(path);
         }
         // Clients write their files themselves, some of them often.
         if read(&self.path)? != self.before {
             return Err(ClientFileError::Changed(self.path.clone()));
         }
-        draft.persist(&self.path).map_err(|error| at(error.error))?;
+        private_file::replace(draft, &self.path).map_err(at)?;
         Ok(backup)
     }
 
@@ -319,6 +328,22 @@ mod tests {
         assert_eq!((a.url(), a.command()), (Some("https://a.example"), None));
         assert_eq!((b.command(), b.arguments()), (Some("npx"), vec!["-y", "x"]));
         assert_eq!(b.value["env"], json!({ "TOKEN": "hush" }));
+    }
+
+    #[test]
+    fn lines_end_as_those_before_did() {
+        for (client, text) in [
+            (KnownClient::ClaudeDesktop, "{\r\n  \"theme\": \"dark\"\r\n}\r\n"),
+            (KnownClient::Codex, "model = \"o5\"\r\n"),
+        ] {
+            let after = in_file(client, text, |file| file.set(&bridge(client, "b")).unwrap());
+            assert!(after.contains("vestibule"), "{after:?}");
+            assert_eq!(
+                after.matches('\n').count(),
+                after.matches("\r\n").count(),
+                "{after:?}"
+            );
+        }
     }
 
     #[test]

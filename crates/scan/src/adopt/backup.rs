@@ -1,9 +1,8 @@
 //! The way back. What was in the files before lies in one file of mode 0600 for each time that something was changed; it is
 //! written before anything else is, and holds the old credentials until it is forgotten.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -23,6 +22,9 @@ pub enum BackupError {
     /// A file cannot be read or written.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, #[source] io::Error),
+    /// Others may read what is made there.
+    #[error("{} is not below the folder of your profile, so that others may read what was there before", .0.display())]
+    NotPrivate(PathBuf),
     /// It is not what was looked at.
     #[error("{} was changed by somebody else meanwhile; it is left alone", .0.display())]
     Changed(PathBuf),
@@ -94,6 +96,9 @@ impl Backup {
             ended: Vec::new(),
         };
         private_file::create_folder(folder).map_err(|error| BackupError::File(folder.to_owned(), error))?;
+        if !private_file::is_private(folder) {
+            return Err(BackupError::NotPrivate(folder.to_owned()));
+        }
         let file = folder.join(format!("{:014}.json", now.as_millis()));
         let at = |error| BackupError::File(file.clone(), error);
         let text = serde_json::to_string(&kept).map_err(|error| at(error.into()))?;
@@ -180,19 +185,15 @@ fn restore(file: &KeptFile) -> Result<(), BackupError> {
 fn exchange(path: &Path, from: &str, to: &str) -> Result<(), BackupError> {
     let at = |error| BackupError::File(path.to_owned(), error);
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mode = fs::symlink_metadata(path).map_err(at)?.permissions().mode() & 0o777;
+    let permissions = fs::symlink_metadata(path).map_err(at)?.permissions();
     let mut draft = NamedTempFile::new_in(folder).map_err(at)?;
     draft.write_all(to.as_bytes()).map_err(at)?;
-    draft
-        .as_file()
-        .set_permissions(Permissions::from_mode(mode))
-        .map_err(at)?;
+    draft.as_file().set_permissions(permissions).map_err(at)?;
     draft.as_file().sync_all().map_err(at)?;
     if fs::read_to_string(path).map_err(at)? != from {
         return Err(BackupError::Changed(path.to_owned()));
     }
-    draft.persist(path).map_err(|error| at(error.error))?;
-    Ok(())
+    private_file::replace(draft, path).map_err(at)
 }
 
 fn digest(text: &str) -> String {

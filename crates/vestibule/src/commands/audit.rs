@@ -23,7 +23,7 @@ use crate::operator::audit_record::{AuditCommand, Format, Wanted};
 use crate::operator::{Answer, Command, Failure, Operator};
 use crate::outgoing::Outgoing;
 use crate::output::{Output, Said};
-use crate::{master_key, private_file};
+use crate::{master_key, private_file, system};
 
 /// How often `tail -f` looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -168,7 +168,7 @@ async fn export(
     } else {
         let foundation = Foundation::open(loaded.clone(), environment.clone(), world).await?;
         let operator = Operator {
-            name: control::user_name(rustix::process::geteuid().as_raw()),
+            name: system::own_name(),
             loaded,
             foundation: &foundation,
         };

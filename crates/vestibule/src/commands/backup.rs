@@ -19,6 +19,7 @@ use crate::house::Foundation;
 use crate::operator::{Answer, Failure};
 use crate::output::Output;
 use crate::storage::Storage;
+use crate::system;
 
 /// `vestibule backup`.
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ impl Backup {
         let draft = match control::ask(&loaded.data_dir(), &Request::Backup).await? {
             Some(conversation) => receive(conversation, &self.file).await?,
             None => {
-                let operator = control::user_name(rustix::process::geteuid().as_raw());
+                let operator = system::own_name();
                 let foundation = Foundation::open(loaded, environment, world).await?;
                 let made = archive::make(&foundation, &operator).await;
                 foundation.close().await;
@@ -115,10 +116,7 @@ impl Restore {
         output: Output,
     ) -> anyhow::Result<()> {
         let data_dir = loaded.data_dir();
-        if tokio::net::UnixStream::connect(control::path(&data_dir))
-            .await
-            .is_ok()
-        {
+        if system::connect(&control::path(&data_dir)).await.is_ok() {
             let text = format!("a server runs on {}; stop it first", data_dir.display());
             return Err(Failure::Conflict(text).into());
         }
@@ -138,7 +136,7 @@ impl Restore {
             .await
             .context("the rows are restored, but the server will not start")?;
         let what = What::Administration {
-            operator: control::user_name(rustix::process::geteuid().as_raw()),
+            operator: system::own_name(),
             command: "restore".to_owned(),
             target: self.file.display().to_string(),
         };

@@ -18,6 +18,7 @@ use crate::config::policy::{Allow, Tools};
 use crate::control;
 use crate::output::{Output, Said};
 use crate::storage::Storage;
+use crate::system;
 
 mod files;
 mod upstreams;
@@ -289,9 +290,7 @@ async fn by_ldap(key: &str, directory: &ldap::Directory, findings: &mut Findings
 
 async fn listening(loaded: &Loaded, findings: &mut Findings) {
     let address = loaded.config.listen;
-    let ours = tokio::net::UnixStream::connect(control::path(&loaded.data_dir()))
-        .await
-        .is_ok();
+    let ours = system::connect(&control::path(&loaded.data_dir())).await.is_ok();
     match TcpListener::bind(address).await {
         Ok(_) => findings.good("listen", format_args!("{address} is free")),
         Err(_) if ours => findings.good(
@@ -304,9 +303,7 @@ async fn listening(loaded: &Loaded, findings: &mut Findings) {
 
 /// Whether it can be opened. Gives the signing keys in it, sealed, if they could be read.
 async fn database(loaded: &Loaded, findings: &mut Findings) -> Option<Vec<Sealed>> {
-    let ours = tokio::net::UnixStream::connect(control::path(&loaded.data_dir()))
-        .await
-        .is_ok();
+    let ours = system::connect(&control::path(&loaded.data_dir())).await.is_ok();
     if ours && loaded.config.database == crate::config::Database::default() {
         findings.good("database", "SQLite, in use by the running server");
         return None;

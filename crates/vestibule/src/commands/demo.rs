@@ -19,7 +19,8 @@ use crate::config::environment::Environment;
 use crate::config::file::{self, Loaded};
 use crate::house::{Foundation, House};
 use crate::private_file;
-use crate::serve::{Running, Told};
+use crate::serve::Running;
+use crate::system::Told;
 
 const USERNAME: &str = "demo";
 const GROUP: &str = "developers";

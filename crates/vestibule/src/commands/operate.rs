@@ -19,6 +19,7 @@ use crate::operator::{Answer, Command, Failure, Operator};
 use crate::output::Output;
 use crate::secret_prompt;
 use crate::storage::Storage;
+use crate::system;
 
 /// Runs it and prints the answer.
 pub async fn run(
@@ -61,7 +62,7 @@ pub async fn ask(
     }
     let foundation = Foundation::open(loaded.clone(), environment, world).await?;
     let operator = Operator {
-        name: control::user_name(rustix::process::geteuid().as_raw()),
+        name: system::own_name(),
         loaded,
         foundation: &foundation,
     };

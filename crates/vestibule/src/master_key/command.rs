@@ -12,13 +12,13 @@ use std::time::Duration;
 use keys::MasterKey;
 use keys::master::BadMasterKey;
 use model::{ExposeSecret as _, SecretString};
-use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use crate::config::environment::Environment;
 use crate::config::file::Loaded;
+use crate::system;
 
 /// How long it may take: a service at the other end of a bad line, and its retries.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -105,7 +105,10 @@ async fn ask_until(
         source,
     };
     let secrets = named_as_secrets(loaded);
-    let mut child = Command::new(place(&program, loaded))
+    let mut command = Command::new(place(&program, loaded));
+    // So that whatever it starts ends with it when it is late.
+    system::apart(&mut command);
+    let mut child = command
         .args(arguments)
         .env_clear()
         .envs(environment.for_programs(&secrets))
@@ -113,8 +116,6 @@ async fn ask_until(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // So that whatever it starts ends with it when it is late.
-        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(failed)?;
@@ -128,7 +129,7 @@ async fn ask_until(
     };
     let complaint = ending.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((printed, (), status)) = outcome else {
-        end(group);
+        system::end_group(group);
         return Err(CommandError::Late { program, complaint });
     };
     let status = status.map_err(failed)?;
@@ -190,15 +191,6 @@ async fn listen(complaint: Option<impl AsyncRead + Unpin>, ending: &mut String) 
         ending.extend(more);
         let surplus = ending.chars().count().saturating_sub(SHOWN);
         *ending = ending.chars().skip(surplus).collect();
-    }
-}
-
-/// Ends it and all that it started; also what it left behind when it ended itself.
-fn end(group: Option<u32>) {
-    let group = group.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    if let Some(group) = group {
-        // It may have ended at this very moment.
-        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 

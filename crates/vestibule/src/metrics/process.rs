@@ -6,6 +6,7 @@ use std::fs;
 use prometheus_client::registry::Unit;
 
 use super::Writer;
+use crate::system;
 
 /// Writes what can be read; elsewhere than on Linux that is nothing.
 pub(super) fn write(writer: &mut Writer<'_>) -> fmt::Result {
@@ -36,7 +37,7 @@ fn resident() -> Option<f64> {
         .nth(1)?
         .parse()
         .ok()?;
-    let page = u32::try_from(rustix::param::page_size()).ok()?;
+    let page = u32::try_from(system::page_size()?).ok()?;
     Some(f64::from(pages) * f64::from(page))
 }
 
@@ -46,6 +47,6 @@ fn processor_seconds() -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);
     let (user, system): (u32, u32) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    let ticks = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
+    let ticks = u32::try_from(system::ticks_per_second()?).ok()?;
     Some((f64::from(user) + f64::from(system)) / f64::from(ticks))
 }

@@ -1,17 +1,15 @@
 //! The data directory, the master key and the certificates: there, readable, and nobody else's.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use keys::{MasterKey, MasterKeyId, Sealed};
 use model::{Timestamp, World};
 use net::tls::{CertificateTrouble, Certificates, examine};
-use rustix::fs::{Access, access};
 
 use super::Findings;
 use crate::config::environment::{Environment, MASTER_KEY};
 use crate::config::file::Loaded;
-use crate::{master_key, private_file};
+use crate::{master_key, private_file, system};
 
 /// A certificate that runs out so soon is worth a word, in seconds.
 const SOON: u64 = 14 * 24 * 3600;
@@ -25,24 +23,24 @@ pub(super) fn data_dir(loaded: &Loaded, findings: &mut Findings) {
         let above = above
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        return match access(above, Access::WRITE_OK) {
+        return match system::can_write(above) {
             Ok(()) => findings.good("data_dir", format_args!("{shown} will be made")),
             Err(error) => findings.problem("data_dir", format_args!("{shown} cannot be made: {error}")),
         };
     }
-    if let Err(error) = access(&path, Access::WRITE_OK | Access::EXEC_OK) {
+    if let Err(error) = system::can_write(&path) {
         return findings.problem("data_dir", format_args!("{shown} cannot be written to: {error}"));
     }
-    match std::fs::metadata(&path) {
-        Ok(data) if data.mode() & 0o007 != 0 => findings.problem(
+    if system::is_open_folder(&path) {
+        return findings.problem(
             "data_dir",
             format_args!("everybody on this machine can look into {shown}; `chmod 700 {shown}`"),
-        ),
-        _ => findings.good(
-            "data_dir",
-            format_args!("{shown} can be written to, by its owner alone"),
-        ),
+        );
     }
+    findings.good(
+        "data_dir",
+        format_args!("{shown} can be written to, by its owner alone"),
+    );
 }
 
 /// Whether the master keys can be used, and are those that the database was sealed under; `sealed` is what it

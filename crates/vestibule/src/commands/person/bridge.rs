@@ -10,13 +10,13 @@ use clap::Args;
 use client::Bridge;
 use client::bridge::{Line, Lines, MOST_BYTES, Settings};
 use model::World;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::egress;
 use super::reach::Reach;
 use super::screen::{Terminal, say};
 use crate::config::values::Span;
+use crate::system::{HangUp, Told};
 
 /// Requests that are under way when the program closes its end have so long to be answered.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -50,12 +50,7 @@ impl BridgeCommand {
         let (mut bridge, answers) = Bridge::open(server, around, settings, screen);
         let mut lines = read_lines();
         let mut written = write_lines(answers);
-        let mut signals = [
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::hangup())?,
-        ];
-        let [terminate, interrupt, hangup] = &mut signals;
+        let (mut told, mut hangup) = (Told::listen()?, HangUp::listen()?);
         let mut is_read = true;
         let passing = async {
             while let Some(line) = lines.recv().await {
@@ -70,13 +65,12 @@ impl BridgeCommand {
                 is_read = false;
                 Duration::ZERO
             }
-            _ = terminate.recv() => Duration::ZERO,
-            _ = interrupt.recv() => Duration::ZERO,
-            _ = hangup.recv() => Duration::ZERO,
+            () = told.to_stop() => Duration::ZERO,
+            () = hangup.heard() => Duration::ZERO,
         };
         tokio::select! {
             () = bridge.close(patience) => {}
-            _ = terminate.recv() => {}
+            () = told.to_terminate() => {}
         }
         if is_read {
             let _ = tokio::time::timeout(LAST_LINES, written).await;

@@ -63,7 +63,7 @@ fn way(may_open: bool, has_browser: bool) -> Way {
 fn has_browser() -> bool {
     let is_there = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_near = !is_there("SSH_CONNECTION") && !is_there("SSH_TTY");
-    let has_screen = cfg!(target_os = "macos")
+    let has_screen = cfg!(any(target_os = "macos", windows))
         || is_there("DISPLAY")
         || is_there("WAYLAND_DISPLAY")
         || is_there("BROWSER");

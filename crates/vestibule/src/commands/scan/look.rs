@@ -8,6 +8,9 @@ use scan::{Rules, Which};
 use crate::config::environment::Environment;
 use crate::operator::Failure;
 
+/// The variable that names the home folder.
+const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// Looks at these paths, at the home folder if there are none and no variables are asked for, and at the variables.
 ///
 /// # Errors
@@ -21,8 +24,8 @@ pub fn at(
 ) -> anyhow::Result<()> {
     let mut progress = Progress::new();
     if paths.is_empty() && !variables {
-        let home = environment.get("HOME").filter(|home| !home.is_empty());
-        let home = home.ok_or_else(|| Failure::Usage("there is no HOME; say what to look at".to_owned()))?;
+        let home = environment.get(HOME).filter(|home| !home.is_empty());
+        let home = home.ok_or_else(|| Failure::Usage(format!("there is no {HOME}; say what to look at")))?;
         let home = Path::new(home);
         scan.path(home, Which::Known, home, &mut |_| progress.one_more());
     }
@@ -33,7 +36,7 @@ pub fn at(
             return Err(Failure::NotFound(format!("{shown}: {error}")).into());
         }
         // Places are the same on every machine if they begin where the command runs, as in a repository.
-        let is_below = std::fs::canonicalize(path).is_ok_and(|path| path.starts_with(&here));
+        let is_below = dunce::canonicalize(path).is_ok_and(|path| path.starts_with(&here));
         let base = if is_below { here.as_path() } else { path.as_path() };
         scan.path(path, Which::All, base, &mut |_| progress.one_more());
     }

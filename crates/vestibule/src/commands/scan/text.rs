@@ -56,16 +56,20 @@ fn heading(text: &mut String, finding: &Finding) {
 
 /// How exposed it is, in the words of people.
 fn exposure(exposure: &Exposure) -> Vec<String> {
-    let mut facts = vec![match exposure.owner.as_str() {
-        "you" => "yours".to_owned(),
-        "root" => "root's".to_owned(),
-        uid => format!("of user {uid}"),
-    }];
-    facts.push(match exposure.readable_by {
-        Readers::Owner => format!("mode {:04o}", exposure.mode),
-        Readers::Group => format!("mode {:04o}: its group may read it", exposure.mode),
-        Readers::Everybody => format!("mode {:04o}: everybody may read it", exposure.mode),
-    });
+    let mut facts = Vec::new();
+    match exposure.owner.as_str() {
+        "you" => facts.push("yours".to_owned()),
+        "root" => facts.push("root's".to_owned()),
+        "unknown" => {}
+        uid => facts.push(format!("of user {uid}")),
+    }
+    if let (Some(mode), Some(readers)) = (exposure.mode, exposure.readable_by) {
+        facts.push(match readers {
+            Readers::Owner => format!("mode {mode:04o}"),
+            Readers::Group => format!("mode {mode:04o}: its group may read it"),
+            Readers::Everybody => format!("mode {mode:04o}: everybody may read it"),
+        });
+    }
     match exposure.git {
         Some(Git::Tracked) => facts.push("in git".to_owned()),
         Some(Git::Untracked) => facts.push("in a git repository, not added".to_owned()),
