@@ -1,10 +1,13 @@
 //! Where tokens lie: in the keyring of the system, else in files sealed under a key that the kernel keeps, else in files
 //! sealed under a passphrase, else, if somebody asks for it, in plain files (DEC-23, CC-103).
 //!
+//! The keyring of Windows, its Credential Manager, takes no more than 2560 bytes at once (`CRED_MAX_CREDENTIAL_BLOB_SIZE`),
+//! which a token may exceed. There it keeps a key, and the files are sealed under that.
+//!
 //! A keyring may be there and not work: locked, without a bus, or hanging on a question that nobody sees. So each is
 //! asked to keep something, to give it back and to forget it before it is trusted with a token, and nobody waits for one.
 
-use std::fs::File;
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -16,7 +19,7 @@ use model::{ExposeSecret as _, SecretString, World};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::home::Home;
+use crate::home::{Home, lock_file};
 pub use passphrase::Question;
 
 pub(crate) mod passphrase;
@@ -34,13 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The keyring of the system: Secret Service, or the Keychain of macOS.
+    /// The keyring of the system: Secret Service, the Keychain of macOS, the Credential Manager of Windows.
     Keyring,
     /// Files sealed under a key in the kernel's keyring, which a restart of the machine forgets.
     Kernel,
     /// Files sealed under a passphrase, which is asked for on a terminal.
     Passphrase,
-    /// Plain files with mode 0600.
+    /// Plain files with mode 0600; on Windows below the folder of one's profile.
     File,
 }
 
@@ -52,6 +55,15 @@ impl Kind {
             Self::Kernel => "kernel",
             Self::Passphrase => "passphrase",
             Self::File => "file",
+        }
+    }
+
+    /// Whether it keeps a key, and what is sealed under that lies in files.
+    fn is_sealed_file(self) -> bool {
+        match self {
+            Self::Keyring => cfg!(windows),
+            Self::Kernel | Self::Passphrase => true,
+            Self::File => false,
         }
     }
 
@@ -193,33 +205,39 @@ impl TokenStore {
     }
 
     fn write(&self, name: &str, secret: &str) -> Result<(), BoxError> {
-        match self.kind {
-            Kind::Keyring => Ok(self.entry(&keyring()?, name)?.set_password(secret)?),
-            Kind::Kernel | Kind::Passphrase => {
-                let sealer = self.sealer(true)?.ok_or("there is no key")?;
-                let sealed = sealer.seal(&purpose(name), secret.as_bytes());
-                let text = data_encoding::BASE64.encode(sealed.as_bytes());
-                Ok(private_file::write(&self.file(name), &text)?)
-            }
-            Kind::File => Ok(private_file::write(&self.file(name), secret)?),
+        if self.kind.is_sealed_file() {
+            let sealer = self.sealer(true)?.ok_or("there is no key")?;
+            let sealed = sealer.seal(&purpose(name), secret.as_bytes());
+            let text = data_encoding::BASE64.encode(sealed.as_bytes());
+            return Ok(private_file::write(&self.file(name), &text)?);
         }
+        if self.kind == Kind::Keyring {
+            return Ok(self.entry(&keyring()?, name)?.set_password(secret)?);
+        }
+        let file = self.file(name);
+        if !file.parent().is_some_and(private_file::is_private) {
+            return Err("it is not below the folder of your profile, so that others may read it".into());
+        }
+        Ok(private_file::write(&file, secret)?)
     }
 
     fn read(&self, name: &str) -> Result<Option<SecretString>, BoxError> {
-        let text = match self.kind {
-            Kind::Keyring => return found(self.entry(&keyring()?, name)?.get_password()),
-            Kind::Kernel | Kind::Passphrase | Kind::File => match std::fs::read_to_string(self.file(name)) {
-                Ok(text) => text,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error.into()),
-            },
+        if self.kind == Kind::Keyring && !self.kind.is_sealed_file() {
+            return found(self.entry(&keyring()?, name)?.get_password());
+        }
+        let text = match std::fs::read_to_string(self.file(name)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         if self.kind == Kind::File {
             return Ok(Some(text.into()));
         }
-        // A restart of the machine forgets the kernel's key, and with it everything that it sealed.
-        let Ok(Some(sealer)) = self.sealer(false) else {
-            return Ok(None);
+        let sealer = match self.sealer(false) {
+            Ok(Some(sealer)) => sealer,
+            Err(error) if self.kind == Kind::Keyring => return Err(error),
+            // A restart of the machine forgets the kernel's key, and with it everything that it sealed.
+            _ => return Ok(None),
         };
         let sealed = Sealed::from_bytes(data_encoding::BASE64.decode(text.trim().as_bytes())?);
         let Ok(opened) = sealer.open(&purpose(name), &sealed) else {
@@ -229,15 +247,15 @@ impl TokenStore {
     }
 
     fn delete(&self, name: &str) -> Result<(), BoxError> {
-        match self.kind {
-            Kind::Keyring => match self.entry(&keyring()?, name)?.delete_credential() {
+        if self.kind == Kind::Keyring && !self.kind.is_sealed_file() {
+            return match self.entry(&keyring()?, name)?.delete_credential() {
                 Ok(()) | Err(keyring_core::Error::NoEntry) => Ok(()),
                 Err(error) => Err(error.into()),
-            },
-            Kind::Kernel | Kind::Passphrase | Kind::File => match std::fs::remove_file(self.file(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-                _ => Ok(()),
-            },
+            };
+        }
+        match std::fs::remove_file(self.file(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
@@ -246,7 +264,11 @@ impl TokenStore {
     }
 
     fn entry(&self, store: &Arc<CredentialStore>, name: &str) -> keyring_core::Result<Entry> {
-        Entry::new_in_store(store, SERVICE, &format!("{}/{name}", self.home.profile()))
+        store.build(
+            SERVICE,
+            &format!("{}/{name}", self.home.profile()),
+            modifiers().as_ref(),
+        )
     }
 
     /// Under the key of this profile, or a new one. None if there is none, and with it nothing that it sealed.
@@ -256,12 +278,13 @@ impl TokenStore {
             return self.home.opener().sealer(&file, may_begin, &self.world);
         }
         // Of two that begin at the same moment, one does.
-        let turn = File::options()
-            .create(true)
-            .append(true)
-            .open(self.home.file("key.lock"))?;
+        let turn = lock_file(&self.home.file("key.lock"))?;
         turn.lock()?;
-        let entry = self.entry(&kernel()?, "key")?;
+        let store = match self.kind {
+            Kind::Keyring => keyring()?,
+            _ => kernel()?,
+        };
+        let entry = self.entry(&store, "key")?;
         let kept: Option<SecretString> = found(entry.get_password())?;
         let key = match kept {
             Some(text) => MasterKey::from_text(text.expose_secret())?,
@@ -306,7 +329,17 @@ fn keyring() -> keyring_core::Result<Arc<CredentialStore>> {
     Ok(apple_native_keyring_store::keychain::Store::new()?)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(windows)]
+fn keyring() -> keyring_core::Result<Arc<CredentialStore>> {
+    Ok(windows_native_keyring_store::Store::new()?)
+}
+
+/// Credential Manager gives what it keeps to other machines of the domain, unless told otherwise.
+fn modifiers() -> Option<HashMap<&'static str, &'static str>> {
+    cfg!(windows).then(|| HashMap::from([("persistence", "Local")]))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn keyring() -> keyring_core::Result<Arc<CredentialStore>> {
     Err(keyring_core::Error::NoDefaultStore)
 }

@@ -300,6 +300,7 @@ impl Login {
         }
         let whom = known.username.as_deref().map(|name| format!(" as {name}"));
         let place = match known.store {
+            Kind::Keyring if cfg!(windows) => "in files under a key in the Credential Manager",
             Kind::Keyring => "in the keyring",
             Kind::Kernel => "in files under a key of the kernel's, until the machine restarts",
             Kind::Passphrase => "in files under your passphrase",
