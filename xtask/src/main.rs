@@ -8,6 +8,7 @@
 //! | `fuzz` | throws random bytes at every parser |
 //! | `soak` | the long form of the crash test and the fuzzing |
 //! | `real` | builds real servers of others, and runs the tests against them |
+//! | `windows` | builds the command line for Windows, and runs its tests by Wine |
 //! | `bench` | measures the door and the token endpoint |
 //! | `dist` | builds what a package is made of |
 //! | `docs` | writes the pages that are made from the code |
@@ -27,6 +28,7 @@ mod sql;
 mod stages;
 mod test;
 mod tools;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,8 @@ enum Task {
     Soak(soak::Soak),
     /// Build real servers of others, such as Dex, and run the tests against them
     Real,
+    /// Build the command line for Windows, and run the tests of it by Wine
+    Windows,
     /// Measure what a call and a token cost
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Soak(soak) => soak.run(),
         Task::Real => real::run_tests(),
+        Task::Windows => windows::run_tests(),
         Task::Bench(bench) => bench.run(),
         Task::Dist => dist::build(),
         Task::Docs(docs) => docs.run(),

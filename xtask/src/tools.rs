@@ -38,6 +38,15 @@ const BENCHMARKS: [(&str, &str); 4] = [
 /// What the API server of `cargo xtask real` keeps its things in.
 const ETCD: [(&str, &str); 1] = [("etcd-server", "/usr/bin/etcd")];
 
+/// What compiles and links for Windows.
+const WINDOWS: [(&str, &str); 2] = [
+    ("gcc-mingw-w64-x86-64", "/usr/bin/x86_64-w64-mingw32-gcc"),
+    ("nasm", "/usr/bin/nasm"),
+];
+
+/// What runs it.
+const WINE: [(&str, &str); 2] = [("wine", "/usr/bin/wine"), ("wine64", "/usr/lib/wine/wine64")];
+
 /// The official Python SDK in both of its majors, each in an environment of its own.
 const PYTHON: [&str; 2] = ["1", "2"];
 
@@ -57,6 +66,16 @@ pub(crate) fn benchmarks() -> anyhow::Result<()> {
 /// Installs what `cargo xtask real` needs of them beside.
 pub(crate) fn etcd() -> anyhow::Result<()> {
     packages(&ETCD)
+}
+
+/// Installs what compiles for Windows.
+pub(crate) fn windows() -> anyhow::Result<()> {
+    packages(&WINDOWS)
+}
+
+/// Installs what runs that.
+pub(crate) fn wine() -> anyhow::Result<()> {
+    packages(&WINE)
 }
 
 fn packages(wanted: &[(&'static str, &str)]) -> anyhow::Result<()> {

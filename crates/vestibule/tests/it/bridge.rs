@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AT_ONCE: Duration = Duration::from_secs(8);
 
 /// A program's end of a bridge.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
@@ -38,7 +38,7 @@ impl Program {
         Self::of(machine.command(&[&["bridge"], words].concat()))
     }
 
-    fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         Self {
             input: child.stdin.take().unwrap(),
@@ -108,7 +108,7 @@ impl Program {
     }
 
     /// Begins a session.
-    async fn initialize(&mut self, version: &str, capabilities: &Value) -> Value {
+    pub(crate) async fn initialize(&mut self, version: &str, capabilities: &Value) -> Value {
         self.says(&json!({
             "jsonrpc": "2.0", "id": 0, "method": "initialize",
             "params": {
@@ -128,7 +128,7 @@ impl Program {
     }
 
     /// Calls a tool, and gives the text of its result.
-    async fn calls(&mut self, id: u64, tool: &str, arguments: Value) -> String {
+    pub(crate) async fn calls(&mut self, id: u64, tool: &str, arguments: Value) -> String {
         self.asks(id, tool, arguments).await;
         text_of(&self.answer(id).await)
     }
@@ -156,7 +156,7 @@ impl Program {
     }
 
     /// Closes its end, and gives how the bridge ended.
-    async fn closes(self) -> ExitStatus {
+    pub(crate) async fn closes(self) -> ExitStatus {
         let Self { mut child, input, .. } = self;
         drop(input);
         tokio::time::timeout(PATIENCE, child.wait())

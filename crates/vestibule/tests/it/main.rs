@@ -94,3 +94,5 @@ mod tokens;
 mod transport;
 #[cfg(test)]
 mod trying;
+#[cfg(test)]
+mod windows;

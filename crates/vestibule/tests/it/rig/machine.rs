@@ -1,4 +1,5 @@
-//! The command line on somebody's machine: a folder of its own, tokens in plain files.
+//! The command line on somebody's machine: a folder of its own, tokens in plain files. On Windows that is Wine, and its
+//! folder is below that of the profile there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -11,16 +12,46 @@ use tokio::process::{Child, Command};
 use super::process::PROGRAM;
 use super::{Ask, Door};
 
+/// The program for Windows, as `cargo xtask windows` names it.
+const FOR_WINDOWS: &str = "VESTIBULE_TEST_WINDOWS";
+
 /// Somebody's machine.
 pub(crate) struct Machine {
     home: TempDir,
+    /// The folder as Windows names it, and the place for tokens there.
+    windows: Option<(String, &'static str)>,
 }
 
 impl Machine {
     pub(crate) fn new() -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
+            windows: None,
         }
+    }
+
+    /// One with Windows, where tokens are kept so.
+    pub(crate) fn with_windows(store: &'static str) -> Self {
+        let home = tempfile::tempdir_in(Self::windows_profile()).unwrap();
+        let (profile, name) = (Self::windows_profile(), home.path().file_name().unwrap());
+        let user = profile.file_name().unwrap().to_str().unwrap();
+        Self {
+            windows: Some((format!(r"C:\users\{user}\{}", name.to_str().unwrap()), store)),
+            home,
+        }
+    }
+
+    /// The folder of the profile there.
+    pub(crate) fn windows_profile() -> PathBuf {
+        let users = PathBuf::from(std::env::var_os("WINEPREFIX").unwrap()).join("drive_c/users");
+        let folders = std::fs::read_dir(users).unwrap();
+        let mut folders = folders.map(|folder| folder.unwrap().path());
+        folders.find(|folder| !folder.ends_with("Public")).unwrap()
+    }
+
+    /// Its folder, as programs there name it.
+    pub(crate) fn windows_home(&self) -> &str {
+        &self.windows.as_ref().unwrap().0
     }
 
     /// Its folder.
@@ -29,11 +60,26 @@ impl Machine {
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = match &self.windows {
+            None => {
+                let mut command = Command::new(PROGRAM);
+                command
+                    .env("VESTIBULE_HOME", self.home.path())
+                    .env("VESTIBULE_STORE", "file");
+                command
+            }
+            Some((home, store)) => {
+                let mut command = Command::new("wine");
+                command
+                    .arg(std::env::var_os(FOR_WINDOWS).unwrap())
+                    .env("VESTIBULE_HOME", home)
+                    .env("VESTIBULE_STORE", store)
+                    .env("WINEDEBUG", "-all");
+                command
+            }
+        };
         command
             .args(words)
-            .env("VESTIBULE_HOME", self.home.path())
-            .env("VESTIBULE_STORE", "file")
             .env_remove("VESTIBULE_CONFIG")
             // As on a desk; it is opened on a terminal alone.
             .env("DISPLAY", ":0")
