@@ -5,7 +5,7 @@ use clap::Args;
 use crate::command::{cargo, program, run};
 use crate::postgres::Postgres;
 use crate::stages::Stages;
-use crate::{arrows, docs, end_to_end, fuzz, sql, tools, windows};
+use crate::{arrows, docs, end_to_end, fuzz, sql, tools};
 
 /// `cargo xtask test`.
 #[derive(Debug, Args)]
@@ -17,11 +17,10 @@ pub(crate) struct Test {
 
 type Stage = (&'static str, fn(&Postgres) -> anyhow::Result<()>);
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 9] = [
     ("formatting", |_| formatting()),
     ("queries, asked of both databases", sql::check),
     ("lints", |_| lints()),
-    ("Windows: lints of the command line", |_| windows::lints()),
     ("arrows between the rooms", |_| arrows::check()),
     ("licences and duplicates", |_| licences()),
     ("tests in Rust, on both databases", rust),

@@ -1,4 +1,7 @@
 //! The command line for Windows, on a machine that has none: compiled with the GNU tools, run by Wine.
+//!
+//! No part of `cargo xtask test`: Rust's standard library for Windows comes from where rustup has it, which not every
+//! machine reaches.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,9 +15,7 @@ use crate::tools;
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
 /// Lints what is compiled for Windows alone, and with it that it compiles.
-pub(crate) fn lints() -> anyhow::Result<()> {
-    tools::windows()?;
-    target()?;
+fn lints() -> anyhow::Result<()> {
     let words = [
         "clippy",
         "--quiet",
@@ -27,11 +28,12 @@ pub(crate) fn lints() -> anyhow::Result<()> {
     run(for_windows(&words).args(["--", "-Dwarnings"]))
 }
 
-/// Builds the program, and runs the tests of it in a Wine that begins anew.
+/// Lints and builds the program, and runs the tests of it in a Wine that begins anew.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
     tools::windows()?;
     tools::wine()?;
     target()?;
+    lints()?;
     run(&mut for_windows(&[
         "build",
         "--quiet",

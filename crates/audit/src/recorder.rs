@@ -218,6 +218,10 @@ impl Recorder {
     }
 
     /// Hands an event over; gives its id, the reference that an error shows.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what is recorded is put together for it"
+    )]
     pub fn record(&self, what: What, person: Person) -> EventId {
         let id = self.world.new_id();
         self.record_as(id, &what, &person);
