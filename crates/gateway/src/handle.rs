@@ -119,3 +119,20 @@ fn wants_html(headers: &HeaderMap) -> bool {
         .unwrap_or_default();
     accept.contains("text/html") && !accept.contains("text/event-stream")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_size<R, F>(_: fn(&'static Arc<Gateway>, R, IpAddr, &'static Origin) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is moved to where it waits, once for each request, and each connection keeps room for one: what is rarely waited
+    /// for is boxed. See docs/performance.md.
+    #[test]
+    fn what_answers_a_request_is_no_larger_than_it_must_be() {
+        let size = future_size(Gateway::handle);
+        assert!(size <= 6 * 1024, "{size} bytes");
+    }
+}

@@ -46,6 +46,11 @@ pub enum BadRequestPattern {
     /// The path is one that no request has.
     #[error("{0:?}: {1}")]
     Path(String, BadRequestPath),
+    /// A star behind an escape.
+    #[error(
+        "{0:?}: %2A would stand for any text, as * does; there is no way to write a star that stands for itself"
+    )]
+    Star(String),
     /// `**` beside something else.
     #[error("{0:?}: ** stands for whole segments; write it between slashes, or * within one")]
     Stars(String),
@@ -61,6 +66,10 @@ impl FromStr for RequestPattern {
             |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
         if method != "*" && !is_method(method) {
             return Err(form());
+        }
+        // In the one spelling of paths it is a star like any other, and whoever wrote it meant less.
+        if path.to_ascii_uppercase().contains("%2A") {
+            return Err(BadRequestPattern::Star(text.to_owned()));
         }
         let path = RequestPath::parse(path, true)
             .map_err(|error| BadRequestPattern::Path(text.to_owned(), error))?;
@@ -211,6 +220,8 @@ mod tests {
             "G*T /a",
             "GET /a/../b",
             "GET //a",
+            "GET /a%2Ab",
+            "GET /%2a",
         ] {
             assert!(bad.parse::<RequestPattern>().is_err(), "{bad}");
         }
