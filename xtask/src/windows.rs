@@ -14,35 +14,13 @@ use crate::tools;
 /// For which system.
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
-/// Lints what is compiled for Windows alone, and with it that it compiles.
-fn lints() -> anyhow::Result<()> {
-    let words = [
-        "clippy",
-        "--quiet",
-        "--locked",
-        "-p",
-        "vestibule",
-        "--target",
-        TARGET,
-    ];
-    run(for_windows(&words).args(["--", "-Dwarnings"]))
-}
-
 /// Lints and builds the program, and runs the tests of it in a Wine that begins anew.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
     tools::windows()?;
     tools::wine()?;
     target()?;
-    lints()?;
-    run(&mut for_windows(&[
-        "build",
-        "--quiet",
-        "--locked",
-        "-p",
-        "vestibule",
-        "--target",
-        TARGET,
-    ]))?;
+    run(for_windows("clippy").args(["--", "-Dwarnings"]))?;
+    run(&mut for_windows("build"))?;
     let folder = folder_of_targets()?.join(TARGET).join("debug");
     run(program("x86_64-w64-mingw32-gcc")
         .args(["-shared", "-o"])
@@ -74,10 +52,12 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
         .env("VESTIBULE_TEST_WINDOWS", folder.join("vestibule.exe")))
 }
 
-/// What is built for tests needs no lines of its sources.
-fn for_windows(words: &[&str]) -> Command {
+/// A command of cargo's, of the program for Windows. What is built for tests needs no lines of its sources.
+fn for_windows(word: &str) -> Command {
     let mut command = cargo();
-    command.args(words).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    command
+        .args([word, "--quiet", "--locked", "-p", "vestibule", "--target", TARGET])
+        .env("CARGO_PROFILE_DEV_DEBUG", "0");
     command
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn is_of(personal: &str, line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::CallOutcome;
+    use crate::event::Lines;
     use crate::testing::somebody;
 
     /// What both lines were before they were written in two steps: the format of records that are kept.
@@ -148,8 +148,17 @@ mod tests {
             account: None,
             reason: "say \"no\"}\n\u{1f600}".to_owned(),
         };
+        let nested = What::PersonErased {
+            account: Some(world.new_id()),
+            lines: vec![Lines {
+                chain: uuid::Uuid::nil(),
+                number: 3,
+                lines: vec![0, 7],
+            }],
+        };
         for (what, person) in [
             (What::Stopped, Person::default()),
+            (nested, somebody("ana")),
             (What::Stopped, somebody("ana\"\\}{")),
             (refused, somebody("名")),
         ] {
@@ -166,9 +175,5 @@ mod tests {
             let read: PersonalLine = serde_json::from_str(&personal_line).unwrap();
             assert_eq!(read.person, person);
         }
-        assert_eq!(
-            serde_json::to_string(&CallOutcome::Answered).unwrap(),
-            "\"answered\""
-        );
     }
 }

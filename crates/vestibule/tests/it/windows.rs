@@ -74,8 +74,7 @@ async fn from_a_url_to_a_token_and_back() {
     assert_eq!(machine.failed(&["token", "fixture"]).await.0, 3);
 }
 
-/// The exit code is the program's, whose scripts are found too; a file that lies on no disk is refused before anything is
-/// asked for.
+/// The exit code is the program's; a file that lies on no disk is refused before anything is asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the program for Windows, and Wine: cargo xtask windows"]
 async fn a_program_gets_a_token_of_its_own() {
