@@ -9,21 +9,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::{ExposeSecret as _, SecretString, Timestamp};
-use similar::TextDiff;
 use thiserror::Error;
 
 use crate::detect::{self, Hit, Subject};
 use crate::door::{DoorServer, replaced_by};
 use crate::finding::{Finding, Place};
 use crate::place::{self, Client};
-use crate::reading::{self, Form};
+use crate::reading::Form;
 use crate::rules::Rules;
 
 mod backup;
+mod difference;
 mod ending;
 mod json;
 mod shape;
 mod toml;
+mod yaml;
 
 pub use backup::{Backup, BackupError, Ended, Undone};
 pub use ending::{Ending, endings, is_replaced};
@@ -31,9 +32,15 @@ pub use ending::{Ending, endings, is_replaced};
 /// Why an entry is left to its person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ByHand {
-    /// Its file is YAML, which cannot be rewritten without losing what its person made of it.
+    /// Its file is of a form that cannot be rewritten without losing what its person made of it.
     #[error("files of this form are changed by hand")]
     Form,
+    /// Something of it, or of what it is in, is elsewhere in its file as well (YAML 1.2.2, 3.2.2.2).
+    #[error("an anchor, an alias or a merge key shares a part of it with other parts of its file")]
+    Shared,
+    /// It is not written as one name and value below the other.
+    #[error("its names do not stand one below the other")]
+    Layout,
     /// It holds credentials that no one server replaces.
     #[error("it holds credentials that no one server replaces")]
     Several,
@@ -192,13 +199,13 @@ fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Re
     let mut after = before.clone();
     let (mut replacements, mut shown) = (Vec::new(), Vec::new());
     for (entry, (finding, server)) in wanted {
-        let fields = shape::fields(client, &server.url);
+        let fields = shape::fields(client, form, &server.url);
         after = match form {
-            Form::Json => json::replaced(&after, entry, &fields),
-            Form::Toml => toml::replaced(&after, entry, &fields),
+            Form::Json => json::replaced(&after, entry, &fields).ok_or(ByHand::Unreadable)?,
+            Form::Toml => toml::replaced(&after, entry, &fields).ok_or(ByHand::Unreadable)?,
+            Form::Yaml => yaml::replaced(&after, entry, &fields)?,
             _ => return Err(ByHand::Form),
-        }
-        .ok_or(ByHand::Unreadable)?;
+        };
         shown.extend(fields.into_iter().flat_map(|(_, value)| value.texts()));
         replacements.push(Replacement {
             name: finding.entry.clone().unwrap_or_default(),
@@ -214,14 +221,9 @@ fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Re
     }
     let masked = |text: &str| {
         let secrets = hits(text).into_iter().map(|hit| hit.range);
-        masked(text, form, &shown, secrets.collect())
+        difference::masked(text, form, &shown, secrets.collect())
     };
-    let (old, new) = (masked(&before), masked(&after));
-    let difference = TextDiff::from_lines(&old, &new)
-        .unified_diff()
-        .context_radius(0)
-        .missing_newline_hint(false)
-        .to_string();
+    let difference = difference::between(&masked(&before), &masked(&after));
     Ok(Change {
         path: path.to_owned(),
         shown: first.shown.clone(),
@@ -241,33 +243,6 @@ fn hits(text: &str, form: Form, rules: &Rules, now: Timestamp) -> Vec<Hit> {
         now,
     };
     detect::hits(subject, rules)
-}
-
-/// A text without its values, but for those that are put there and the names of programs.
-fn masked(text: &str, form: Form, shown: &[String], mut ranges: Vec<std::ops::Range<usize>>) -> String {
-    for value in reading::values(text, form) {
-        let name = value.path.last().map(String::as_str);
-        let is_plain = matches!(name, Some("command" | "type")) && value.text.len() < 40;
-        if !is_plain && !shown.contains(&value.text) {
-            ranges.push(value.range);
-        }
-    }
-    ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
-    let (mut masked, mut end) = (String::new(), 0);
-    for range in ranges {
-        // What overlaps the one before is left out as well.
-        let start = range.start.max(end);
-        if range.end <= start || !text.is_char_boundary(start) {
-            continue;
-        }
-        masked.push_str(text.get(end..start).unwrap_or_default());
-        if start == range.start {
-            masked.push('…');
-        }
-        end = range.end;
-    }
-    masked.push_str(text.get(end..).unwrap_or_default());
-    masked
 }
 
 impl Change {

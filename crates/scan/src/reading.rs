@@ -9,6 +9,7 @@ mod json;
 mod lines;
 mod netrc;
 mod toml;
+pub(crate) mod tree;
 mod yaml;
 
 /// The form of a file.

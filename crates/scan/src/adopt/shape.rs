@@ -1,6 +1,7 @@
 //! How each client writes a server that is reached over HTTP, without any credential: the client signs in by itself.
 
 use crate::place::Client;
+use crate::reading::Form;
 
 /// A value of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Field {
 }
 
 /// What of an entry stays: what its person decided about it, and nothing that says where it leads or what it is shown.
-const KEPT: [&str; 15] = [
+const KEPT: [&str; 16] = [
     "name",
     "description",
     "display_name",
@@ -36,6 +37,7 @@ const KEPT: [&str; 15] = [
     "tool_timeout_sec",
     "startup_timeout_sec",
     "available_tools",
+    "connectionTimeout",
 ];
 
 /// Whether a key of an entry stays.
@@ -43,8 +45,8 @@ pub(super) fn is_kept(key: &str) -> bool {
     KEPT.contains(&key)
 }
 
-/// The fields of an entry for this endpoint.
-pub(super) fn fields(client: Client, url: &str) -> Vec<(&'static str, Field)> {
+/// The fields of an entry for this endpoint in a file of this form.
+pub(super) fn fields(client: Client, form: Form, url: &str) -> Vec<(&'static str, Field)> {
     let text = |text: &str| Field::Text(text.to_owned());
     let url_as = |key| vec![(key, text(url))];
     let typed = |kind| vec![("type", text(kind)), ("url", text(url))];
@@ -53,6 +55,9 @@ pub(super) fn fields(client: Client, url: &str) -> Vec<(&'static str, Field)> {
         "cline" => typed("streamableHttp"),
         "roo" => typed("streamable-http"),
         "opencode" => typed("remote"),
+        // Its files in JSON are those of other clients, and know another word for it or none.
+        "continue" if form == Form::Yaml => typed("streamable-http"),
+        "goose" => vec![("type", text("streamable_http")), ("uri", text(url))],
         "windsurf" => url_as("serverUrl"),
         "gemini" | "qwen" => url_as("httpUrl"),
         // Its file knows programs alone.

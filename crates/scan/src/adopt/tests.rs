@@ -76,13 +76,73 @@ fn each_client_gets_an_entry_of_its_own_form_without_a_credential() {
             );
         }
     }
-    // YAML is left to people.
-    let left: Vec<_> = plan
-        .left
-        .iter()
-        .map(|left| (left.shown.as_str(), left.why))
-        .collect();
-    assert_eq!(left, [(".continue/mcpServers/figma.yaml", ByHand::Form)]);
+    assert_eq!(
+        of(".continue/mcpServers/figma.yaml"),
+        "mcpServers:\n  - name: Figma\n    type: streamable-http\n    url: https://mcp.example.com/mcp/figma\n"
+    );
+    assert_eq!(plan.left, []);
+}
+
+/// A home folder with one file, and what is planned for it.
+fn planned_for(path: &str, text: &str) -> (tempfile::TempDir, Plan) {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+    let plan = planned(home.path());
+    (home, plan)
+}
+
+fn github_token() -> String {
+    crate::checksum::Checksum::Crc32Base62.complete("ghp_", &"aB3xY9".repeat(5))
+}
+
+#[test]
+fn goose_gets_an_entry_of_its_own_form() {
+    let token = github_token();
+    let text = format!(
+        "GOOSE_MODEL: gpt # mine\nextensions:\n  github:\n    args: [-y, server-github]\n    bundled: null\n    cmd: npx\n    \
+         # it reads\n    description: 'Issues: all'\n    enabled: true\n    env_keys: []\n    envs:\n      T: {token}\n    name: github\n    \
+         timeout: 300\n    type: stdio\n  memory: {{type: builtin, name: memory}}\n"
+    );
+    let (_home, plan) = planned_for(".config/goose/config.yaml", &text);
+    assert_eq!(
+        plan.changes[0].after(),
+        "GOOSE_MODEL: gpt # mine\nextensions:\n  github:\n    type: streamable_http\n    uri: https://mcp.example.com/mcp/github\n    \
+         # it reads\n    description: 'Issues: all'\n    enabled: true\n    name: github\n    timeout: 300\n  \
+         memory: {type: builtin, name: memory}\n"
+    );
+}
+
+/// Those in braces, in blocks and in comments are values as well.
+#[test]
+fn a_difference_of_yaml_shows_no_value_either() {
+    let token = github_token();
+    let text = format!(
+        "extensions:\n  github:\n    cmd: npx # the hunter\n    args: [-p, 'one', {{a: two}}]\n    envs:\n      T: {token}\n      PIN: 4711\n    \
+         bundled: |\n      three: four\n      five\n    type: stdio\n"
+    );
+    let (_home, plan) = planned_for(".config/goose/config.yaml", &text);
+    let difference = &plan.changes[0].difference;
+    for value in ["hunter", "one", "two", "three", "four", "five", "4711", "ghp_"] {
+        assert!(!difference.contains(value), "{difference}");
+    }
+    assert!(
+        difference.contains("+    uri: https://mcp.example.com/mcp/github")
+            && difference.contains("-    envs:"),
+        "{difference}"
+    );
+}
+
+#[test]
+fn an_entry_of_yaml_that_shares_a_part_is_left_with_the_reason() {
+    let token = github_token();
+    let text = format!(
+        "extensions:\n  github: &github\n    cmd: npx\n    envs:\n      T: {token}\n  other: *github\n"
+    );
+    let (_home, plan) = planned_for(".config/goose/config.yaml", &text);
+    assert!(plan.changes.is_empty());
+    assert_eq!(plan.left[0].why, ByHand::Shared);
 }
 
 /// Nor what nobody would take for a secret.
