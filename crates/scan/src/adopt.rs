@@ -15,13 +15,14 @@ use crate::detect::{self, Hit, Subject};
 use crate::door::{DoorServer, replaced_by};
 use crate::finding::{Finding, Place};
 use crate::place::{self, Client};
-use crate::reading::Form;
+use crate::reading::{self, Form};
 use crate::rules::Rules;
 
 mod backup;
 mod difference;
 mod ending;
 mod json;
+mod line_ends;
 mod shape;
 mod toml;
 mod yaml;
@@ -213,6 +214,10 @@ fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Re
             entry: entry.to_vec(),
         });
     }
+    let after = line_ends::kept(&before, &after);
+    if others(&before, form, wanted) != others(&after, form, wanted) {
+        return Err(ByHand::Unreadable);
+    }
     let hits = |text: &str| hits(text, form, rules, now);
     let remains = hits(&after).into_iter().filter_map(|hit| hit.entry);
     let is_replaced = |path: &[String]| wanted.keys().any(|wanted| *wanted == path);
@@ -233,6 +238,18 @@ fn change(path: &Path, wanted: &Wanted<'_>, rules: &Rules, now: Timestamp) -> Re
         before: before.into(),
         after: after.into(),
     })
+}
+
+/// The values that are in none of the entries that are replaced, in the order of their names.
+fn others(text: &str, form: Form, wanted: &Wanted<'_>) -> Vec<(Vec<String>, String)> {
+    let values = reading::values(text, form).into_iter();
+    let is_other = |value: &reading::Value| !wanted.keys().any(|entry| value.path.starts_with(entry));
+    let mut others: Vec<_> = values
+        .filter(is_other)
+        .map(|value| (value.path, value.text))
+        .collect();
+    others.sort();
+    others
 }
 
 fn hits(text: &str, form: Form, rules: &Rules, now: Timestamp) -> Vec<Hit> {

@@ -145,6 +145,61 @@ fn an_entry_of_yaml_that_shares_a_part_is_left_with_the_reason() {
     assert_eq!(plan.left[0].why, ByHand::Shared);
 }
 
+/// Files of Windows, and files with lines of both kinds.
+#[test]
+fn each_line_ends_as_it_did_and_undo_gives_every_byte_back() {
+    let token = github_token();
+    let files = [
+        (
+            ".cursor/mcp.json",
+            "{\n  \"mcpServers\": {\n    \"github\": {\n      \"command\": \"npx\",\n      \"env\": {\n        \"T\": \"§\"\n      }\n    },\n    \"x\": {}\n  }\n}\n",
+        ),
+        (
+            ".config/Code/User/mcp.json",
+            "{\n  // mine\n  \"servers\": {\n    \"github\": {\"command\": \"npx\", \"env\": {\"T\": \"§\",},},\n    /* two\n       lines */\n  },\n}",
+        ),
+        (
+            ".codex/config.toml",
+            "model = \"o5\" # mine\n\n[mcp_servers.github]\ncommand = \"npx\"\n\n[mcp_servers.github.env]\nT = \"§\"\n\n[other]\ntext = \"\"\"\none\n  two\"\"\"\nlist = [\n  1, # one\n  2,\n]\n",
+        ),
+        (
+            ".config/goose/config.yaml",
+            "a: |\n  one\n\n  two\nextensions:\n  github:\n    cmd: npx\n    envs:\n      T: §\n  b: \"c\n    d\"\n",
+        ),
+    ];
+    for (path, text) in files {
+        let (text, state) = (text.replace('§', &token), tempfile::tempdir().unwrap());
+        let crlf = text.replace('\n', "\r\n");
+        let half = text.len() / 2;
+        let mixed = format!("{}{}", text[..half].replace('\n', "\r\n"), &text[half..]);
+        let (_home, plan) = planned_for(path, &text);
+        let plain = plan.changes[0].after().to_owned();
+        assert!(!plain.contains('\r'), "{path}");
+        for before in [&text, &crlf, &mixed] {
+            let (home, plan) = planned_for(path, before);
+            let after = plan.changes[0].after().to_owned();
+            assert_eq!(after.replace("\r\n", "\n"), plain, "{path}");
+            let known: Vec<&str> = before.split_inclusive('\n').collect();
+            for line in after.split_inclusive('\n') {
+                let is_old = known.iter().any(|known| known.trim_end() == line.trim_end());
+                assert!(!is_old || known.contains(&line), "{path} {line:?}");
+                assert!(
+                    is_old || line.ends_with("\r\n") == before.contains("\r\n"),
+                    "{path} {line:?}"
+                );
+            }
+            let backup = Backup::apply(state.path(), &plan.changes, NOW).unwrap();
+            assert_eq!(fs::read(home.path().join(path)).unwrap(), after.as_bytes());
+            backup.undo().unwrap();
+            assert_eq!(
+                fs::read(home.path().join(path)).unwrap(),
+                before.as_bytes(),
+                "{path}"
+            );
+        }
+    }
+}
+
 /// Nor what nobody would take for a secret.
 #[test]
 fn a_difference_shows_no_value_of_the_file() {
