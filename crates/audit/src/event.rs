@@ -305,11 +305,12 @@ pub enum What {
         expires_at: Timestamp,
         operator: String,
     },
-    /// A service token was revoked.
+    /// A service token was revoked: by an operator, or by whoever held it.
     ServiceTokenRevoked {
         service_token: ServiceTokenId,
         account: AccountId,
-        operator: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<String>,
     },
     /// A service token that is known was shown and did not count; one event a minute and token.
     ServiceTokenRefused {

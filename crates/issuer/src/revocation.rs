@@ -19,9 +19,12 @@ impl AuthorizationServer {
         client: Option<&Client>,
         person: &Person,
     ) -> Result<(), StoreError> {
-        match OpaqueToken::parse(TokenKind::Refresh, token) {
-            Ok(token) => self.revoke_refresh_token(&token, client, person).await,
-            Err(_) => self.revoke_access_token(token, client, person).await,
+        if let Ok(token) = OpaqueToken::parse(TokenKind::Refresh, token) {
+            self.revoke_refresh_token(&token, client, person).await
+        } else if let Ok(token) = OpaqueToken::parse(TokenKind::Service, token) {
+            self.revoke_service_token(&token, person).await
+        } else {
+            self.revoke_access_token(token, client, person).await
         }
     }
 
@@ -72,6 +75,26 @@ impl AuthorizationServer {
             token: access.token,
             grant: access.grant,
             client: access.client.clone(),
+        };
+        self.recorder.record(what, person.clone());
+        Ok(())
+    }
+
+    /// A service token is no client's, so whoever holds it may end it: they could use it, and somebody who finds it in a file
+    /// should not have to look for an operator first. Of what ended before, nothing is recorded.
+    async fn revoke_service_token(&self, token: &OpaqueToken, person: &Person) -> Result<(), StoreError> {
+        let Some(token) = self.store.service_token_by_digest(&digest_of(token)).await? else {
+            return Ok(());
+        };
+        let now = self.world.now();
+        // The row says whether it was this request that ended it.
+        if token.expires_at <= now || !self.store.revoke_service_token(token.id, now).await? {
+            return Ok(());
+        }
+        let what = What::ServiceTokenRevoked {
+            service_token: token.id,
+            account: token.account,
+            operator: None,
         };
         self.recorder.record(what, person.clone());
         Ok(())

@@ -2,10 +2,11 @@
 
 use crate::testing::*;
 use audit::Person;
+use model::{OpaqueToken, TokenKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{ClientSource, NewClient};
+use store::{ClientSource, NewClient, NewServiceToken};
 use testkit::databases;
 
 async fn revoke(house: &House, client: Option<&str>, token: &str) {
@@ -88,6 +89,53 @@ async fn os_110_somebody_elses_token_survives() {
         // CC-80: a public client need not name itself.
         revoke(&house, None, tokens.refresh_token.as_ref().unwrap()).await;
         assert!(!house.counts(&tokens.access_token));
+    }
+}
+
+/// CC-80: whoever holds a service token may end it, and what is none of them is answered in the same way.
+#[tokio::test]
+async fn whoever_holds_a_service_token_may_end_it() {
+    for database in databases().await {
+        let house = house(&database).await;
+        let client = house.loopback_client().await;
+        let make = async |expires_at| {
+            let (token, now) = (house.world.new_token(TokenKind::Service), house.world.now());
+            let record = NewServiceToken {
+                id: house.world.new_id(),
+                digest: keys::digest_of(&token),
+                account: house.ana,
+                name: String::new(),
+                servers: vec!["dev".parse().unwrap()],
+                scopes: protocol::Scopes::default(),
+                created_by: "test".to_owned(),
+                expires_at,
+            };
+            assert!(house.store.add_service_token(&record, now).await.unwrap());
+            (token, record.id)
+        };
+        let revoked_at = async |id| house.store.service_token(id).await.unwrap().unwrap().revoked_at;
+        let later = house.world.now() + Duration::from_hours(1);
+        let (mine, named, other, short) = (
+            make(later).await,
+            make(later).await,
+            make(later).await,
+            make(house.world.now() + Duration::from_mins(1)).await,
+        );
+        let unknown = OpaqueToken::from_random(TokenKind::Service, &[9; 32]);
+        revoke(&house, None, mine.0.expose()).await;
+        revoke(&house, Some(&client), named.0.expose()).await;
+        revoke(&house, None, unknown.expose()).await;
+        // Something near to it is nothing of it.
+        revoke(&house, None, &other.0.expose()[..65]).await;
+        revoke(&house, None, &format!(" {}", other.0.expose())).await;
+        let at = Some(house.world.now());
+        assert_eq!((revoked_at(mine.1).await, revoked_at(named.1).await), (at, at));
+        assert_eq!(revoked_at(other.1).await, None);
+        // Neither what has ended nor what has run out ends again.
+        house.clock.advance(Duration::from_mins(2));
+        revoke(&house, None, mine.0.expose()).await;
+        revoke(&house, None, short.0.expose()).await;
+        assert_eq!((revoked_at(mine.1).await, revoked_at(short.1).await), (at, None));
     }
 }
 

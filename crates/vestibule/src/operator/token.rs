@@ -224,7 +224,7 @@ async fn revoke(operator: &Operator<'_>, id: ServiceTokenId) -> Result<Answer, F
     let what = What::ServiceTokenRevoked {
         service_token: id,
         account: token.account,
-        operator: operator.name.clone(),
+        operator: Some(operator.name.clone()),
     };
     let people = operator.usernames().await?;
     let person = Person {

@@ -136,6 +136,49 @@ async fn a_service_token_acts_as_its_owner_where_it_is_for() {
     }
 }
 
+/// CC-80, OS-111: showing it is enough, it counts no more at once, and the record says that nobody of the house did it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_token_ends_when_its_holder_shows_it_to_be_revoked() {
+    for door in Door::each(plan()).await {
+        let engine = door.engine();
+        let (id, token) = create(&door, "ana").await;
+        let (_, lasting) = create(&door, "ana").await;
+        let show = async |token: &str| {
+            let form = [("token", token), ("token_type_hint", "access_token")];
+            let reply = door.ask(Ask::form("/revoke", &form)).await;
+            (reply.status, reply.body)
+        };
+        let mut stream = door::call("fixture", "hold", json!({}))
+            .bearer(&token)
+            .open(door.address)
+            .await;
+        door.upstream.until(|seen| seen.holds == 1).await;
+        let known = show(&token).await;
+        assert_eq!(known, (200, String::new()), "{engine}");
+        assert_eq!(call(&door, "fixture", &token).await.status, 401, "{engine}");
+        assert!(
+            stream.ends_within(Duration::from_secs(1)).await,
+            "{engine}: the stream goes on"
+        );
+        let unknown = model::OpaqueToken::from_random(model::TokenKind::Service, &[7; 32]);
+        assert_eq!(
+            show(unknown.expose()).await,
+            known,
+            "{engine}: nobody learns what there is"
+        );
+        assert_eq!(show(&token).await, known, "{engine}");
+        assert_eq!(call(&door, "fixture", &lasting).await.status, 200, "{engine}");
+        let revoked = door.audit("service_token_revoked").await;
+        assert_eq!(revoked.len(), 1, "{engine}: {revoked:?}");
+        assert_eq!(
+            (&revoked[0]["service_token"], &revoked[0]["operator"]),
+            (&json!(id), &Value::Null)
+        );
+        assert_eq!(revoked[0]["address"], "127.0.0.1", "{engine}: {revoked:?}");
+        assert!(!format!("{revoked:?}").contains(&token));
+    }
+}
+
 /// DEC-3, CC-86: revoked, owner disabled, owner no longer allowed, run out; and what is open ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_token_is_taken_back_on_the_next_request() {
