@@ -1,7 +1,13 @@
 //! Which server of a door stands in for a credential: whoever goes through the door holds none.
 
+use model::ExposeSecret;
+
+use crate::entry::endpoint;
 use crate::finding::Finding;
 use crate::rules::Rules;
+
+/// The rule of what a door gives to programs that cannot sign in.
+const SERVICE_TOKEN: &str = "vestibule-service-token";
 
 /// A server behind a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub struct DoorServer {
 }
 
 /// The server that replaces what was found: the one whose upstream an entry asks, else the one with a recipe for the
-/// provider, else the one that is called like the provider.
+/// provider, else the one that is called like the provider. A service token is replaced by the server that its entry shows it to.
 pub fn replaced_by<'a>(
     finding: &Finding,
     rules: &Rules,
@@ -29,9 +35,11 @@ pub fn replaced_by<'a>(
         return Some(server);
     }
     let provider = rules.provider(finding.provider.as_deref()?)?;
-    // What the door itself gave out is not replaced by it.
+    // What a door gave out is replaced by that door alone: whoever signs in there needs nothing that lasts.
     if provider.id == "vestibule" {
-        return None;
+        let asked = finding.entry_endpoint.as_ref().map(ExposeSecret::expose_secret);
+        let asked = asked.filter(|_| finding.rule == SERVICE_TOKEN);
+        return of(&|server| asked.is_some() && endpoint(&server.url).as_deref() == asked);
     }
     let has_recipe = |server: &DoorServer| {
         let recipe = server.recipe.as_ref();

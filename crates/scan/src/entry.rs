@@ -27,6 +27,19 @@ pub struct Entry {
     pub host: Option<String>,
     /// The words of what it starts.
     pub(crate) words: String,
+    /// What it asks, each address once, as [`endpoint`] writes it.
+    pub(crate) endpoints: Vec<String>,
+}
+
+/// The address of a server, however it is typed: without what people add for themselves. None if it is no such address.
+pub(crate) fn endpoint(text: &str) -> Option<String> {
+    let mut url = Url::parse(text).ok()?;
+    let is_web = matches!(url.scheme(), "http" | "https");
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    is_web.then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Every entry of these values.
@@ -46,10 +59,19 @@ pub(crate) fn entries(values: &[Value]) -> Vec<Entry> {
                 path: path.to_owned(),
                 host: None,
                 words: String::new(),
+                endpoints: Vec::new(),
             });
         }
         let Some(entry) = entries.last_mut() else { continue };
-        match inner.first().map(String::as_str) {
+        let key = inner.first().map(String::as_str);
+        if matches!(
+            key,
+            Some("url" | "serverUrl" | "httpUrl" | "uri" | "endpoint" | "args")
+        ) {
+            let new = endpoint(&value.text).filter(|new| !entry.endpoints.contains(new));
+            entry.endpoints.extend(new);
+        }
+        match key {
             Some("name" | "display_name") if is_number(&entry.name) => entry.name.clone_from(&value.text),
             Some("url" | "serverUrl" | "httpUrl" | "uri" | "endpoint") => {
                 let host = Url::parse(&value.text).ok();
@@ -85,6 +107,32 @@ fn is_number(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::reading::{Form, values};
+
+    #[test]
+    fn what_an_entry_asks_is_one_address_however_it_is_typed() {
+        for (entry, endpoints) in [
+            (
+                r#"{"url": "HTTPS://a.example:443/mcp/x/?k=v#f"}"#,
+                &["https://a.example/mcp/x"][..],
+            ),
+            (
+                r#"{"args": ["mcp-remote", "https://u:p@a.example/mcp/x", "--header", "a: b"], "env": {"U": "https://b.example"}}"#,
+                &["https://a.example/mcp/x"],
+            ),
+            (
+                r#"{"url": "https://a.example/x", "args": ["https://a.example/x/", "https://a.example/y"]}"#,
+                &["https://a.example/x", "https://a.example/y"],
+            ),
+            (r#"{"args": ["file:///x", "${URL}", "a"]}"#, &[]),
+        ] {
+            let text = format!(r#"{{"mcpServers": {{"x": {entry}}}}}"#);
+            assert_eq!(
+                entries(&values(&text, Form::Json))[0].endpoints,
+                endpoints,
+                "{entry}"
+            );
+        }
+    }
 
     #[test]
     fn every_client_has_its_own_key() {

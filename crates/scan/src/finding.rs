@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
 use keys::digest::Sha256;
-use model::ExposeSecret as _;
+use model::{ExposeSecret as _, SecretString};
 
 use crate::detect::Hit;
 use crate::exposure::Exposure;
@@ -60,6 +60,8 @@ pub struct Finding {
     pub entry_path: Vec<String>,
     /// The host that the entry asks.
     pub entry_host: Option<String>,
+    /// The one address that the entry asks, if it is one. It may hold more than anybody should read.
+    pub(crate) entry_endpoint: Option<SecretString>,
     /// How exposed the file is. None for variables.
     pub exposure: Option<Exposure>,
 }

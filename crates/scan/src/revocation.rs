@@ -9,6 +9,7 @@ use thiserror::Error;
 use url::{Host, Url};
 
 use crate::detect::{around, name_and_text};
+use crate::entry::entries;
 use crate::reading::Value;
 
 mod request;
@@ -26,6 +27,8 @@ pub enum Protocol {
     Gitlab,
     /// `auth.revoke` (docs.slack.dev).
     Slack,
+    /// The revocation endpoint of the door (RFC 7009 section 2.1), which is found from the server that the entry asks.
+    Vestibule,
 }
 
 /// How tokens of a provider take themselves back.
@@ -34,8 +37,9 @@ pub enum Protocol {
 pub struct Revocation {
     /// What is asked.
     pub protocol: Protocol,
-    /// The API, where an entry names no other.
-    pub api: Url,
+    /// The API, where an entry names no other. A door has none that is everybody's.
+    #[serde(default)]
+    pub api: Option<Url>,
     /// The rules of the tokens that it takes.
     pub rules: Vec<String>,
     /// What an entry names another host by: variables, and flags without their dashes.
@@ -64,6 +68,9 @@ pub enum NotAsked {
     /// The same token in entries that name different hosts.
     #[error("it is in entries that name different hosts")]
     Several,
+    /// A door that sends what it gave out to somebody else.
+    #[error("the server of its entry names a revocation endpoint on another host")]
+    Elsewhere,
 }
 
 /// An API, and whether it is a company's own.
@@ -76,6 +83,9 @@ pub(crate) struct Api {
 impl Revocation {
     /// The API that is meant by the values of an entry.
     pub(crate) fn api(&self, entry: &[String], values: &[Value]) -> Result<Api, NotAsked> {
+        if self.protocol == Protocol::Vestibule {
+            return of_door(entry, values);
+        }
         let (mut named, mut others, mut is_elsewhere) = (Vec::new(), Vec::new(), false);
         for (at, value) in values.iter().enumerate() {
             if !value.path.starts_with(entry) {
@@ -104,7 +114,7 @@ impl Revocation {
             return Err(NotAsked::Where);
         }
         let mut apis = if named.is_empty() { others } else { named }.into_iter();
-        let first = apis.next().unwrap_or_else(|| Ok(self.public()))?;
+        let first = apis.next().unwrap_or_else(|| self.public())?;
         for api in apis {
             if api? != first {
                 return Err(NotAsked::Where);
@@ -113,11 +123,9 @@ impl Revocation {
         Ok(first)
     }
 
-    fn public(&self) -> Api {
-        Api {
-            url: self.api.clone(),
-            is_own: false,
-        }
+    fn public(&self) -> Result<Api, NotAsked> {
+        let url = self.api.clone().ok_or(NotAsked::Where)?;
+        Ok(Api { url, is_own: false })
     }
 
     /// By a host, or the address of an API, as people write it in a variable.
@@ -142,7 +150,7 @@ impl Revocation {
             return Err(NotAsked::Insecure);
         }
         if self.is_public(&host) {
-            return Ok(self.public());
+            return self.public();
         }
         let path = url.path().trim_end_matches('/').to_owned();
         let is_own = match self.protocol {
@@ -174,7 +182,7 @@ impl Revocation {
         let url = Url::parse(text).map_err(|_| NotAsked::Where)?;
         let host = url.host_str().unwrap_or_default();
         if self.is_public(host) || self.protocol == Protocol::Github && host == "api.githubcopilot.com" {
-            return Ok(self.public());
+            return self.public();
         }
         // GitLab has one beside its API.
         match (self.protocol, text.trim_end_matches('/').strip_suffix("/mcp")) {
@@ -185,7 +193,7 @@ impl Revocation {
 
     /// Whether this is the provider itself.
     fn is_public(&self, host: &str) -> bool {
-        let own = self.api.host_str().unwrap_or_default();
+        let own = self.api.as_ref().and_then(Url::host_str).unwrap_or_default();
         let own = own.strip_prefix("api.").unwrap_or(own);
         let is_own = |head: &str| match self.protocol {
             // Every workspace has a name there.
@@ -194,6 +202,20 @@ impl Revocation {
         };
         host.strip_suffix(own).is_some_and(is_own)
     }
+}
+
+/// The one server that an entry asks, and that its token was shown to all along.
+fn of_door(entry: &[String], values: &[Value]) -> Result<Api, NotAsked> {
+    let entries = entries(values);
+    let found = entries.iter().find(|found| found.path == entry);
+    let Some([endpoint]) = found.map(|found| found.endpoints.as_slice()) else {
+        return Err(NotAsked::Where);
+    };
+    let url = Url::parse(endpoint).map_err(|_| NotAsked::Where)?;
+    if !is_private(&url) {
+        return Err(NotAsked::Insecure);
+    }
+    Ok(Api { url, is_own: true })
 }
 
 /// Whether nobody on the way can read what is sent there.

@@ -192,6 +192,10 @@ impl<'a> Scan<'a> {
                 client: source.client,
                 entry: hit.entry.as_ref().map(|entry| self.rules.redacted(&entry.name)),
                 entry_host: hit.entry.as_ref().and_then(|entry| entry.host.clone()),
+                entry_endpoint: match hit.entry.as_ref().map(|entry| entry.endpoints.as_slice()) {
+                    Some([one]) => Some(one.clone().into()),
+                    _ => None,
+                },
                 entry_path: hit.entry.map(|entry| entry.path).unwrap_or_default(),
                 exposure: source.exposure.clone(),
                 rule: hit.rule,

@@ -114,6 +114,58 @@ fn goose_gets_an_entry_of_its_own_form() {
     );
 }
 
+/// Whoever signs in there needs no token that lasts; what shows it to others, or holds another of its kinds, is left.
+#[test]
+fn a_service_token_is_replaced_by_the_door_that_it_is_shown_to() {
+    let token = |kind| {
+        model::OpaqueToken::from_random(kind, &[7; 32])
+            .expose()
+            .to_owned()
+    };
+    let service = token(model::TokenKind::Service);
+    let url = "https://mcp.example.com/mcp/gitea";
+    for (entry, is_replaced) in [
+        (
+            format!(r#"{{"url": "{url}/", "headers": {{"Authorization": "Bearer {service}"}}}}"#),
+            true,
+        ),
+        (
+            format!(
+                r#"{{"command": "npx", "args": ["mcp-remote", "{url}", "--header", "Authorization: Bearer {service}"]}}"#
+            ),
+            true,
+        ),
+        (
+            format!(r#"{{"url": "{url}x", "headers": {{"Authorization": "Bearer {service}"}}}}"#),
+            false,
+        ),
+        (
+            format!(
+                r#"{{"url": "https://other.example/mcp/gitea", "headers": {{"Authorization": "Bearer {service}"}}}}"#
+            ),
+            false,
+        ),
+        (
+            format!(
+                r#"{{"url": "{url}", "oauth": {{"client_secret": "{}"}}}}"#,
+                token(model::TokenKind::ClientSecret)
+            ),
+            false,
+        ),
+    ] {
+        let text = format!(r#"{{"mcpServers": {{"mine": {entry}}}}}"#);
+        let (_home, plan) = planned_for(".cursor/mcp.json", &text);
+        let after: Vec<&str> = plan.changes.iter().map(Change::after).collect();
+        let wanted = format!("{{\"mcpServers\": {{\"mine\": {{\n      \"url\": \"{url}\"\n    }}}}}}");
+        assert_eq!(
+            after,
+            Vec::from_iter(is_replaced.then_some(wanted.as_str())),
+            "{text}"
+        );
+        assert_eq!(plan.left, []);
+    }
+}
+
 /// Those in braces, in blocks and in comments are values as well.
 #[test]
 fn a_difference_of_yaml_shows_no_value_either() {

@@ -2,8 +2,9 @@
 
 use model::{ExposeSecret as _, SecretString};
 use serde_json::{Value as Json, json};
+use url::{Url, form_urlencoded};
 
-use super::{Api, Protocol};
+use super::{Api, NotAsked, Protocol};
 
 /// What a provider is asked.
 #[derive(Clone, Debug)]
@@ -11,18 +12,44 @@ pub struct Request {
     protocol: Protocol,
     api: Api,
     token: SecretString,
+    /// Whether it is known where to ask.
+    is_found: bool,
 }
 
 impl Request {
     pub(crate) fn new(protocol: Protocol, api: Api, token: SecretString) -> Self {
-        Self { protocol, api, token }
+        Self {
+            is_found: protocol != Protocol::Vestibule,
+            protocol,
+            api,
+            token,
+        }
+    }
+
+    /// The server of a door that is to be asked first where tokens are revoked (RFC 9728, RFC 8414), without the token; none if
+    /// that is known.
+    pub fn server(&self) -> Option<&Url> {
+        (!self.is_found).then_some(&self.api.url)
+    }
+
+    /// The same request to the revocation endpoint that was found.
+    ///
+    /// # Errors
+    /// A server that shows a token of its own door to another host is none of that door.
+    pub fn at(mut self, endpoint: Url) -> Result<Self, NotAsked> {
+        if endpoint.origin() != self.api.url.origin() {
+            return Err(NotAsked::Elsewhere);
+        }
+        self.api.url = endpoint;
+        self.is_found = true;
+        Ok(self)
     }
 
     /// The method.
     pub const fn method(&self) -> &'static str {
         match self.protocol {
             Protocol::Gitlab => "DELETE",
-            Protocol::Github | Protocol::Slack => "POST",
+            Protocol::Github | Protocol::Slack | Protocol::Vestibule => "POST",
         }
     }
 
@@ -32,6 +59,7 @@ impl Request {
             Protocol::Github => "credentials/revoke",
             Protocol::Gitlab => "personal_access_tokens/self",
             Protocol::Slack => "auth.revoke",
+            Protocol::Vestibule => return self.api.url.to_string(),
         };
         format!("{}/{path}", self.api.url.as_str().trim_end_matches('/'))
     }
@@ -61,18 +89,24 @@ impl Request {
             }
             Protocol::Gitlab => headers.push(("private-token", self.token.clone())),
             Protocol::Slack => headers.push(bearer()),
+            Protocol::Vestibule => {
+                headers.push(("content-type", "application/x-www-form-urlencoded".into()));
+            }
         }
         headers
     }
 
     /// The body.
     pub fn body(&self) -> Option<SecretString> {
-        let is_it = self.protocol == Protocol::Github;
-        is_it.then(|| {
-            json!({ "credentials": [self.token.expose_secret()] })
-                .to_string()
-                .into()
-        })
+        let token = self.token.expose_secret();
+        match self.protocol {
+            Protocol::Github => Some(json!({ "credentials": [token] }).to_string().into()),
+            Protocol::Vestibule => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                Some(form.append_pair("token", token).finish().into())
+            }
+            Protocol::Gitlab | Protocol::Slack => None,
+        }
     }
 
     /// Whether this answer says that the token counts no more.
@@ -83,6 +117,8 @@ impl Request {
         let is_taken = match self.protocol {
             Protocol::Github => status == 202,
             Protocol::Gitlab => status == 204,
+            // One that ended before is answered so too (RFC 7009 section 2.2).
+            Protocol::Vestibule => status == 200,
             Protocol::Slack => {
                 let answer: Json = serde_json::from_slice(body).unwrap_or_default();
                 if status == 200 && answer["ok"] != true {

@@ -187,10 +187,66 @@ fn a_rule_that_takes_itself_back_is_one_of_the_provider_and_its_api_is_https() {
             count += 1;
         }
         if let Some(way) = &provider.revocation {
-            assert_eq!(way.api.scheme(), "https");
+            let scheme = way.api.as_ref().map(Url::scheme);
+            let wanted = (way.protocol != Protocol::Vestibule).then_some("https");
+            assert_eq!(scheme, wanted, "{}", provider.id);
         }
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
+}
+
+/// It is shown to the door that its entry shows it to, and to nobody whom that door names.
+#[test]
+fn a_token_of_a_door_goes_nowhere_but_to_that_door() {
+    let of = |entry: &str| {
+        let text = format!(
+            r#"{{"mcpServers": {{"one": {entry}, "two": {{"url": "https://other.example/mcp/a"}}}}}}"#
+        );
+        let way = RULES.provider("vestibule").unwrap().revocation.as_ref().unwrap();
+        let path = ["mcpServers", "one"].map(str::to_owned);
+        let api = way.api(&path, &values(&text, Form::Json))?;
+        Ok(Request::new(way.protocol, api, "vst_st_secret".into()))
+    };
+    for (entry, server) in [
+        (
+            r#"{"url": "https://gw.example/mcp/gitea/?x=y"}"#,
+            "https://gw.example/mcp/gitea",
+        ),
+        (
+            r#"{"args": ["mcp-remote", "http://127.0.0.1:8080/mcp/gitea"]}"#,
+            "http://127.0.0.1:8080/mcp/gitea",
+        ),
+    ] {
+        let request: Request = of(entry).unwrap();
+        assert_eq!(request.server().map(Url::as_str), Some(server));
+        for elsewhere in [
+            "https://gw.example.evil.example/revoke",
+            "http://gw.example/revoke",
+            "https://gw.example:8443/revoke",
+            "https://other.example/revoke",
+        ] {
+            let at = request.clone().at(elsewhere.parse().unwrap());
+            assert_eq!(at.err(), Some(NotAsked::Elsewhere), "{elsewhere}");
+        }
+        let endpoint: Url = Url::parse(server).unwrap().join("/revoke").unwrap();
+        let request = request.at(endpoint.clone()).unwrap();
+        assert!(request.server().is_none());
+        assert_eq!((request.method(), request.url()), ("POST", endpoint.to_string()));
+        let body = request.body().unwrap();
+        assert_eq!(model::ExposeSecret::expose_secret(&body), "token=vst_st_secret");
+        assert_eq!(request.outcome(200, b""), Ok(()));
+        assert_eq!(request.outcome(503, b""), Err("status 503".to_owned()));
+    }
+    for (entry, why) in [
+        (r#"{"url": "http://gw.example/mcp/gitea"}"#, NotAsked::Insecure),
+        (
+            r#"{"url": "https://gw.example/mcp/a", "args": ["https://gw.example/mcp/b"]}"#,
+            NotAsked::Where,
+        ),
+        (r#"{"command": "npx", "args": ["${URL}"]}"#, NotAsked::Where),
+    ] {
+        assert_eq!(of(entry).err(), Some(why), "{entry}");
+    }
 }
 
 #[test]

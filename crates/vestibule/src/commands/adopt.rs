@@ -36,7 +36,7 @@ pub struct Adopt {
     /// Change what is shown, and ask nothing
     #[arg(long)]
     yes: bool,
-    /// Then revoke the old credentials at their providers, where a token can revoke itself: GitHub, GitLab, Slack
+    /// Then revoke the old credentials at their providers, where a token can revoke itself: GitHub, GitLab, Slack, and service tokens of a door
     #[arg(long)]
     revoke: bool,
     /// Put back what the last change found, where nobody has changed it since

@@ -45,10 +45,15 @@ fn clients_get_the_door_and_everything_back_on_request() {
     );
     assert_eq!(files(person.home.path()), before);
     let said = person.says(&adopt(&["--yes"]), 0);
-    assert!(said.contains("3 files changed."), "{said}");
+    assert!(said.contains("4 files changed."), "{said}");
     assert!(said.contains("https://github.com/settings/tokens"), "{said}");
     let read = |path: &str| std::fs::read_to_string(person.home.path().join(path)).unwrap();
-    for path in [".cursor/mcp.json", ".claude.json", "work/shop/.vscode/mcp.json"] {
+    for path in [
+        ".cursor/mcp.json",
+        ".claude.json",
+        ".config/opencode/opencode.json",
+        "work/shop/.vscode/mcp.json",
+    ] {
         person.holds_no_secret(&read(path));
         assert!(read(path).contains("https://mcp.example.com/mcp/git"), "{path}");
     }
@@ -80,14 +85,18 @@ fn the_backup_is_deleted_with_what_it_holds() {
 fn programs_are_told_too() {
     let person = Person::new();
     let said: Value = serde_json::from_str(&person.says(&adopt(&["--yes", "--json"]), 0)).unwrap();
-    assert_eq!(said["changed"].as_array().unwrap().len(), 3);
+    assert_eq!(said["changed"].as_array().unwrap().len(), 4);
     let revoke = said["revoke"].as_array().unwrap();
-    assert_eq!(revoke.len(), 3);
-    assert!(
-        revoke
-            .iter()
-            .all(|one| one["revoke"].as_str().unwrap().contains("settings"))
-    );
+    assert_eq!(revoke.len(), 4);
+    for one in revoke {
+        let is_ours = one["rule"] == "vestibule-service-token";
+        let wanted = if is_ours {
+            "vestibule token revoke"
+        } else {
+            "settings"
+        };
+        assert!(one["revoke"].as_str().unwrap().contains(wanted), "{one}");
+    }
 }
 
 /// A stranger's repository cannot lead anybody to a stranger's door.

@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use crate::rig::process::PROGRAM;
 
+mod door;
 mod providers;
 mod public;
 mod terminal;

@@ -1,4 +1,5 @@
-//! `vestibule adopt --revoke`: the old credentials end at their providers, which are asked by the tokens themselves.
+//! `vestibule adopt --revoke`: the old credentials end at their providers, which are asked by the tokens themselves; those of a
+//! door at that door.
 //!
 //! Only after the backup and the new entries are written, and after somebody agreed, for nobody gives such a token back. A
 //! token stands in what is sent and nowhere else: not in a message, nor in what is kept beside it.
@@ -6,10 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::time::Duration;
 
-use http::{HeaderValue, Request as HttpRequest};
-use model::ExposeSecret as _;
 use net::Operators;
 use scan::adopt::{Backup, Ended, Ending, Plan};
 use scan::revocation::{NotAsked, Request};
@@ -19,10 +17,9 @@ use serde_json::{Value, json};
 use super::super::person::egress::egress;
 use crate::output::printable;
 
-/// How long a provider may take, and how much of its answer is read.
-const TIME: Duration = Duration::from_secs(20);
-const LIMIT: usize = 64 << 10;
-const BODY_TIME: Duration = Duration::from_secs(5);
+mod ask;
+
+use ask::ask;
 
 /// The credentials that are replaced.
 #[derive(Clone, Copy, Debug)]
@@ -225,42 +222,6 @@ fn agreed(requests: &[(usize, Request)]) -> bool {
         .default(false)
         .interact();
     confirm.unwrap_or(false)
-}
-
-async fn ask(http: &Operators, request: &Request) -> Became {
-    tokio::time::timeout(TIME, answered(http, request))
-        .await
-        .unwrap_or_else(|_| Became::NoAnswer(format!("it took longer than {} s", TIME.as_secs())))
-}
-
-async fn answered(http: &Operators, request: &Request) -> Became {
-    let mut asked = HttpRequest::builder().method(request.method()).uri(request.url());
-    for (name, value) in request.headers() {
-        let Ok(mut value) = HeaderValue::from_str(value.expose_secret()) else {
-            return Became::NoAnswer("it is no token that can be sent".to_owned());
-        };
-        value.set_sensitive(true);
-        asked = asked.header(name, value);
-    }
-    let body = request.body().map_or_else(net::body::empty, |body| {
-        net::body::full(body.expose_secret().to_owned())
-    });
-    let Ok(asked) = asked.body(body) else {
-        return Became::NoAnswer("its address cannot be asked".to_owned());
-    };
-    let answer = match http.call(asked).await {
-        Ok(answer) => answer,
-        Err(error) => return Became::NoAnswer(error.to_string()),
-    };
-    let status = answer.status().as_u16();
-    // One that breaks off has said its status all the same.
-    let body = net::body::read(answer.into_body(), LIMIT, BODY_TIME)
-        .await
-        .unwrap_or_default();
-    match request.outcome(status, &body) {
-        Ok(()) => Became::Revoked,
-        Err(answer) => Became::NotTaken(answer),
-    }
 }
 
 /// What is said when an entry is back whose credential counts no more.
