@@ -105,6 +105,29 @@ async fn a_program_gets_a_token_of_its_own() {
     }
 }
 
+/// `npx` is `npx.cmd`, in a folder of the path and never in the one that somebody is in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the program for Windows, and Wine: cargo xtask windows"]
+async fn a_script_is_found_by_its_name() {
+    let door = Door::open().await;
+    let machine = Machine::with_windows("file");
+    machine.login(&door, "ana").await;
+    let token = machine.done(&["token", "fixture"]).await;
+    let folder = machine.home().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("npx"), "#!/bin/sh\nexit 8\n").unwrap();
+    let script = "@echo off\r\necho %~1 %VESTIBULE_TOKEN%\r\nexit /b 5\r\n";
+    std::fs::write(folder.join("npx.cmd"), script).unwrap();
+    std::fs::write(machine.home().join("npx.cmd"), "@exit /b 9\r\n").unwrap();
+    let mut command = machine.command(&["exec", "fixture", "--", "npx", "first"]);
+    // Wine puts this before the path.
+    command.env("WINEPATH", format!(r"{}\bin", machine.windows_home()));
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(lines(&said), [format!("first {token}")], "{output:?}");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+}
+
 /// Of several processes that find the same token expired, one renews it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the program for Windows, and Wine: cargo xtask windows"]

@@ -8,6 +8,8 @@ use model::{ExposeSecret as _, World};
 
 use super::{Whose, failure, meant};
 
+#[cfg(any(windows, test))]
+mod lookup;
 #[cfg_attr(unix, path = "exec/unix.rs")]
 #[cfg_attr(windows, path = "exec/windows.rs")]
 mod own;

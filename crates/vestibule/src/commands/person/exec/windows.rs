@@ -3,36 +3,22 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 use std::process::Command;
 
 use tokio::signal::windows::{ctrl_break, ctrl_c};
 
+use super::lookup;
 use crate::config::environment::Environment;
 use crate::operator::Failure;
 
-/// The system alone finds nothing but `.exe`: `npx` is a script, `npx.cmd`.
+/// The file that the name means, or the name.
 pub(super) fn found(name: &OsStr) -> OsString {
-    let path = Path::new(name);
-    if path.extension().is_some() || path.components().count() != 1 {
-        return name.to_owned();
-    }
     let environment = Environment::read();
     let folders = environment
         .all()
         .find(|(name, _)| name.eq_ignore_ascii_case("PATH"));
-    let endings = environment.get("PATHEXT").unwrap_or(".COM;.EXE;.BAT;.CMD");
-    std::env::split_paths(folders.map_or("", |(_, folders)| folders))
-        .filter(|folder| folder.is_absolute())
-        .flat_map(|folder| {
-            endings.split(';').map(move |ending| {
-                let mut file = name.to_owned();
-                file.push(ending);
-                folder.join(file)
-            })
-        })
-        .find(|file| file.is_file())
-        .map_or_else(|| name.to_owned(), OsString::from)
+    let folders = std::env::split_paths(folders.map_or("", |(_, folders)| folders));
+    lookup::file_of(name, folders, environment.get("PATHEXT")).map_or_else(|| name.to_owned(), OsString::from)
 }
 
 /// Ends as it ends. Ctrl-C goes to both, and what it does is the program's to say.
