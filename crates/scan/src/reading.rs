@@ -48,7 +48,7 @@ pub(crate) fn values(text: &str, form: Form) -> Vec<Value> {
     let structured = match form {
         Form::Json => json::values(text),
         Form::Toml => toml::values(text),
-        Form::Yaml => Some(yaml::values(text)),
+        Form::Yaml => tree::values(text).or_else(|| Some(yaml::values(text))),
         Form::Netrc => Some(netrc::values(text)),
         Form::Assignments => Some(lines::assignments(text)),
         Form::Text => Some(lines::literals(text)),

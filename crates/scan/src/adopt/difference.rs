@@ -17,12 +17,10 @@ pub(super) fn between(old: &str, new: &str) -> String {
 
 /// A text without its values, but for those that are put there and the names of programs.
 pub(super) fn masked(text: &str, form: Form, shown: &[String], mut ranges: Vec<Range<usize>>) -> String {
-    let values = match form {
-        // Those in braces and in blocks too, and what comments say.
-        Form::Yaml => tree::values(text),
-        _ => None,
-    };
-    for value in values.unwrap_or_else(|| reading::values(text, form)) {
+    if form == Form::Yaml {
+        ranges.extend(tree::comments(text).unwrap_or_default());
+    }
+    for value in reading::values(text, form) {
         let name = value.path.last().map(String::as_str);
         let is_plain = matches!(name, Some("command" | "type")) && value.text.len() < 40;
         if !is_plain && !shown.contains(&value.text) {

@@ -187,6 +187,18 @@ fn a_difference_of_yaml_shows_no_value_either() {
 }
 
 #[test]
+fn an_entry_of_yaml_that_is_not_written_line_by_line_is_left_with_the_reason() {
+    let token = github_token();
+    let text = format!("extensions:\n  github: {{cmd: npx, envs: {{T: {token}}}}}\n");
+    let (_home, plan) = planned_for(".config/goose/config.yaml", &text);
+    assert!(plan.changes.is_empty());
+    assert_eq!(
+        (plan.left[0].name.as_str(), plan.left[0].why),
+        ("github", ByHand::Layout)
+    );
+}
+
+#[test]
 fn an_entry_of_yaml_that_shares_a_part_is_left_with_the_reason() {
     let token = github_token();
     let text = format!(

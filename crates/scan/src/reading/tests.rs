@@ -53,6 +53,55 @@ fn yaml_by_its_indentation() {
 }
 
 #[test]
+fn yaml_in_braces_in_blocks_and_behind_anchors() {
+    let text = "a: {b: [x, 'y1', {c: \"d1\"}]}\nbase: &base\n  k: &k v1\nother:\n  <<: *base\n  'l m': v2\n---\n- e: v3\n";
+    for (path, value) in [
+        ("a.b.0", "x"),
+        ("a.b.1", "y1"),
+        ("a.b.2.c", "d1"),
+        ("base.k", "v1"),
+        ("other.l m", "v2"),
+        ("0.e", "v3"),
+    ] {
+        has(text, Form::Yaml, path, value);
+    }
+    // What is written with escapes, and what is in several lines, is said as it is meant; the lines are values as well.
+    let text = "e: \"a\\u0062c\"\nrun: |\n  export A_TOKEN=v1\n  b: 'v2'\nend: v3\n";
+    let values = values(text, Form::Yaml);
+    let read: Vec<_> = values
+        .iter()
+        .map(|value| {
+            (
+                value.path.join("."),
+                value.text.as_str(),
+                &text[value.range.clone()],
+            )
+        })
+        .collect();
+    assert_eq!(
+        read,
+        [
+            ("e".to_owned(), "abc", "\"a\\u0062c\""),
+            (
+                "run".to_owned(),
+                "export A_TOKEN=v1\nb: 'v2'\n",
+                "export A_TOKEN=v1\n  b: 'v2'"
+            ),
+            ("run.A_TOKEN".to_owned(), "v1", "v1"),
+            ("run.b".to_owned(), "v2", "v2"),
+            ("end".to_owned(), "v3", "v3"),
+        ]
+    );
+}
+
+#[test]
+fn yaml_that_is_broken_is_read_by_lines() {
+    let text = "a: {{ .Values.b }}\nusers:\n- name: ana\n  token: \"t1\"\n";
+    has(text, Form::Yaml, "users.0.token", "t1");
+    has("a: [\nb: c\n", Form::Yaml, "b", "c");
+}
+
+#[test]
 fn what_shells_and_tools_read() {
     has(
         "export A_TOKEN=\"v1\" # mine\n",

@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 
-use super::Value;
+use super::{VALUES, Value, lines};
 
 /// Deeper than anything that people write.
 const DEPTH: usize = 64;
 /// The most nodes of one file.
-const NODES: usize = 200_000;
+const NODES: usize = 2 * VALUES;
 
 /// A node, and where it is written.
 #[derive(Debug)]
@@ -102,6 +102,13 @@ pub(crate) fn same_pair(this: &(Node, Node), that: &(Node, Node)) -> bool {
 
 /// The only document of a text. None if it is no YAML, or more than one document.
 pub(crate) fn read(text: &str) -> Option<Node> {
+    let mut documents = documents(text)?;
+    let root = documents.pop()?;
+    documents.is_empty().then_some(root)
+}
+
+/// Every document of a text. None if it is no YAML.
+fn documents(text: &str) -> Option<Vec<Node>> {
     let mut reader = Reader {
         text,
         nodes: 0,
@@ -110,37 +117,62 @@ pub(crate) fn read(text: &str) -> Option<Node> {
     let Event::StreamStart = reader.next()?.0 else {
         return None;
     };
-    let Event::DocumentStart(..) = reader.next()?.0 else {
-        return None;
-    };
-    let first = reader.next()?;
-    let root = reader.node(first, 0)?;
-    let Event::DocumentEnd = reader.next()?.0 else {
-        return None;
-    };
-    matches!(reader.next()?.0, Event::StreamEnd).then_some(root)
+    let mut documents = Vec::new();
+    loop {
+        match reader.next()?.0 {
+            Event::StreamEnd => return Some(documents),
+            Event::DocumentStart(..) => {}
+            _ => return None,
+        }
+        let first = reader.next()?;
+        documents.push(reader.node(first, 0)?);
+        let Event::DocumentEnd = reader.next()?.0 else {
+            return None;
+        };
+    }
 }
 
-/// The values of a text, and what its comments say, each from its first to behind its last character. None if it is no YAML.
-pub(crate) fn values(text: &str) -> Option<Vec<Value>> {
+/// The values of a text, each from its first to behind its last character, without quotes where it is written as it is, and what
+/// the lines say of those that have several. None if it is no YAML.
+pub(super) fn values(text: &str) -> Option<Vec<Value>> {
     let mut values = Vec::new();
+    for document in documents(text)? {
+        collect(&document, &mut Vec::new(), &mut values);
+    }
+    let with_lines = values.into_iter().flat_map(|mut value| {
+        let whole = text.get(value.range.clone()).unwrap_or_default();
+        let (start, path) = (value.range.start, value.path.clone());
+        if whole.get(1..whole.len().saturating_sub(1)) == Some(value.text.as_str()) {
+            value.range = start + 1..value.range.end - 1;
+        }
+        // A script, or a file that is kept in this one.
+        let lines = whole.contains('\n').then(|| lines::assignments(whole));
+        let lines = lines.into_iter().flatten().map(move |line| Value {
+            path: [path.as_slice(), &line.path].concat(),
+            text: line.text,
+            range: start + line.range.start..start + line.range.end,
+        });
+        std::iter::once(value).chain(lines)
+    });
+    Some(with_lines.take(VALUES).collect())
+}
+
+/// What the comments of a text say. None if it is no YAML.
+pub(crate) fn comments(text: &str) -> Option<Vec<Range<usize>>> {
+    let mut comments = Vec::new();
     for event in events(text) {
-        if let (Event::Comment(said, _), span) = event.ok()? {
+        if let (Event::Comment(..), span) = event.ok()? {
             let range = span.byte_range()?;
-            values.push(Value {
-                path: Vec::new(),
-                text: said.into_owned(),
-                range: range.start + 1..range.end,
-            });
+            comments.push(range.start + 1..range.end);
         }
     }
-    collect(&read(text)?, &mut Vec::new(), &mut values);
-    Some(values)
+    Some(comments)
 }
 
 fn collect(node: &Node, path: &mut Vec<String>, values: &mut Vec<Value>) {
     match &node.kind {
-        Kind::Scalar { text, .. } => values.push(Value {
+        // Nothing is nothing, however it is written.
+        Kind::Scalar { text, .. } if !text.is_empty() && !node.range.is_empty() => values.push(Value {
             path: path.clone(),
             text: text.clone(),
             range: node.range.clone(),
@@ -159,7 +191,7 @@ fn collect(node: &Node, path: &mut Vec<String>, values: &mut Vec<Value>) {
                 path.pop();
             }
         }
-        Kind::Alias(_) => {}
+        Kind::Scalar { .. } | Kind::Alias(_) => {}
     }
 }
 

@@ -1,7 +1,7 @@
-//! YAML as configuration files have it: nested mappings and lists by their indentation, line by line.
+//! What is nearly YAML, as templates and files with a mistake are: nested mappings and lists by their indentation, line by line.
 //!
-//! Not a parser: a file that no parser would take is read as well, and what is read keeps its place. Mappings in braces
-//! are left to the rules that need no names.
+//! Not a parser, and not asked where one takes the file: what is read keeps its place. Mappings in braces are left to the rules
+//! that need no names.
 
 use super::Value;
 use super::lines::unquoted;
