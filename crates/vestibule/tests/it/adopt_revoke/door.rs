@@ -84,6 +84,32 @@ async fn a_service_token_is_revoked_by_the_door_that_gave_it_out() {
     );
 }
 
+/// A file of Goose's, as Windows writes it: what is around the entry stays, byte by byte, and comes back so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_token_in_yaml_is_revoked_and_the_file_is_the_one_it_was() {
+    let door = Door::open().await;
+    let (person, url) = (Person::new(), format!("{}/mcp/fixture", door.url));
+    let (mine, path) = (token(&door).await, ".config/goose/config.yaml");
+    let around = |entry: &str| {
+        let memory = "  memory: {type: builtin, enabled: true}\n";
+        format!("# é\nGOOSE_MODEL: x\nextensions:\n  robot: # mine\n    enabled: true\n{entry}    name: robot\n{memory}")
+            .replace('\n', "\r\n")
+    };
+    let last = format!("    type: streamable_http\n    uri: {url}\n");
+    let before = around(&format!(
+        "    headers:\n      Authorization: Bearer {mine} # old\n{last}"
+    ));
+    person.write(path, &before);
+    let said = person.json(&["adopt", "--revoke", "--door", &url], 0).await;
+    assert_eq!(states(&said), ["revoked"], "{said}");
+    assert!(!said.to_string().contains(&mine[mine.len() / 2..]), "{said}");
+    let read = || std::fs::read_to_string(person.path(path)).unwrap();
+    assert_eq!(read(), around(&last));
+    assert_eq!(status(&door, &mine).await, 401);
+    person.says(&["adopt", "--undo"], 0).await;
+    assert_eq!(read(), before);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_door_that_does_not_answer_leaves_the_service_token_in_doubt() {
     let mut door = Door::open().await;
