@@ -279,10 +279,15 @@ fn provider<'a>(hit: &Hit, subject: Subject<'_>, rules: &'a Rules) -> Option<&'a
         };
         names.map(of).find_map(|provider| provider)
     };
+    // What lies in an entry is for the server of that entry; the file is named after the client.
+    let of_file = || {
+        let is_free = hit.entry.is_none();
+        is_free.then(|| rules.provider_of_words(subject.words)).flatten()
+    };
     own.or_else(of_address)
         .or_else(of_entry)
         .or_else(of_names)
-        .or_else(|| rules.provider_of_words(subject.words))
+        .or_else(of_file)
 }
 
 impl Shape {

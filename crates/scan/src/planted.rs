@@ -11,7 +11,7 @@ use keys::sha256;
 
 use crate::checksum::Checksum;
 
-const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(crate) const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const HEX: &str = "0123456789abcdef";
 const BASE32: &str = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -27,7 +27,7 @@ pub struct Planted {
 }
 
 /// A text that looks random and is the same each time.
-fn random(seed: &str, letters: &str, length: usize) -> String {
+pub(crate) fn random(seed: &str, letters: &str, length: usize) -> String {
     let letters = letters.as_bytes();
     let mut text = String::new();
     for block in 0_u32.. {

@@ -111,6 +111,34 @@ fn says_whose_it_is_and_what_is_around_it() {
 
 /// What can be guessed is not digested: another password in its place is the same finding. What cannot be is: another
 /// token is another finding.
+/// A client's file is named after the client, which says nothing of whose the tokens are that it shows to servers.
+#[test]
+fn a_token_for_a_server_is_not_of_who_made_the_client() {
+    let home = tempfile::tempdir().unwrap();
+    let token = planted::random("wiki", planted::ALNUM, 40);
+    let entry = format!(
+        r#"{{"mcpServers":{{"wiki":{{"url":"https://wiki.example/mcp","headers":{{"Authorization":"Bearer {token}"}}}}}}}}"#
+    );
+    std::fs::create_dir(home.path().join(".gemini")).unwrap();
+    for file in [".claude.json", ".gemini/settings.json"] {
+        std::fs::write(home.path().join(file), &entry).unwrap();
+    }
+    std::fs::write(home.path().join("claude.env"), format!("AUTH_TOKEN={token}9\n")).unwrap();
+    let report = scanned(home.path(), Which::All);
+    let mut of: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| (finding.shown.as_str(), finding.provider.as_deref()))
+        .collect();
+    of.sort_unstable();
+    let expected = [
+        (".claude.json", None),
+        (".gemini/settings.json", None),
+        ("claude.env", Some("anthropic")),
+    ];
+    assert_eq!(of, expected);
+}
+
 #[test]
 fn a_fingerprint_tells_nothing_of_what_could_be_guessed() {
     let folder = tempfile::tempdir().unwrap();
