@@ -107,3 +107,43 @@ test('a code that the link carries is shown before anything happens, and no is n
   await look(page, 'nothing');
   await person.close();
 });
+
+// A program that asks once and comes back when it is told to.
+async function ask() {
+  const json = { 'content-type': 'application/json' };
+  const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+  const metadata = JSON.stringify({ client_name: 'Backup job', grant_types: [DEVICE_CODE] });
+  const registered = await fetch(`${door.url}/register`, { method: 'POST', headers: json, body: metadata });
+  const { client_id } = await registered.json();
+  const asking = new URLSearchParams({ client_id, resource: door.endpoint });
+  const headers = { 'user-agent': 'backup/1.0 (build-7)' };
+  const asked = await fetch(`${door.url}/device_authorization`, { method: 'POST', headers, body: asking });
+  const { user_code, device_code } = await asked.json();
+  const fetching = new URLSearchParams({ grant_type: DEVICE_CODE, client_id, device_code });
+  const answer = async () => (await fetch(`${door.url}/token`, { method: 'POST', body: fetching })).json();
+  return { user_code, answer };
+}
+
+for (const [eyes, options] of Object.entries(EYES)) {
+  test(`what is allowed and not fetched yet is among the apps, and is taken back (${eyes})`, async () => {
+    const { user_code, answer } = await ask();
+    const person = await context(browser, options);
+    const page = await person.newPage();
+    await page.goto(`${door.url}/device`);
+    await signIn(page);
+    await page.fill('#user_code', user_code);
+    await page.keyboard.press('Enter');
+    await page.click('button[value=approve]');
+    await page.waitForURL((url) => url.pathname === '/device/done');
+    await page.goto(`${door.url}/apps`);
+    await look(page, `${eyes}-not-fetched`);
+    const name = options.language ? '收回 Backup job 對 Test fixture 的存取權' : 'Take back what Backup job was allowed on Test fixture';
+    const row = page.locator('li.row', { hasText: 'Backup job' });
+    assert.match(await row.innerText(), /127\.0\.0\.1[^]*backup\/1\.0 \(build-7\)/);
+    await row.getByRole('button', { name }).click();
+    await page.waitForURL((url) => url.pathname === '/apps');
+    await row.waitFor({ state: 'detached' });
+    assert.equal((await answer()).error, 'access_denied');
+    await person.close();
+  });
+}

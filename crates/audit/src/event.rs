@@ -159,6 +159,12 @@ pub enum What {
     },
     /// A person refused.
     ConsentDenied { account: AccountId, client: ClientId },
+    /// A person took back what they had allowed a program without a browser, before it fetched it.
+    ApprovalTakenBack {
+        grant: GrantId,
+        account: AccountId,
+        client: ClientId,
+    },
     /// Somebody typed a user code that no program shows, or too many of them.
     UserCodeRefused { account: AccountId, reason: String },
     /// Tokens were issued.

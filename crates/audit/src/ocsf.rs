@@ -100,7 +100,7 @@ fn class(what: &What) -> (i64, i64) {
         },
         What::ClientRegistered { .. } | What::TokensIssued { .. } | What::ConsentGiven { .. } => (6003, 1),
         What::PasswordSet { .. } | What::GroupChanged { .. } => (6003, 3),
-        What::GrantEnded { .. } | What::TokenRevoked { .. } => (6003, 4),
+        What::GrantEnded { .. } | What::ApprovalTakenBack { .. } | What::TokenRevoked { .. } => (6003, 4),
         _ => (6003, 99),
     }
 }

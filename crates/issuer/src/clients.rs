@@ -127,7 +127,7 @@ impl AuthorizationServer {
 
     /// How a client is shown that asks without a browser (OS-98). No redirect leads to whoever it says it is, and its id is no
     /// secret: nobody vouches for what everybody can say.
-    pub(crate) fn face_of_device(&self, client: &Client) -> ClientFace {
+    pub fn face_of_device(&self, client: &Client) -> ClientFace {
         let face = self.face(client);
         if is_confidential(client) || face.vouching == Vouching::Operator {
             return face;

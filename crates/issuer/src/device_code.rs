@@ -5,6 +5,7 @@
 //!  question  nobody answered ─────────────────▶ authorization_pending, at once or after the wait that was asked for
 //!            no, or too late ─────────────────▶ access_denied, expired_token
 //!            yes ─────────────────────────────▶ tokens, once; invalid_grant from then on
+//!            yes, but taken back since then ──▶ access_denied
 //! ```
 //!
 //! A program that says how long it would rather wait (`Prefer: wait`, RFC 7240) is answered when the person decides. Its
@@ -13,11 +14,13 @@
 
 use std::time::Duration;
 
-use audit::{Issue, Person};
+use audit::{Issue, Person, What};
 use keys::digest_of;
-use model::{OpaqueToken, TokenKind};
+use model::{AccountId, GrantId, OpaqueToken, TokenKind};
 use protocol::{ErrorCode, OAuthError, Params};
-use store::{Allowed, Client, DeviceAuthorization, NewGrant, NewRefreshToken, Redemption, Verdict};
+use store::{
+    Allowed, Client, DeviceAuthorization, NewGrant, NewRefreshToken, Redemption, StoreError, Verdict,
+};
 
 use crate::code::single;
 use crate::issue::{Holder, IssueError, Standpoint, TokenResponse};
@@ -106,8 +109,17 @@ impl AuthorizationServer {
         // It goes with the account or the client that it was of.
         let device = device.ok_or_else(|| refused("the device code is not good any more"))?;
         let allowed = self.verdict(&device)?;
-        self.redeem_allowed(client, form, person, (&device, allowed))
-            .await
+        let redeemed = self
+            .redeem_allowed(client, form, person, (&device, allowed))
+            .await;
+        // What was taken back since it was looked up is told as what it is.
+        if let (Err(_), Ok(token)) = (&redeemed, &token)
+            && let Some(device) = self.find_device(client, token).await?
+            && matches!(device.verdict, Some(Verdict::Denied))
+        {
+            self.verdict(&device)?;
+        }
+        redeemed
     }
 
     /// The request, if it is of this client.
@@ -203,6 +215,30 @@ impl AuthorizationServer {
         }
         self.note_issue(&permit, &minted, Issue::DeviceCode, person);
         Ok(self.response(&minted, refresh.map(|token| token.expose().to_owned())))
+    }
+}
+
+impl AuthorizationServer {
+    /// Takes back what somebody allowed a program, before it fetches it: it is told `access_denied` from then on. `false` if
+    /// there is nothing to take back; then it may have been fetched at this moment, and is a grant.
+    pub async fn take_approval_back(
+        &self,
+        grant: GrantId,
+        account: AccountId,
+        person: &Person,
+    ) -> Result<bool, StoreError> {
+        let now = self.world.now();
+        let client = self.store.take_approval_back(grant, account, now).await?;
+        let Some(client) = client else {
+            return Ok(false);
+        };
+        let what = What::ApprovalTakenBack {
+            grant,
+            account,
+            client,
+        };
+        self.recorder.record(what, person.clone());
+        Ok(true)
     }
 }
 

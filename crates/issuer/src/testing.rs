@@ -10,7 +10,7 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http::HeaderMap;
 use keys::{Algorithm, MasterKey, MasterKeys, Sealer, sha256};
-use model::{AccountId, OpaqueToken, Requirements, TokenKind, World};
+use model::{AccountId, GrantId, OpaqueToken, Requirements, TokenKind, World};
 use net::Tasks;
 use net::strangers::{FetchError, Fetched};
 use people::{
@@ -378,6 +378,20 @@ impl House {
         self.server
             .redeem_device_code(&client, &form, &machine(), wait)
             .await
+    }
+
+    /// The grant of the one approval of hers that waits to be fetched.
+    pub(crate) async fn only_approval(&self) -> GrantId {
+        let approvals = self.store.approvals_of(self.ana, self.world.now()).await.unwrap();
+        assert_eq!(approvals.len(), 1, "{approvals:?}");
+        approvals[0].grant
+    }
+
+    pub(crate) async fn take_back(&self, grant: GrantId, account: AccountId) -> bool {
+        self.server
+            .take_approval_back(grant, account, &Person::default())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn client(&self, id: &str) -> store::Client {

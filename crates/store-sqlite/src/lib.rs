@@ -26,6 +26,8 @@ mod connecting;
 mod connections;
 #[path = "../../store/engine/consents.rs"]
 mod consents;
+#[path = "../../store/engine/device_approvals.rs"]
+mod device_approvals;
 #[path = "../../store/engine/device_authorizations.rs"]
 mod device_authorizations;
 #[path = "../../store/engine/factors.rs"]

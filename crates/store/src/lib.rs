@@ -23,6 +23,7 @@ pub mod codes;
 pub mod connecting;
 pub mod connections;
 pub mod consents;
+pub mod device_approvals;
 pub mod device_authorizations;
 pub mod error;
 pub mod factors;
@@ -62,6 +63,7 @@ pub use connections::{
     Connection, ConnectionKind, ConnectionUse, Connections, LastUse, NewConnection, Renewed,
 };
 pub use consents::{Consent, Consents};
+pub use device_approvals::{Approval, DeviceApprovals};
 pub use device_authorizations::{
     Added, Allowed, DeviceAuthorization, DeviceAuthorizations, MostWaiting, NewDeviceAuthorization, Verdict,
 };
@@ -103,6 +105,7 @@ pub trait Store:
     + Connecting
     + Connections
     + Consents
+    + DeviceApprovals
     + DeviceAuthorizations
     + Grants
     + Groups

@@ -81,6 +81,110 @@ async fn os_75_sixty_four_at_once_redeem_a_device_code_once() {
     }
 }
 
+/// Sixty-four programs fetch while the person takes it back: one token, or none if the person was told that it is taken back.
+#[tokio::test]
+async fn what_was_taken_back_is_never_fetched() {
+    for database in databases().await {
+        let house = Arc::new(house(&database).await);
+        let client = house.device_client().await;
+        let browser = house.sign_in(house.ana, None).await;
+        for late in [0, 4, 16, 63] {
+            let asked = house
+                .ask_device(&client, "resource=https://gw.test/mcp/dev")
+                .await
+                .unwrap();
+            house.answer_device(&asked.user_code, &browser, true).await;
+            let grant = house.only_approval().await;
+            let all = (0..64).map(|at| {
+                let (house, client, code) = (Arc::clone(&house), client.clone(), asked.device_code.clone());
+                async move {
+                    if at == late {
+                        let taken = house.take_back(grant, house.ana).await;
+                        // Whoever comes after the word was given gets nothing.
+                        let after = house.poll(&client, &code).await.map(drop);
+                        return (Some((taken, oauth_code(&after.unwrap_err()))), None);
+                    }
+                    (None, Some(house.poll(&client, &code).await))
+                }
+            });
+            let answers = at_once(all.collect()).await;
+            let (taken, after) = answers.iter().find_map(|(taken, _)| *taken).unwrap();
+            let polls: Vec<_> = answers.iter().filter_map(|(_, poll)| poll.as_ref()).collect();
+            let won = polls.iter().filter(|poll| poll.is_ok()).count();
+            assert_eq!(won, usize::from(!taken), "{} {late}", database.engine);
+            let told = if taken { "access_denied" } else { "invalid_grant" };
+            assert_eq!(after, told, "{} {late}", database.engine);
+            for error in polls.iter().filter_map(|poll| poll.as_ref().err()) {
+                assert_eq!(oauth_code(error), told, "{} {late}", database.engine);
+            }
+            assert!(!house.take_back(grant, house.ana).await, "and once only");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_taken_back_by_who_gave_it_while_it_can_be_fetched() {
+    for database in databases().await {
+        let house = house(&database).await;
+        let client = house.device_client().await;
+        let browser = house.sign_in(house.ana, None).await;
+        let approvals = async || {
+            let now = house.world.now();
+            house.store.approvals_of(house.ana, now).await.unwrap()
+        };
+        let ask = async || {
+            house
+                .ask_device(&client, "resource=https://gw.test/mcp/dev")
+                .await
+                .unwrap()
+        };
+        let (denied, allowed) = (ask().await, ask().await);
+        house.answer_device(&denied.user_code, &browser, false).await;
+        house.clock.advance(Duration::from_mins(1));
+        house.answer_device(&allowed.user_code, &browser, true).await;
+        let [approval] = &approvals().await[..] else {
+            panic!("one was allowed")
+        };
+        assert_eq!(approval.client.as_str(), client);
+        assert_eq!(approval.approved_at, house.world.now());
+        assert_eq!(
+            approval.expires_at.since(house.world.now()),
+            Duration::from_mins(14)
+        );
+        assert!(
+            !house.take_back(approval.grant, house.world.new_id()).await,
+            "not by another"
+        );
+        assert!(house.take_back(approval.grant, house.ana).await);
+        assert!(approvals().await.is_empty());
+        for _ in 0..2 {
+            let error = house.poll(&client, &allowed.device_code).await.unwrap_err();
+            assert_eq!(oauth_code(&error), "access_denied");
+        }
+        // What ran out, was fetched, or went with its session is not to be taken back, nor shown.
+        let late = ask().await;
+        house.answer_device(&late.user_code, &browser, true).await;
+        let grant = house.only_approval().await;
+        house.clock.advance(Duration::from_mins(15));
+        assert!(approvals().await.is_empty());
+        assert!(!house.take_back(grant, house.ana).await);
+        let error = house.poll(&client, &late.device_code).await.unwrap_err();
+        assert_eq!(oauth_code(&error), "expired_token");
+        let fetched = ask().await;
+        house.answer_device(&fetched.user_code, &browser, true).await;
+        let grant = house.only_approval().await;
+        let tokens = house.poll(&client, &fetched.device_code).await.unwrap();
+        assert!(approvals().await.is_empty());
+        assert!(!house.take_back(grant, house.ana).await);
+        assert!(house.counts(&tokens.access_token));
+        let left = ask().await;
+        house.answer_device(&left.user_code, &browser, true).await;
+        let (session, now) = (browser.session.id, house.world.now());
+        assert!(house.store.end_session(session, house.ana, now).await.unwrap());
+        assert!(approvals().await.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn os_74_whoever_asks_too_soon_has_to_wait_longer_from_then_on() {
     for database in databases().await {

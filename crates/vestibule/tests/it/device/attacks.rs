@@ -253,3 +253,96 @@ async fn an_answer_that_nobody_fetched_ends_with_its_session() {
         );
     }
 }
+
+/// Whoever was talked into allowing something finds it among the apps, and takes it back before it is fetched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_fetched_yet_is_shown_and_can_be_taken_back() {
+    for door in Door::each(Plan::default()).await {
+        let engine = door.engine();
+        let tool = Tool::register(&door).await;
+        let codes = tool.ask(&door).await;
+        let mut ana = door.browser();
+        ana.sign_in("ana").await;
+        ana.get("/device").await;
+        assert_eq!(type_in(&mut ana, &codes.user).await.status, 200);
+        answered(&mut ana, "approve").await;
+        ana.get("/apps").await;
+        for shown in [
+            "Allowed, waiting to be fetched",
+            "Tool",
+            "Test fixture",
+            "Unverified program",
+            "asks from 127.0.0.1",
+            "tool/1.0 (build-7)",
+            "Allowed 2026-11-20 12:00 UTC, can be fetched until 2026-11-20 12:15 UTC",
+            "Take back what Tool was allowed on Test fixture",
+        ] {
+            assert!(ana.page.contains(shown), "{engine}: no {shown} in {}", ana.page);
+        }
+        let grant = ana.form("/apps/revoke").field("grant").unwrap().to_owned();
+        // Neither another person nor another site takes it back.
+        let mut ben = door.browser();
+        ben.sign_in("ben").await;
+        ben.get("/apps").await;
+        assert!(!ben.page.contains(&grant), "{}", ben.page);
+        let token = ben.form("/sign-out").field("token").unwrap().to_owned();
+        let theirs = Ask::form("/apps/revoke", &[("grant", &grant), ("token", &token)]);
+        assert_eq!(ben.send(theirs).await.status, 303);
+        let form = ana.form("/apps/revoke");
+        let token = form.field("token").unwrap();
+        let foreign = Ask::form("/apps/revoke", &[("grant", &grant), ("token", token)])
+            .with("origin", "https://evil.test")
+            .with("sec-fetch-site", "cross-site");
+        assert_eq!(ana.send(foreign).await.status, 403);
+        ana.get("/apps").await;
+        assert!(ana.page.contains(&grant), "{engine}: {}", ana.page);
+
+        assert_eq!(ana.submit(&form).await.location(), "/apps");
+        assert_eq!(
+            tool.poll(&door, &codes).await.error(),
+            "access_denied",
+            "{engine}"
+        );
+        ana.get("/apps").await;
+        assert!(
+            ana.page.contains("No program can act as you at this moment.")
+                && !ana.page.contains("waiting to be fetched"),
+            "{engine}: {}",
+            ana.page
+        );
+        let taken = door.audit("approval_taken_back").await;
+        assert_eq!(
+            (taken.len(), &taken[0]["client"], &taken[0]["grant"]),
+            (1, &tool.id.clone().into(), &grant.into()),
+            "{engine}"
+        );
+        assert!(door.audit("tokens_issued").await.is_empty(), "{engine}");
+    }
+}
+
+/// Who takes back what was fetched meanwhile ends what came of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_fetched_before_it_was_taken_back_ends() {
+    for door in Door::each(Plan::default()).await {
+        let engine = door.engine();
+        let tool = Tool::register(&door).await;
+        let codes = tool.ask(&door).await;
+        let mut ana = door.browser();
+        ana.sign_in("ana").await;
+        ana.get("/device").await;
+        type_in(&mut ana, &codes.user).await;
+        answered(&mut ana, "approve").await;
+        ana.get("/apps").await;
+        let form = ana.form("/apps/revoke");
+        let tokens = Tokens::of(&tool.poll(&door, &codes).await);
+        let call = async || {
+            door.call(&tokens.access, "echo_headers", serde_json::json!({}))
+                .await
+        };
+        assert_eq!(call().await.status, 200, "{engine}");
+        assert_eq!(ana.submit(&form).await.location(), "/apps");
+        assert_eq!(call().await.status, 401, "{engine}");
+        assert_eq!(door.audit("grant_ended").await.len(), 1, "{engine}");
+        assert!(door.audit("approval_taken_back").await.is_empty(), "{engine}");
+    }
+}
