@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::{OpaqueToken, TokenKind};
 use serde_json::json;
+use store::{Added, MostWaiting, NewDeviceAuthorization};
 use testkit::databases;
 
 use crate::device_authorization::POLL_EVERY;
@@ -395,6 +396,57 @@ async fn os_142_not_more_wait_than_one_network_needs() {
             house.clock.advance(Duration::from_secs(1));
         }
         assert_eq!(refused, Some("too many"));
+    }
+}
+
+/// A client's id is no secret: whoever asks in its name from everywhere does not fill the table, and what was answered or has run
+/// out makes room.
+#[tokio::test]
+async fn os_142_not_more_wait_than_one_client_needs_wherever_they_ask_from() {
+    for database in databases().await {
+        let house = house(&database).await;
+        let client = house.device_client().await;
+        let other = house
+            .register(json!({"client_name": "Other", "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}))
+            .await;
+        let browser = house.sign_in(house.ana, None).await;
+        let answered = house
+            .ask_device(&client, "resource=https://gw.test/mcp/dev")
+            .await
+            .unwrap();
+        let most = MostWaiting {
+            of_network: 2,
+            of_client: 5,
+        };
+        let add = async |client: &str, network: usize| {
+            let (now, token) = (house.world.now(), house.world.new_token(TokenKind::Device));
+            let new = NewDeviceAuthorization {
+                id: house.world.new_id(),
+                digest: keys::digest_of(&token),
+                user_digest: keys::sha256(token.expose().as_bytes()),
+                client: client.parse().unwrap(),
+                request: String::new(),
+                address: String::new(),
+                user_agent: String::new(),
+                network: format!("2001:db8:{network}::/56"),
+                expires_at: now + Duration::from_mins(15),
+                poll_every: POLL_EVERY,
+            };
+            let added = house.store.add_device_authorization(&new, most, now).await;
+            added.unwrap()
+        };
+        for network in 0..4 {
+            assert_eq!(add(&client, network).await, Added::Kept, "{}", database.engine);
+        }
+        assert_eq!(add(&client, 4).await, Added::Full, "{}", database.engine);
+        assert_eq!(add(&other, 4).await, Added::Kept, "another has its own");
+        assert_eq!(add(&other, 4).await, Added::Kept);
+        assert_eq!(add(&other, 4).await, Added::Full, "but one network is one");
+        house.answer_device(&answered.user_code, &browser, false).await;
+        assert_eq!(add(&client, 5).await, Added::Kept, "{}", database.engine);
+        assert_eq!(add(&client, 6).await, Added::Full, "{}", database.engine);
+        house.clock.advance(Duration::from_mins(15));
+        assert_eq!(add(&client, 6).await, Added::Kept, "{}", database.engine);
     }
 }
 
