@@ -99,8 +99,8 @@ struct Streaming {
     is_sse: bool,
     lines: Lines,
     first: Option<Bytes>,
-    /// What goes out before anything else is waited for.
-    early: VecDeque<Result<Bytes, BodyError>>,
+    /// What goes out before anything else is waited for; nothing is the end.
+    early: VecDeque<Option<Result<Bytes, BodyError>>>,
     sieve: Option<Sieve>,
     listening: Option<Seat>,
     mailbox: Option<Mailbox>,
@@ -150,7 +150,7 @@ impl Streaming {
 
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         if let Some(early) = self.early.pop_front() {
-            return Some(early);
+            return early;
         }
         if let Some(first) = self.first().await {
             return Some(first);

@@ -2,6 +2,7 @@
 
 use std::task::Poll;
 
+use audit::CallOutcome;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body::Frame;
@@ -25,23 +26,31 @@ impl Streaming {
             return;
         }
         if let Some(first) = self.first().await {
-            self.early.push_back(first);
+            self.early.push_back(Some(first));
         }
         for turn in 0..=TURNS {
             if turn > 0 {
                 tokio::task::yield_now().await;
             }
             while let Poll::Ready(frame) = self.there() {
-                match self.pass_on(frame).await {
-                    Some(Some(chunk)) => self.early.push_back(chunk),
-                    Some(None) => return,
-                    None => {}
-                }
-                if self.early.len() == MOST_EARLY {
+                let Some(step) = self.pass_on(frame).await else {
+                    continue;
+                };
+                let is_end = step.is_none();
+                self.early.push_back(step);
+                if is_end || self.early.len() == MOST_EARLY {
                     return;
                 }
             }
         }
+    }
+
+    /// Whether something that was taken has not gone out: then its client has gone away, even if the upstream has answered.
+    /// Whoever has everything may leave before the end.
+    pub(super) fn is_left_behind(&self) -> bool {
+        let holds_some = self.early.iter().any(Option::is_some);
+        let is_all = !self.early.is_empty() && self.record.bytes_out == 0;
+        (holds_some || is_all) && self.record.outcome == CallOutcome::Answered
     }
 
     /// What comes before the body.

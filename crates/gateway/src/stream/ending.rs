@@ -80,6 +80,9 @@ impl Streaming {
 
 impl Drop for Streaming {
     fn drop(&mut self) {
+        if self.is_left_behind() {
+            self.record.outcome = CallOutcome::Abandoned;
+        }
         // The client has gone away in the middle.
         let legacy = self
             .record

@@ -1,9 +1,15 @@
 //! Streams: sent on at once, kept alive, ended when their client goes (TP-11, TP-12, TP-31, TP-59, CC-96).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -98,6 +104,58 @@ async fn an_abandoned_call_is_finished_or_cancelled_by_era() {
     tokio::time::timeout(SECOND, cancelled)
         .await
         .expect("cancelled within a second");
+}
+
+/// Whoever leaves before the head of an answer has not been answered, even if all of it has come here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_left_before_the_head_was_not_answered() {
+    const CALLS: usize = 40;
+    let (door, token) = open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (house, origin) = (Arc::clone(&door.running().house), door.url.parse().unwrap());
+    // The door's own answers, each of which is dropped as it is when its connection has broken.
+    let serving = async {
+        loop {
+            let (stream, peer) = listener.accept().await.unwrap();
+            let service = service_fn(|request| {
+                let (house, origin) = (&house, &origin);
+                async move {
+                    let answer = house.gateway.handle(request, peer.ip(), origin).await;
+                    let kept = answer.map(|_| Empty::<Bytes>::new());
+                    Ok::<_, Infallible>(kept)
+                }
+            });
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let _ = connection.await;
+        }
+    };
+    let asking = async {
+        for _ in 0..CALLS {
+            let ask = door::call("fixture", "echo_headers", json!({}))
+                .bearer(&token)
+                .without("accept")
+                .with("accept", "text/event-stream, application/json");
+            let head = ask.to(address).await;
+            assert_eq!(head.header("content-type"), Some("text/event-stream"));
+        }
+        door.calls_recorded(|calls| calls.len() == CALLS).await
+    };
+    let calls = tokio::select! {
+        calls = asking => calls,
+        () = serving => panic!("it stopped"),
+    };
+    for call in calls {
+        assert_eq!(call["outcome"], "abandoned", "{call}");
+    }
+    let answered = |call: &&Value| call["outcome"] == "answered";
+    let ask = door::call("fixture", "echo_headers", json!({})).bearer(&token);
+    let ask = ask
+        .without("accept")
+        .with("accept", "text/event-stream, application/json");
+    assert_eq!(door.ask(ask).await.status, 200);
+    let calls = door.calls_recorded(|calls| calls.len() == CALLS + 1).await;
+    assert_eq!(calls.iter().filter(answered).count(), 1, "who stays is answered");
 }
 
 /// TP-11, TP-74, TP-75, TP-78: listening, whatever media type its endless answer has, and its good end.
