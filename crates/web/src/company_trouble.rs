@@ -48,7 +48,7 @@ pub(crate) fn failed(
             page::problem(web, locale, StatusCode::BAD_REQUEST, "bad_parameters", message)
         }
         CompanyError::Provider(ProviderError::Unavailable(why)) => {
-            tracing::warn!(provider = provider.name, why, "a provider cannot be asked");
+            let why = format!("{} cannot be asked: {why}", provider.name);
             let message = Message {
                 title: locale.t1("company-down-title", "provider", title),
                 text: locale.t1("company-down-text", "provider", title),
@@ -56,8 +56,8 @@ pub(crate) fn failed(
                 link: retry,
                 ..Message::default()
             };
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            let mut response = page::problem(web, locale, status, "provider_unavailable", message);
+            let what = (StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable");
+            let mut response = page::trouble(web, locale, what, message, &why);
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
@@ -67,7 +67,7 @@ pub(crate) fn failed(
             refused(web, locale, title, Refusal::Domain, None)
         }
         CompanyError::Provider(error) => {
-            tracing::warn!(provider = provider.name, %error, "a provider's answer does not count");
+            let why = format!("the answer of {} does not count: {error}", provider.name);
             let message = Message {
                 title: locale.t("company-answer-title"),
                 text: locale.t1("company-answer-text", "provider", title),
@@ -75,7 +75,13 @@ pub(crate) fn failed(
                 facts: details(error),
                 link: retry,
             };
-            page::problem(web, locale, StatusCode::BAD_GATEWAY, "provider_answer", message)
+            page::trouble(
+                web,
+                locale,
+                (StatusCode::BAD_GATEWAY, "provider_answer"),
+                message,
+                &why,
+            )
         }
         CompanyError::Refused(why) => refused(web, locale, title, *why, profile),
     }

@@ -139,9 +139,32 @@ pub fn message(web: &Web, locale: Locale, status: StatusCode, message: Message) 
 
 /// Shows a message about something that went wrong, with the word by which docs and logs know it and a reference
 /// that finds its log line.
-pub fn problem(web: &Web, locale: Locale, status: StatusCode, slug: &str, mut problem: Message) -> Response {
+pub fn problem(web: &Web, locale: Locale, status: StatusCode, slug: &str, problem: Message) -> Response {
     let reference: EventId = web.parts.world.new_id();
     tracing::info!(%reference, slug, status = status.as_u16(), facts = ?problem.facts, "a page refused");
+    referred(web, locale, (status, slug), problem, reference)
+}
+
+/// The same about what is no fault of whoever sees it: the log line says why, which they are not told.
+pub fn trouble(
+    web: &Web,
+    locale: Locale,
+    (status, slug): (StatusCode, &str),
+    problem: Message,
+    why: &impl std::fmt::Display,
+) -> Response {
+    let reference: EventId = web.parts.world.new_id();
+    tracing::warn!(%reference, slug, status = status.as_u16(), %why, "a page cannot go on");
+    referred(web, locale, (status, slug), problem, reference)
+}
+
+fn referred(
+    web: &Web,
+    locale: Locale,
+    (status, slug): (StatusCode, &str),
+    mut problem: Message,
+    reference: EventId,
+) -> Response {
     problem.facts.push((locale.t("problem-code"), slug.to_owned()));
     problem.facts.push((locale.t("reference"), reference.to_string()));
     message(web, locale, status, problem)
@@ -149,13 +172,13 @@ pub fn problem(web: &Web, locale: Locale, status: StatusCode, slug: &str, mut pr
 
 /// The database does not answer.
 pub fn unavailable(web: &Web, locale: Locale, error: &impl std::fmt::Display) -> Response {
-    tracing::warn!(%error, "a page is temporarily unavailable");
     let text = Message {
         title: locale.t("unavailable-title"),
         text: locale.t("unavailable-text"),
         ..Message::default()
     };
-    let mut response = problem(web, locale, StatusCode::SERVICE_UNAVAILABLE, "unavailable", text);
+    let what = (StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    let mut response = trouble(web, locale, what, text, error);
     response
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

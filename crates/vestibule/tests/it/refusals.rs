@@ -5,6 +5,7 @@ mod authorize;
 mod endpoint;
 mod forms;
 mod mutations;
+mod references;
 mod register;
 mod token;
 
