@@ -60,7 +60,7 @@ impl Exchange {
         self.watches.clone_from(&read.watches);
         self.bytes_in = read.bytes.len() as u64;
         self.agent.clone_from(&read.agent);
-        self.trace = read.trace.or(self.trace);
+        self.trace = read.trace.as_ref().map(|trace| trace.parent).or(self.trace);
         self.arguments = match read.elements.as_slice() {
             [element] if !read.is_batch => element.digest(&read.bytes),
             _ => None,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use audit::Chosen;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, request};
+use http::{HeaderMap, Method, Response, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use net::{Body, body};
-use protocol::TraceParent;
+use protocol::{TraceParent, TraceState};
 use tracing::{debug, warn};
 
 use crate::authorize::{About, Verdict};
@@ -26,6 +26,7 @@ use crate::record::{Record, UnderWay};
 use crate::refusal::{Circumstances, Refusal, UpstreamTrouble};
 use crate::route::{Leg, Route, Routes, Transport};
 use crate::share::{Concurrency, Place};
+use crate::trace::TraceContext;
 use crate::{
     answer, authorize, credential, last_known, legacy_sse, message, metadata, names, on_record, session,
     trace,
@@ -121,7 +122,7 @@ impl Gateway {
             arguments: None,
             chosen: Chosen::Nothing,
             upstream_account: None,
-            trace: trace::parent(headers, None),
+            trace: trace::parent(headers),
         }
     }
 
@@ -214,9 +215,7 @@ impl Gateway {
             Method::POST => Some(read(route, &head.headers, incoming, record).await?),
             _ => None,
         };
-        if let Some(tracing) = &self.parts.tracing {
-            record.span = Some(tracing.begin(trace::parent(&head.headers, read.as_ref())));
-        }
+        let trace_state = self.trace(&head.headers, read.as_ref(), record);
         let Some(exchange) = record.exchange() else {
             return Err(Refusal::Unavailable);
         };
@@ -263,6 +262,7 @@ impl Gateway {
             method: &head.method,
             headers: &head.headers,
             trace: record.span.as_ref().map(|span| span.context()),
+            trace_state,
         };
         let mut place = None;
         if let Some(limit) = route.concurrency
@@ -296,17 +296,32 @@ impl Gateway {
         self.while_it_counts(journey, waits).await?.ok_or(Refusal::Busy)
     }
 
+    /// Begins a span, if somebody collects them. Gives what its caller says beside the trace.
+    pub(crate) fn trace(
+        &self,
+        headers: &HeaderMap,
+        read: Option<&Read>,
+        record: &mut Record,
+    ) -> Option<TraceState> {
+        let tracing = self.parts.tracing.as_ref()?;
+        let context = TraceContext::of(headers, read);
+        record.span = Some(tracing.begin(context.as_ref()));
+        context?.state.filter(|_| {
+            let strip = record.exchange().map(|exchange| &exchange.route.strip);
+            !strip
+                .into_iter()
+                .flatten()
+                .any(|stripped| stripped.covers(&names::TRACESTATE))
+        })
+    }
+
     /// Names the caller to the upstream, and the span that calls.
     pub(crate) fn dress(&self, headers: &mut HeaderMap, journey: &Journey<'_>) -> Result<(), Refusal> {
         if let Some(worn) = &journey.worn {
             worn.put_on(headers);
         }
         credential::identify(headers, journey.route, journey.caller, &journey.routes.issuer);
-        if let Some(trace) = journey.trace
-            && let Ok(value) = HeaderValue::from_str(&trace.to_string())
-        {
-            headers.insert(names::TRACEPARENT.clone(), value);
-        }
+        trace::tell(headers, journey.trace.as_ref(), journey.trace_state.as_ref());
         if let Some(assertion) = &journey.route.assertion {
             let (issuer, keys, world) = (&journey.routes.issuer, &self.parts.key_ring, &self.parts.world);
             credential::assert(headers, assertion, journey.caller, issuer, keys, world).map_err(|error| {
@@ -333,6 +348,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// Our span, if somebody collects them.
     pub(crate) trace: Option<TraceParent>,
+    /// What goes with it.
+    pub(crate) trace_state: Option<TraceState>,
 }
 
 /// A request that came through, with the upstream's answer.

@@ -6,7 +6,6 @@ use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use memchr::memmem;
 use net::body::{self, ReadError};
-use protocol::TraceParent;
 use protocol::mcp::elicitation;
 use protocol::mcp::list::List;
 use protocol::mcp::message::{self, Body, Message};
@@ -14,6 +13,7 @@ use protocol::mcp::message::{self, Body, Message};
 use crate::names;
 use crate::refusal::Refusal;
 use crate::route::Route;
+use crate::trace::TraceContext;
 
 mod element;
 mod headers;
@@ -43,7 +43,7 @@ pub(crate) struct Read {
     /// The lists of whose changes it wants to be told; only of `subscriptions/listen`.
     pub(crate) watches: Vec<List>,
     /// The trace that it says it belongs to.
-    pub(crate) trace: Option<TraceParent>,
+    pub(crate) trace: Option<TraceContext>,
     /// The message, or those of a batch.
     pub(crate) elements: Vec<Element>,
 }
@@ -65,11 +65,6 @@ impl Read {
     pub(crate) fn is_initialize(&self) -> bool {
         self.method.as_deref() == Some("initialize")
     }
-}
-
-fn trace(message: &Message<'_>) -> Option<TraceParent> {
-    let text: String = serde_json::from_str(message.params.meta.trace_parent?).ok()?;
-    text.parse().ok()
 }
 
 /// The lists of whose changes a subscription wants to be told (TP-77).
@@ -149,7 +144,7 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                     modern,
                     is_batch: false,
                     watches: watches(&message),
-                    trace: trace(&message),
+                    trace: TraceContext::of_message(&message),
                     elements: vec![element(&message, "", bytes)],
                 }),
                 Err(refusal) => Err(unreadable(refusal, &message, modern)),
@@ -187,7 +182,9 @@ pub(crate) fn judge(bytes: &Bytes, headers: &HeaderMap) -> Result<Read, Unreadab
                 modern: false,
                 is_batch: true,
                 watches: Vec::new(),
-                trace: messages.iter().find_map(|(message, _)| trace(message)),
+                trace: messages
+                    .iter()
+                    .find_map(|(message, _)| TraceContext::of_message(message)),
                 elements,
             })
         }

@@ -12,6 +12,8 @@ pub(crate) static METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub(crate) static NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// W3C trace context.
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What goes with it.
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Who is calling, for the upstream (DEC-22).
 pub(crate) mod identity {

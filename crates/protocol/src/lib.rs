@@ -22,6 +22,7 @@ pub mod resource;
 pub mod scope;
 pub mod text;
 pub mod trace_parent;
+pub mod trace_state;
 pub mod user_code;
 
 pub use client_metadata::{AuthMethod, ClientKeys, ClientMetadata};
@@ -33,4 +34,5 @@ pub use redirect::RedirectUri;
 pub use request_path::{BadRequestPath, RequestPath};
 pub use scope::{Scope, Scopes};
 pub use trace_parent::TraceParent;
+pub use trace_state::TraceState;
 pub use user_code::UserCode;

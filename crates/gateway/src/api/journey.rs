@@ -26,7 +26,7 @@ use crate::quota::{Held, Taking};
 use crate::record::{Record, UnderWay};
 use crate::refusal::{Refusal, UpstreamTrouble};
 use crate::step_up::Lacking;
-use crate::{forward, metadata, trace};
+use crate::{forward, metadata};
 
 /// An answer of which the head has come.
 struct Came {
@@ -105,6 +105,7 @@ impl Gateway {
             // Until it is known what it means, as it came; never the query, where people put what is secret.
             exchange.target = Some(shortened(entered.rest, LONGEST));
         }
+        let trace_state = self.trace(&head.headers, None, record);
         let target = match self.judge_request(entered, head, record).await {
             Ok(judged) => judged,
             Err(refusal) => {
@@ -132,6 +133,7 @@ impl Gateway {
             method: &head.method,
             headers: &head.headers,
             trace: record.span.as_ref().map(|span| span.context()),
+            trace_state,
         };
         let mut place = None;
         if let Some(limit) = route.concurrency {
@@ -151,9 +153,6 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<(Target, Vec<Held>), Refusal> {
         let (route, caller) = (entered.route, &entered.caller);
-        if let Some(tracing) = &self.parts.tracing {
-            record.span = Some(tracing.begin(trace::parent(&head.headers, None)));
-        }
         let about = About {
             catalogue: self.catalogue(),
             route,

@@ -132,6 +132,8 @@ pub struct Meta<'a> {
     pub tasks: bool,
     /// `traceparent`, as JSON text.
     pub trace_parent: Option<&'a str>,
+    /// `tracestate`, as JSON text.
+    pub trace_state: Option<&'a str>,
     /// `io.modelcontextprotocol/clientInfo`, as JSON text.
     pub client_info: Option<&'a str>,
 }
@@ -439,12 +441,14 @@ object_seed!(
         "io.modelcontextprotocol/protocolVersion",
         "io.modelcontextprotocol/clientCapabilities",
         "traceparent",
+        "tracestate",
         "io.modelcontextprotocol/clientInfo"
     ],
     |meta, key, members| {
         match key.as_ref() {
             // Whatever it is, it is no reason to refuse a message.
             "traceparent" => meta.trace_parent = Some(strict_text(&mut members, 3)?),
+            "tracestate" => meta.trace_state = Some(strict_text(&mut members, 3)?),
             "io.modelcontextprotocol/protocolVersion" => {
                 meta.protocol_version = Some(members.next_value::<Key<'_>>()?.0);
             }

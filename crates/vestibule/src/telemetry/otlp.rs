@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
-use gateway::trace::{Call, Span, Tracing};
+use gateway::trace::{Call, Span, TraceContext, Tracing};
 use http::{Request, Response};
 use net::{Egress, Operators, Tasks, body};
 use opentelemetry::trace::{
@@ -209,14 +209,16 @@ async fn send(operators: &Operators, request: Request<Bytes>) -> Result<Response
 }
 
 impl Tracing for Spans {
-    fn begin(&self, parent: Option<TraceParent>) -> Box<dyn Span> {
-        let context = parent.map_or_else(Context::new, |parent| {
+    fn begin(&self, context: Option<&TraceContext>) -> Box<dyn Span> {
+        let context = context.map_or_else(Context::new, |TraceContext { parent, state }| {
+            // What the collector would not take is passed on without it.
+            let state = state.as_ref().and_then(|state| state.as_str().parse().ok());
             Context::new().with_remote_span_context(SpanContext::new(
                 TraceId::from_bytes(parent.trace_id),
                 SpanId::from_bytes(parent.span_id),
                 TraceFlags::new(parent.flags),
                 true,
-                TraceState::default(),
+                state.unwrap_or_else(TraceState::default),
             ))
         });
         let builder = self.tracer.span_builder("mcp").with_kind(SpanKind::Server);

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::rig::process::Process;
@@ -171,6 +171,97 @@ async fn calls_have_spans() {
             "nothing that identifies a person"
         );
     }
+    let _ = tasks.shut_down(std::time::Duration::ZERO).await;
+}
+
+/// W3C Trace Context, section 3.3: what goes with a trace goes on as it came, with its own trace and no other, or not at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tracestate_goes_on_with_its_trace() {
+    const OURS: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const OTHER: &str = "00-11111111111111111111111111111111-2222222222222222-01";
+    let tasks = Tasks::new();
+    let (plan, collector) = plan(&tasks, "").await;
+    let untraced = Door::open().await;
+    let without = "
+  without:
+    upstream: {upstream}
+    allow: [{ groups: [developers], tools: all }]
+    credential: { headers: { Authorization: \"Bearer ${file:credential}\" }, strip: [Tracestate] }
+";
+    let servers = without.to_owned();
+    let mut traced = Door::with(Plan { servers, ..plan }).await;
+    let call = || door::call("fixture", "echo_headers", json!({}));
+    let in_message = |members: Value| {
+        let mut meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        meta.as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        let params = json!({ "name": "echo_headers", "arguments": {}, "_meta": meta });
+        json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }).to_string()
+    };
+    for (door, is_traced) in [(&untraced, false), (&traced, true)] {
+        let (_, tokens) = door.signed_in("ana").await;
+        let saw = async |ask: crate::rig::Ask| {
+            let reply = door.ask(ask.bearer(&tokens.access)).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let seen = door.upstream.take_requests().pop().unwrap();
+            let states: Vec<_> = seen.headers.get_all("tracestate").iter().cloned().collect();
+            (states, seen)
+        };
+        let of_header = || call().with("traceparent", OURS);
+        let (states, _) = saw(of_header().with("tracestate", "rojo=00f0, congo=t61 x")).await;
+        assert_eq!(states, ["rojo=00f0, congo=t61 x"], "{is_traced}");
+        let (states, _) = saw(of_header().with("tracestate", "a=1").with("tracestate", "b=2")).await;
+        let expected: &[&str] = if is_traced { &["a=1,b=2"] } else { &["a=1", "b=2"] };
+        assert_eq!(states, expected, "{is_traced}");
+        let many = vec!["k=v"; 33].join(",");
+        for bad in ["rojo", "A=1", many.as_str()] {
+            let (states, _) = saw(of_header().with("tracestate", bad)).await;
+            assert!(states.is_empty(), "{is_traced} {bad}: {states:?}");
+        }
+        for alone in [call(), call().with("traceparent", "00-0-0-00")] {
+            let (states, _) = saw(alone.with("tracestate", "a=1")).await;
+            assert!(states.is_empty(), "{is_traced}: {states:?}");
+        }
+        // The message is what it was, in any case.
+        for (said, expected) in [
+            (
+                json!({ "traceparent": OTHER, "tracestate": "of=message" }),
+                Some("of=message"),
+            ),
+            (json!({ "traceparent": OTHER, "tracestate": "OF=message" }), None),
+            (json!({ "traceparent": OTHER, "tracestate": 1 }), None),
+            (json!({ "traceparent": OTHER }), None),
+            (json!({ "tracestate": "of=message" }), Some("of=header")),
+        ] {
+            let body = in_message(said);
+            let ask = of_header().with("tracestate", "of=header").body(body.clone());
+            let (states, seen) = saw(ask).await;
+            assert_eq!(seen.body, body.as_bytes(), "{is_traced}");
+            let expected = if is_traced { expected } else { Some("of=header") };
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(states, expected, "{is_traced} {body}");
+        }
+    }
+    let mut app = traced.app().await;
+    app.resource = format!("{}/mcp/without", traced.url);
+    let tokens = app.sign_in(&traced, "ana").await;
+    let ask = door::call("without", "echo_headers", json!({})).bearer(&tokens.access);
+    let ask = ask.with("traceparent", OURS).with("tracestate", "a=1");
+    assert_eq!(traced.ask(ask).await.status, 200);
+    let seen = traced.upstream.take_requests().pop().unwrap();
+    assert!(seen.header("traceparent").is_some());
+    assert_eq!(seen.header("tracestate"), None, "the operator wants none there");
+    traced.stop().await;
+    let spans = collector.spans();
+    let states: Vec<_> = spans.iter().map(|span| span.trace_state.as_str()).collect();
+    assert!(
+        states.contains(&"of=message") && states.contains(&"a=1,b=2"),
+        "{states:?}"
+    );
     let _ = tasks.shut_down(std::time::Duration::ZERO).await;
 }
 
