@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use audit::Recorder;
-use bytes::Bytes;
 use http::Response;
 use issuer::verify::Use;
 use issuer::{AuthorizationServer, KeyRing, ServiceTokens, Standing, Verifier};
@@ -22,7 +21,6 @@ use vault::Connections;
 use crate::catalogue::Catalogue;
 use crate::filter::Remembered;
 use crate::in_flight::Ids;
-use crate::metadata;
 use crate::metrics::Refusals;
 use crate::old_tokens::Guesses;
 use crate::quota::Quotas;
@@ -31,6 +29,7 @@ use crate::route::Routes;
 use crate::step_up::Challenges;
 use crate::task::Owners;
 use crate::trace::Tracing;
+use crate::{legacy_sse, metadata};
 
 /// What the gateway is built from.
 #[derive(Debug)]
@@ -81,7 +80,7 @@ pub struct Gateway {
     /// The listening stream of each session, by server and upstream session id.
     pub(crate) listening: HashMap<String, Arc<CancellationToken>>,
     /// Where answers of ours to a caller of the legacy transport go.
-    pub(crate) mailboxes: HashMap<String, mpsc::Sender<Bytes>>,
+    pub(crate) mailboxes: HashMap<String, legacy_sse::Slot>,
     /// What is asked in each session.
     pub(crate) ids: Arc<Ids>,
     pub(crate) quotas: Quotas,

@@ -231,6 +231,9 @@ impl Gateway {
         if let (Ok(Some(session)), Some(exchange)) = (&session, record.exchange_mut()) {
             exchange.agent = exchange.agent.take().or_else(|| session.agent.clone());
         }
+        if let (Leg::Message(ticket), Some(exchange)) = (&leg, record.exchange_mut()) {
+            exchange.agent = self.agent_on_stream(route, &caller, ticket, exchange.agent.take());
+        }
         let (verdict, held) = self.judge(routes, route, &caller, head, read, record).await?;
         let mut told = verdict.told;
         let read = verdict.read;

@@ -4,7 +4,7 @@
 //! carries the upstream's sealed and bound to the caller; an upstream that names another origin than its
 //! own is cut off, because our credential would go there (TP-92).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -107,6 +107,14 @@ impl Gateway {
 /// Answers that wait for a caller's stream; more than this and they are told in the answer to the POST.
 const WAITING: usize = 64;
 
+/// The way to a mailbox, for as long as its stream is open here.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    letters: mpsc::Sender<Bytes>,
+    /// What the program called itself. It says so once, and holds nothing by then in which that could be kept.
+    agent: Arc<OnceLock<String>>,
+}
+
 /// Where answers of ours go that a client of this transport looks for on its stream and nowhere else.
 pub(crate) struct Mailbox {
     gateway: Arc<Gateway>,
@@ -118,7 +126,11 @@ impl Mailbox {
     fn open(gateway: &Arc<Gateway>, journey: &Journey<'_>, path: &str) -> Self {
         let (sender, letters) = mpsc::channel(WAITING);
         let key = mailbox_key(journey.route, journey.caller, path);
-        gateway.mailboxes.pin().insert(key.clone(), sender);
+        let slot = Slot {
+            letters: sender,
+            agent: Arc::default(),
+        };
+        gateway.mailboxes.pin().insert(key.clone(), slot);
         Self {
             gateway: Arc::clone(gateway),
             key,
@@ -143,7 +155,7 @@ impl Drop for Mailbox {
             .gateway
             .mailboxes
             .pin()
-            .remove_if(&self.key, |_, sender| sender.is_closed());
+            .remove_if(&self.key, |_, slot| slot.letters.is_closed());
     }
 }
 
@@ -162,16 +174,39 @@ impl Gateway {
         ticket: &str,
         answers: &[String],
     ) -> bool {
-        let Some(path) = open_endpoint(self.sealer(), route, caller, ticket) else {
+        let Some(slot) = self.slot(route, caller, ticket) else {
             return false;
         };
-        let sender = self
-            .mailboxes
+        let events: String = answers.iter().map(|answer| encode("message", answer)).collect();
+        slot.letters.try_send(events.into()).is_ok()
+    }
+
+    /// What the program calls itself: as a message says, else as the first one on its stream did that said so (TP-120).
+    pub(crate) fn agent_on_stream(
+        &self,
+        route: &Route,
+        caller: &Caller,
+        ticket: &str,
+        said: Option<String>,
+    ) -> Option<String> {
+        let Some(slot) = self.slot(route, caller, ticket) else {
+            return said;
+        };
+        match said {
+            Some(said) => {
+                slot.agent.get_or_init(|| said.clone());
+                Some(said)
+            }
+            None => slot.agent.get().cloned(),
+        }
+    }
+
+    fn slot(&self, route: &Route, caller: &Caller, ticket: &str) -> Option<Slot> {
+        let path = open_endpoint(self.sealer(), route, caller, ticket)?;
+        self.mailboxes
             .pin()
             .get(&mailbox_key(route, caller, &path))
-            .cloned();
-        let events: String = answers.iter().map(|answer| encode("message", answer)).collect();
-        sender.is_some_and(|sender| sender.try_send(events.into()).is_ok())
+            .cloned()
     }
 }
 

@@ -238,6 +238,31 @@ async fn the_transport_of_2024_11_05_has_its_endpoint_rewritten() {
         stream.message().await.unwrap()["result"]["tools"].is_array(),
         "TP-95"
     );
+    // TP-120: the program said what it is when it began, and on this stream alone.
+    let calls = door
+        .calls_recorded(|calls| calls.iter().any(|call| call["method"] == "tools/list"))
+        .await;
+    for method in ["initialize", "tools/list"] {
+        let of_ana = |call: &&Value| call["method"] == method && call["outcome"] == "answered";
+        let call = calls.iter().find(of_ana).unwrap();
+        assert_eq!(call["agent"], "t", "{call}");
+    }
+    let mut again = Ask::get("/mcp/old")
+        .bearer(&ana.access)
+        .with("accept", "text/event-stream")
+        .open(door.address)
+        .await;
+    let event = again.event().await.unwrap();
+    let other = event
+        .lines()
+        .find_map(|line| line.strip_prefix("data: "))
+        .unwrap();
+    let notification = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed" });
+    send(&ana.access, other, &notification).await;
+    let of_other = |call: &Value| call["method"] == "notifications/roots/list_changed";
+    let calls = door.calls_recorded(|calls| calls.iter().any(of_other)).await;
+    let call = calls.iter().find(|call| of_other(call)).unwrap();
+    assert!(call.get("agent").is_none(), "{call}");
     // TP-98: such a server takes no POST at its own address, and says so before anything of today's kind.
     let post = door
         .ask(Ask::json("/mcp/old", &initialize).bearer(&ana.access))
