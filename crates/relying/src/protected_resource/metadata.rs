@@ -108,7 +108,8 @@ pub async fn metadata(http: &impl Outward, server: &Url, issuer: &str) -> Result
     };
     let url = Url::parse(issuer).ok().filter(|url| may_send(server, url));
     let url = url.ok_or_else(|| bad("it has no https address".to_owned()))?;
-    let mut last = String::new();
+    // Where there was trouble at one place, that the others have nothing says nothing.
+    let (mut trouble, mut last) = (None, String::new());
     for place in metadata_places(&url) {
         match discovery::fetch(http, &place).await {
             Ok(document) if document["issuer"] == issuer => return Ok(document),
@@ -119,10 +120,20 @@ pub async fn metadata(http: &impl Outward, server: &Url, issuer: &str) -> Result
             }
             // A password that a proxy refused is not said again: companies lock accounts over that.
             Err(error @ FetchError::Call(CallError::Proxy(_))) => return Err(bad(error.to_string())),
+            Err(error) if is_in_the_way(&error) => trouble = trouble.or(Some(error.to_string())),
             Err(error) => last = error.to_string(),
         }
     }
-    Err(bad(last))
+    Err(bad(trouble.unwrap_or(last)))
+}
+
+/// Whether it was trouble that kept us from a document, as it would not be if there were none.
+fn is_in_the_way(error: &FetchError) -> bool {
+    match error {
+        FetchError::Status { status, .. } => is_trouble(*status),
+        FetchError::Json(_) => false,
+        _ => true,
+    }
 }
 
 fn metadata_places(issuer: &Url) -> Vec<Url> {
@@ -153,7 +164,11 @@ pub(super) fn usable(document: &Value, issuer: &str) -> Result<(), DiscoveryErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use net::{Egress, Operators};
     use serde_json::json;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
@@ -217,6 +232,58 @@ mod tests {
         let local = url("http://127.0.0.1:9000/x");
         assert!(may_send(&near, &local) && may_send(&near, &far) && may_send(&far, &far));
         assert!(!may_send(&far, &local));
+    }
+
+    /// What comes of it where the three places answer so, one after the other; 0 hangs up.
+    async fn found(statuses: [u16; 3]) -> Result<Value, DiscoveryError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}/t1", listener.local_addr().unwrap());
+        let server = url(&issuer);
+        let document = json!({ "issuer": issuer }).to_string();
+        let answering = async {
+            for status in statuses {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                if status > 0 {
+                    let length = document.len();
+                    let text = format!(
+                        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{document}"
+                    );
+                    stream.write_all(text.as_bytes()).await.unwrap();
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        let egress = Egress {
+            connect_time: Duration::from_secs(3),
+            ..Egress::default()
+        };
+        let http = Operators::new(&egress).unwrap();
+        tokio::select! {
+            found = metadata(&http, &server, &issuer) => found,
+            () = answering => unreachable!(),
+        }
+    }
+
+    /// Whoever reads "not found" looks for a document that is there.
+    #[tokio::test]
+    async fn ma_66_trouble_at_one_place_is_not_hidden_by_nothing_at_another() {
+        for (statuses, told) in [
+            ([503, 404, 404], "503"),
+            ([404, 429, 404], "429"),
+            ([404, 502, 503], "502"),
+            ([404, 404, 408], "408"),
+            ([404, 404, 410], "410"),
+        ] {
+            let error = found(statuses).await.unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("answered {told}")),
+                "{statuses:?}: {error}"
+            );
+        }
+        let broken = found([0, 404, 404]).await.unwrap_err().to_string();
+        assert!(!broken.contains("404"), "{broken}");
+        assert!(found([503, 404, 200]).await.is_ok(), "what is there counts");
     }
 
     #[test]
