@@ -27,7 +27,10 @@ use tokio::sync::Semaphore;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::profile::{Profile, is_address};
+use self::answer::{Person, Unfit};
+use crate::profile::Profile;
+
+mod answer;
 
 /// Most bytes of an answer.
 const LARGEST: usize = 256 << 10;
@@ -36,10 +39,6 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Questions at the same moment, for people who sign in; as many again for asking about those who are known, so that a flood
 /// of the one keeps nobody from the other.
 const AT_ONCE: usize = 16;
-/// Groups of one person; somebody who is in more is not let in with some of them.
-const MOST_GROUPS: usize = 1000;
-/// The longest id of somebody, in bytes.
-const LONGEST_SUBJECT: usize = 255;
 
 /// What the door proves itself to the service with.
 #[derive(Clone, Debug)]
@@ -155,7 +154,7 @@ impl CredentialCheck {
         let question = json!({ "username": username, "password": password.expose_secret() });
         let (status, answer, challenged) = self.ask(&self.at.url, &question, &self.places).await?;
         match status {
-            StatusCode::OK => Ok(Checked::Right(Box::new(self.person(&json(&answer)?)?))),
+            StatusCode::OK => Ok(Checked::Right(Box::new(self.person(&answer)?))),
             StatusCode::UNAUTHORIZED if challenged => Ok(Checked::Wrong(format!(
                 "{status} with WWW-Authenticate: if everybody is refused, it does not take the door's own secret"
             ))),
@@ -182,24 +181,20 @@ impl CredentialCheck {
             || CheckError::Answer("it speaks of another `subject` than it was asked about".to_owned());
         match status {
             StatusCode::OK => {
-                let person = self.person(&json(&answer)?)?;
+                let person = self.person(&answer)?;
                 if person.subject == subject {
                     Ok(Some(person))
                 } else {
                     Err(somebody_else())
                 }
             }
-            StatusCode::NOT_FOUND => {
-                let gone = json(&answer).ok().as_ref().and_then(subject_of);
-                match gone {
-                    Some(gone) if gone == subject => Ok(None),
-                    Some(_) => Err(somebody_else()),
-                    None => Err(CheckError::Answer(
-                        "404 without the `subject` that it was asked about: is `lookup_url` right?"
-                            .to_owned(),
-                    )),
-                }
-            }
+            StatusCode::NOT_FOUND => match answer::subject(&answer) {
+                Some(gone) if gone == subject => Ok(None),
+                Some(_) => Err(somebody_else()),
+                None => Err(CheckError::Answer(
+                    "404 without the `subject` that it was asked about: is `lookup_url` right?".to_owned(),
+                )),
+            },
             status => Err(unexpected(status)),
         }
     }
@@ -262,73 +257,25 @@ impl CredentialCheck {
     }
 
     /// Who an answer speaks of.
-    fn person(&self, answer: &Value) -> Result<Profile, CheckError> {
-        let wrong = |why: &str| CheckError::Answer(why.to_owned());
-        let subject = subject_of(answer)
-            .ok_or_else(|| wrong("it has no `subject`, a text of 1 to 255 bytes or a whole number"))?;
-        let email = text(answer, "email")?.filter(|text| is_address(text));
+    fn person(&self, body: &[u8]) -> Result<Profile, CheckError> {
+        let person = Person::read(body, self.at.groups)?;
         Ok(Profile {
-            subject,
-            username: text(answer, "username")?,
-            name: text(answer, "name")?,
-            // Nothing but `true` is yes.
-            email_verified: email.is_some() && answer["email_verified"] == Value::Bool(true),
-            email,
-            groups: self.groups(&answer["groups"])?,
+            subject: person.subject,
+            username: person.username,
+            name: person.name,
+            email: person.email,
+            email_verified: person.email_verified,
+            groups: person.groups,
             amr: Some("pwd".to_owned()),
             ..Profile::default()
         })
     }
+}
 
-    /// Groups that are left out are not taken for none, where they matter.
-    fn groups(&self, said: &Value) -> Result<Vec<String>, CheckError> {
-        let wrong = |why: &str| Err(CheckError::Answer(why.to_owned()));
-        let groups = match said {
-            Value::Null if self.at.groups => {
-                return wrong("it has no `groups`, which the configuration asks for");
-            }
-            Value::Null => return Ok(Vec::new()),
-            Value::Array(groups) => groups,
-            _ => return wrong("`groups` is no list"),
-        };
-        if groups.len() > MOST_GROUPS {
-            return wrong("somebody is in more than 1000 groups");
-        }
-        let names = groups.iter().map(|group| group.as_str().map(str::to_owned));
-        let names: Option<Vec<_>> = names.collect();
-        names.map_or_else(|| wrong("`groups` is no list of texts"), Ok)
+impl From<Unfit> for CheckError {
+    fn from(unfit: Unfit) -> Self {
+        Self::Answer(unfit.to_string())
     }
-}
-
-/// By what somebody is known for good.
-fn subject_of(answer: &Value) -> Option<String> {
-    let subject = match &answer["subject"] {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_u64()?.to_string(),
-        _ => return None,
-    };
-    let is_good =
-        !subject.trim().is_empty() && subject.len() <= LONGEST_SUBJECT && !subject.contains(char::is_control);
-    is_good.then_some(subject)
-}
-
-/// A member that is text, or is not there.
-fn text(answer: &Value, member: &str) -> Result<Option<String>, CheckError> {
-    match &answer[member] {
-        Value::Null => Ok(None),
-        Value::String(text) => {
-            let text = text.trim();
-            Ok((!text.is_empty()).then(|| text.chars().take(300).collect()))
-        }
-        _ => Err(CheckError::Answer(format!("`{member}` is no text"))),
-    }
-}
-
-fn json(bytes: &[u8]) -> Result<Value, CheckError> {
-    serde_json::from_slice(bytes)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| CheckError::Answer("it is no JSON object".to_owned()))
 }
 
 fn unexpected(status: StatusCode) -> CheckError {

@@ -17,13 +17,14 @@ use net::{Body, Egress, Operators, body};
 use serde_json::Value;
 use url::Url;
 
+use crate::address::is_address;
 use crate::claims::MOST_GROUPS;
 use crate::id_token::BadIdToken;
 use crate::kept::{Came, Kept, Renewed};
 use crate::oauth_client::{
     Authentication, ClientError, Endpoints, Identity, OAuthClient, Place, Registration,
 };
-use crate::profile::{Profile, is_address};
+use crate::profile::Profile;
 use crate::provider::ProviderError;
 use crate::relation::{Arrival, Departure};
 

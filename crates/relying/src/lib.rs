@@ -6,6 +6,7 @@
 //! the business of others.
 
 pub mod access;
+mod address;
 pub mod challenge;
 pub mod claims;
 mod client_authentication;

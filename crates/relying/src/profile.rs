@@ -3,6 +3,7 @@
 use model::Timestamp;
 use serde_json::Value;
 
+use crate::address::is_address;
 use crate::claims::{ClaimNames, ClaimPath, time};
 use crate::logout_token::LONGEST_SID;
 
@@ -90,16 +91,6 @@ impl Profile {
                 .map(str::to_owned),
         }
     }
-}
-
-/// One `@` with something on both sides, and nothing that an address cannot have.
-pub(crate) fn is_address(text: &str) -> bool {
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    text.len() <= 254
-        && !text.contains(odd)
-        && text
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
 }
 
 #[cfg(test)]
