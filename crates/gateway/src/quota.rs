@@ -4,7 +4,7 @@
 //! bucket is one number that is changed without a lock ([`model::bucket`]); it is found by a hash with a random
 //! seed, so nobody can aim at the bucket of somebody else. What is refused takes nothing.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use papaya::HashMap;
 use policy::Act;
 use policy::pattern::fits;
 use protocol::mcp::list::List;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::authorize::About;
 use crate::message::Element;
@@ -56,10 +57,22 @@ pub struct Quota {
 }
 
 /// What was used of all quotas.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Quotas {
-    meters: HashMap<u128, Arc<Meter>>,
-    seeds: [RandomState; 2],
+    meters: HashMap<u128, Arc<Meter>, foldhash::fast::RandomState>,
+    /// Makes keys that nobody can foresee.
+    hasher: SipHasher13,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        // Where std has its seeds from.
+        let [first, second] = [0_u8; 2].map(|byte| RandomState::new().hash_one(byte));
+        Self {
+            meters: HashMap::default(),
+            hasher: SipHasher13::new_with_keys(first, second),
+        }
+    }
 }
 
 /// What was used of one.
@@ -256,21 +269,18 @@ impl Quota {
 impl Quotas {
     /// The number of the meter that counts this.
     fn key(&self, about: &About<'_>, quota: &Quota, tool: Option<&str>) -> u128 {
-        let parts = self.seeds.each_ref().map(|seed| {
-            let mut hasher = seed.build_hasher();
-            quota.name.hash(&mut hasher);
-            for counted in &quota.per {
-                match counted {
-                    Counted::Person => about.caller.account.id.hash(&mut hasher),
-                    Counted::Client => about.caller.proof.client().hash(&mut hasher),
-                    Counted::Server => about.route.name().hash(&mut hasher),
-                    Counted::Tool => known_tool(about, tool).hash(&mut hasher),
-                    Counted::Network => network(about.address).hash(&mut hasher),
-                }
+        let mut hasher = self.hasher;
+        quota.name.hash(&mut hasher);
+        for counted in &quota.per {
+            match counted {
+                Counted::Person => about.caller.account.id.hash(&mut hasher),
+                Counted::Client => about.caller.proof.client().hash(&mut hasher),
+                Counted::Server => about.route.name().hash(&mut hasher),
+                Counted::Tool => known_tool(about, tool).hash(&mut hasher),
+                Counted::Network => network(about.address).hash(&mut hasher),
             }
-            hasher.finish()
-        });
-        u128::from(parts[0]) << 64 | u128::from(parts[1])
+        }
+        hasher.finish128().as_u128()
     }
 
     fn meter(&self, key: u128) -> Arc<Meter> {

@@ -61,7 +61,8 @@ pub(crate) async fn body(
         None => rest,
     };
     let first = Bytes::from([first, rest].concat());
-    let mut streaming = Streaming {
+    // It is moved at each step.
+    let mut streaming = Box::new(Streaming {
         standing: gateway.standing().watch(),
         view: record.exchange().and_then(|exchange| View::of(gateway, exchange)),
         keep_alive: gateway.routes().keep_alive,
@@ -76,7 +77,7 @@ pub(crate) async fn body(
         sieve,
         listening,
         mailbox,
-    };
+    });
     streaming.take_early().await;
     let steps = stream::unfold(streaming, |mut streaming| async move {
         let chunk = streaming.next().await?;
