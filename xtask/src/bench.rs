@@ -13,6 +13,9 @@ mod proxies;
 mod scaling;
 mod streams;
 mod table;
+mod training;
+
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
@@ -36,11 +39,26 @@ pub(crate) struct Options {
     json: bool,
 }
 
+/// Puts a build of vestibule under load, for it to count what it does.
+pub(crate) fn train(program: &Path) -> anyhow::Result<()> {
+    crate::tools::benchmarks()?;
+    machine::build(&["bench"])?;
+    training::train(program)
+}
+
 impl Bench {
     /// Runs it.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         crate::tools::benchmarks()?;
-        machine::build()?;
+        let is_given = match &self {
+            Self::Gateway(bench) => bench.program.is_some(),
+            Self::Issuer(bench) => bench.program.is_some(),
+        };
+        machine::build(if is_given {
+            &["bench"]
+        } else {
+            &["bench", "vestibule"]
+        })?;
         match self {
             Self::Gateway(bench) => bench.run(),
             Self::Issuer(bench) => bench.run(),

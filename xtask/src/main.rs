@@ -20,6 +20,7 @@ mod dist;
 mod docs;
 mod end_to_end;
 mod fuzz;
+mod guided;
 mod postgres;
 mod real;
 mod rules;
@@ -61,7 +62,7 @@ enum Task {
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Build what a package is made of into target/dist: the program, manual pages, completions
-    Dist,
+    Dist(dist::Dist),
     /// Renew the pages of docs/ that are made from the code
     Docs(docs::Docs),
     /// Renew only docs/internals/rules.md, which tests show which rule
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
         Task::Real => real::run_tests(),
         Task::Windows => windows::run_tests(),
         Task::Bench(bench) => bench.run(),
-        Task::Dist => dist::build(),
+        Task::Dist(dist) => dist.run(),
         Task::Docs(docs) => docs.run(),
         Task::Rules => rules::write(false),
     };

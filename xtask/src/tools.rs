@@ -1,7 +1,7 @@
 //! What tests need and a new machine has not: Debian packages, npm packages, Python packages. Whatever is
 //! installed is said; what cannot be is said too, with the command that would do it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
@@ -156,7 +156,7 @@ pub(crate) fn python() -> anyhow::Result<()> {
 }
 
 /// Installs a pinned tool from the crates registry into `.cache`, and gives its path.
-pub(crate) fn cargo_tool((name, version): (&str, &str)) -> anyhow::Result<std::path::PathBuf> {
+pub(crate) fn cargo_tool((name, version): (&str, &str)) -> anyhow::Result<PathBuf> {
     let home = root().join(".cache").join(format!("{name}-{version}"));
     let path = home.join("bin").join(name);
     if !path.exists() {
@@ -178,7 +178,21 @@ pub(crate) fn cargo_tool((name, version): (&str, &str)) -> anyhow::Result<std::p
     Ok(path)
 }
 
+/// What makes a profile of counts, of the very LLVM that compiles.
+pub(crate) fn profdata(host: &str) -> anyhow::Result<PathBuf> {
+    let toolchain = output(program("rustc").args(["--print", "sysroot"]))?;
+    let path = Path::new(toolchain.trim()).join(format!("lib/rustlib/{host}/bin/llvm-profdata"));
+    if !path.exists() {
+        anstream::eprintln!("llvm-tools: installing by rustup");
+        run(program("rustup").args(["component", "add", "llvm-tools"])).context(
+            "what counts are read with is missing; rustup component add llvm-tools would bring it",
+        )?;
+    }
+    output(program(&path).arg("--version"))?;
+    Ok(path)
+}
+
 /// The Node that npm brought.
-pub(crate) fn node() -> std::path::PathBuf {
+pub(crate) fn node() -> PathBuf {
     root().join("e2e/node_modules/.bin/node")
 }

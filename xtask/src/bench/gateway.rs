@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::ground::{Ground, Size};
 use super::load::{self, Round, mebibytes};
-use super::machine::Serving;
+use super::machine::{Serving, built};
 use super::proxies::Row;
 use super::table::{Findings, Target, median};
 use super::{Options, scaling, streams};
@@ -24,7 +24,10 @@ pub(crate) struct GatewayBench {
     /// Only these loads; may be given several times
     #[arg(long = "load")]
     loads: Vec<Load>,
-    /// Another build of vestibule to measure beside this one, to see what a change did
+    /// Measure this build of vestibule, such as target/dist/bin/vestibule
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) program: Option<PathBuf>,
+    /// Another build of vestibule to measure beside it, to see what a change did
     #[arg(long, value_name = "PROGRAM")]
     before: Option<PathBuf>,
 }
@@ -49,7 +52,7 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Json,
         Self::Sse,
         Self::List,
@@ -95,9 +98,10 @@ impl GatewayBench {
         let loads = chosen(&self.loads, &Load::ALL);
         let rows = chosen(&self.rows, &Row::ALL);
         let mut findings = Findings::default();
-        let ground = prepared(Ground::lay(Size::default())?)?;
+        let program = self.program.clone().unwrap_or_else(|| built("vestibule"));
+        let ground = prepared(Ground::lay(Size::default(), program.clone())?)?;
         let other = match &self.before {
-            Some(program) => Some(prepared(Ground::with(Size::default(), program.clone())?)?),
+            Some(program) => Some(prepared(Ground::lay(Size::default(), program.clone())?)?),
             None => None,
         };
         let mut running: Vec<Running<'_>> = rows
@@ -119,7 +123,7 @@ impl GatewayBench {
         }
         if loads.contains(&Load::Scaling) {
             drop((ground, other));
-            scaling::measure(self.options.quick, &mut findings)?;
+            scaling::measure(&program, self.options.quick, &mut findings)?;
         }
         findings.print(self.options.json)
     }
@@ -193,7 +197,7 @@ fn idle(running: &[Running<'_>], findings: &mut Findings) -> anyhow::Result<()> 
 }
 
 /// With people who have tokens, and tokens that are bad.
-fn prepared(ground: Ground) -> anyhow::Result<Ground> {
+pub(super) fn prepared(ground: Ground) -> anyhow::Result<Ground> {
     ground.issue_bad_tokens()?;
     ground.sign_in()?;
     Ok(ground)

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-use super::machine::{self, BESIDE, MEASURED, Serving, ask, built, free_address, on};
+use super::machine::{self, BESIDE, MEASURED, Serving, ask, free_address, on};
 use crate::command::run;
 
 /// The account that is multiplied, as `bench` names it, and its password.
@@ -52,13 +52,8 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Makes the door's data and its people.
-    pub(crate) fn lay(size: Size) -> anyhow::Result<Self> {
-        Self::with(size, built("vestibule"))
-    }
-
-    /// The same with another build of the door.
-    pub(crate) fn with(size: Size, program: PathBuf) -> anyhow::Result<Self> {
+    /// Makes the door's data and its people, with that build of it.
+    pub(crate) fn lay(size: Size, program: PathBuf) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("vestibule-bench-").tempdir()?;
         let address = free_address()?;
         let upstream = Serving::start(

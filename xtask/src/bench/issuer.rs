@@ -1,10 +1,12 @@
 //! `cargo xtask bench issuer`: tokens per second and what each costs, durable, on both databases.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Options;
 use super::ground::{Ground, Size};
-use super::machine::Talking;
+use super::machine::{Talking, built};
 use super::table::{Findings, Target, median};
 use crate::postgres::Postgres;
 
@@ -13,6 +15,9 @@ use crate::postgres::Postgres;
 pub(crate) struct IssuerBench {
     #[command(flatten)]
     options: Options,
+    /// Measure this build of vestibule, such as target/dist/bin/vestibule
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) program: Option<PathBuf>,
 }
 
 /// People at once.
@@ -20,7 +25,7 @@ const AT_ONCE: u32 = 64;
 
 /// Tokens in a second, and microseconds of the door's processor time for each.
 #[derive(Clone, Copy, Debug)]
-struct Rate {
+pub(super) struct Rate {
     per_second: f64,
     cpu: f64,
 }
@@ -37,7 +42,12 @@ impl IssuerBench {
                 let database = (engine == "PostgreSQL")
                     .then(|| postgres.database(grant))
                     .transpose()?;
-                let rate = Self::measure(database, grant, rounds)?;
+                let size = Size {
+                    postgres: database,
+                    ..Size::default()
+                };
+                let program = self.program.clone().unwrap_or_else(|| built("vestibule"));
+                let rate = measure(size, program, grant, rounds)?;
                 let row = format!("{engine}, {grant}");
                 findings.figure("tokens per second, 64 at once", &row, "", rate.per_second);
                 lite.push((engine, grant, row, rate));
@@ -70,46 +80,47 @@ impl IssuerBench {
         }
         findings.print(self.options.json)
     }
+}
 
-    fn measure(postgres: Option<String>, grant: &str, rounds: u32) -> anyhow::Result<Rate> {
-        let size = Size {
-            accounts: AT_ONCE * rounds,
-            postgres,
-            ..Size::default()
+/// Lets a build of vestibule give out tokens, as many people at once as there shall be, in as many rounds.
+pub(super) fn measure(size: Size, program: PathBuf, grant: &str, rounds: u32) -> anyhow::Result<Rate> {
+    let size = Size {
+        accounts: AT_ONCE * rounds,
+        ..size
+    };
+    let ground = Ground::lay(size, program)?;
+    let door = ground.open()?;
+    let (address, url) = (ground.door.to_string(), ground.url());
+    let mut rates = Vec::new();
+    for round in 0..rounds {
+        // Nobody may ask for more than 300 approvals in ten minutes: each round has people of its own.
+        let first = (round * AT_ONCE).to_string();
+        let words = [
+            "tokens",
+            "--address",
+            &address,
+            "--url",
+            &url,
+            "--grant",
+            grant,
+            "--first",
+            &first,
+        ];
+        let mut load = Talking::start(&[&words[..], &["--seconds", "4"]].concat())?;
+        load.hear()?;
+        let before = door.used()?.cpu;
+        load.go_on()?;
+        let said = load.hear()?;
+        let used = door.used()?.cpu - before;
+        let numbers: Vec<f64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [count, seconds] = numbers.as_slice() else {
+            anyhow::bail!("bench said {said}");
         };
-        let ground = Ground::lay(size)?;
-        let door = ground.open()?;
-        let (address, url) = (ground.door.to_string(), ground.url());
-        let mut rates = Vec::new();
-        for round in 0..rounds {
-            // Nobody may ask for more than 300 approvals in ten minutes: each round has people of its own.
-            let first = (round * AT_ONCE).to_string();
-            let words = [
-                "tokens",
-                "--address",
-                &address,
-                "--url",
-                &url,
-                "--grant",
-                grant,
-                "--first",
-                &first,
-            ];
-            let mut load = Talking::start(&[&words[..], &["--seconds", "4"]].concat())?;
-            load.hear()?;
-            let before = door.used()?.cpu;
-            load.go_on()?;
-            let said = load.hear()?;
-            let used = door.used()?.cpu - before;
-            let numbers: Vec<f64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
-            let [count, seconds] = numbers.as_slice() else {
-                anyhow::bail!("bench said {said}");
-            };
-            rates.push((count / seconds, used / count));
-        }
-        Ok(Rate {
-            per_second: median(&rates.iter().map(|rate| rate.0).collect::<Vec<_>>()),
-            cpu: median(&rates.iter().map(|rate| rate.1).collect::<Vec<_>>()),
-        })
+        rates.push((count / seconds, used / count));
     }
+    door.stop()?;
+    Ok(Rate {
+        per_second: median(&rates.iter().map(|rate| rate.0).collect::<Vec<_>>()),
+        cpu: median(&rates.iter().map(|rate| rate.1).collect::<Vec<_>>()),
+    })
 }

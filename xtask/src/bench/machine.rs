@@ -18,19 +18,13 @@ pub(crate) const BESIDE: &str = "1";
 /// How long a program may take to listen.
 const PATIENCE: u32 = 3000;
 
-/// Builds what is measured, and what it is measured with, as it is shipped.
-pub(crate) fn build() -> anyhow::Result<()> {
-    anstream::eprintln!("building vestibule and bench for release");
-    run(cargo().args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--release",
-        "-p",
-        "vestibule",
-        "-p",
-        "bench",
-    ]))
+/// Builds programs of this workspace as they are shipped.
+pub(crate) fn build(names: &[&str]) -> anyhow::Result<()> {
+    anstream::eprintln!("building {} for release", names.join(" and "));
+    let packages = names.iter().flat_map(|name| ["-p", name]);
+    run(cargo()
+        .args(["build", "--quiet", "--locked", "--release"])
+        .args(packages))
 }
 
 /// A program of this workspace.

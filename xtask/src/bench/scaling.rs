@@ -1,5 +1,7 @@
 //! How cost grows: the same 64 hot tokens with few and many servers, accounts and rules.
 
+use std::path::Path;
+
 use super::gateway::{Load, shuffled};
 use super::ground::{Ground, Size};
 use super::load::{self, Round};
@@ -36,12 +38,12 @@ fn sizes() -> [(&'static str, Size); 4] {
 }
 
 /// Measures them in turns.
-pub(crate) fn measure(quick: bool, findings: &mut Findings) -> anyhow::Result<()> {
+pub(crate) fn measure(program: &Path, quick: bool, findings: &mut Findings) -> anyhow::Result<()> {
     let (count, seconds) = if quick { (3, 2) } else { (7, 3) };
     let call = Load::Json.call().unwrap_or_default();
     let mut doors: Vec<(&str, Ground, Serving, Vec<Round>)> = Vec::new();
     for (name, size) in sizes() {
-        let ground = Ground::lay(size)?;
+        let ground = Ground::lay(size, program.to_owned())?;
         ground.sign_in()?;
         load::write_script(&ground, call)?;
         let serving = ground.open()?;
