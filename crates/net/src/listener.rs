@@ -13,10 +13,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info, warn};
 
 use crate::body::Body;
@@ -127,24 +127,25 @@ async fn accept(
             peer,
             tls: certificates.is_some(),
         };
-        let acceptor = certificates.as_ref().map(Certificates::acceptor);
-        let (builder, answer, watcher) = (Arc::clone(&builder), answer.clone(), graceful.watcher());
-        tasks.spawn_bare("connection", async move {
-            let _place = place;
-            let _ = stream.set_nodelay(true);
-            match acceptor {
-                None => converse(&builder, stream, connection, answer, watcher, limits.head_time).await,
-                Some(acceptor) => {
-                    match tokio::time::timeout(limits.handshake_time, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            converse(&builder, stream, connection, answer, watcher, limits.head_time).await;
-                        }
-                        Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
-                        Err(_) => debug!(%peer, "TLS handshake took too long"),
-                    }
+        let _ = stream.set_nodelay(true);
+        let conversation = Conversation {
+            builder: Arc::clone(&builder),
+            connection,
+            answer: answer.clone(),
+            watcher: graceful.watcher(),
+            head_time: limits.head_time,
+            _place: place,
+        };
+        match certificates.as_ref().map(Certificates::acceptor) {
+            None => tasks.spawn_bare("connection", conversation.hold(stream)),
+            Some(acceptor) => tasks.spawn_bare("connection", async move {
+                match tokio::time::timeout(limits.handshake_time, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => conversation.hold(stream).await,
+                    Ok(Err(error)) => debug!(%peer, %error, "TLS handshake failed"),
+                    Err(_) => debug!(%peer, "TLS handshake took too long"),
                 }
-            }
-        });
+            }),
+        }
     }
     drop(listener);
     if tokio::time::timeout(limits.drain_time, graceful.shutdown())
@@ -158,39 +159,55 @@ async fn accept(
     }
 }
 
-async fn converse<S>(
-    builder: &Builder<TokioExecutor>,
-    stream: S,
+/// All that a connection needs beside its stream.
+struct Conversation<A> {
+    builder: Arc<Builder<TokioExecutor>>,
     connection: Connection,
-    answer: impl Answer,
-    watcher: hyper_util::server::graceful::Watcher,
+    answer: A,
+    watcher: Watcher,
     head_time: Duration,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let begun = Arc::new(AtomicBool::new(false));
-    let first = Arc::clone(&begun);
-    let service = service_fn(move |request: Request<Incoming>| {
-        first.store(true, Ordering::Relaxed);
-        answer.clone().answer(request, connection).map(infallible)
-    });
-    let conversation = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned();
-    // Until the protocol is known nobody else looks at the clock: a connection that says nothing, or half of a
-    // word, would stay for ever.
-    let conversation = watcher.watch(conversation);
-    tokio::pin!(conversation);
-    let ended = match tokio::time::timeout(head_time, &mut conversation).await {
-        Ok(ended) => ended,
-        Err(_) if begun.load(Ordering::Relaxed) => conversation.await,
-        Err(_) => {
-            debug!(peer = %connection.peer, "connection closed: no request came");
-            return;
+    _place: OwnedSemaphorePermit,
+}
+
+impl<A: Answer> Conversation<A> {
+    /// Answers whatever is asked, to the end of the connection.
+    async fn hold<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            builder,
+            connection,
+            answer,
+            watcher,
+            head_time,
+            _place,
+        } = self;
+        let begun = Arc::new(AtomicBool::new(false));
+        let first = Arc::clone(&begun);
+        let service = service_fn(move |request: Request<Incoming>| {
+            first.store(true, Ordering::Relaxed);
+            // Boxed, so that a connection has no room for it while nothing is asked, nor while an answer goes out.
+            Box::pin(answer.clone().answer(request, connection).map(infallible))
+        });
+        let conversation = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        // Until the protocol is known nobody else looks at the clock: a connection that says nothing, or half of a
+        // word, would stay for ever.
+        let conversation = watcher.watch(conversation);
+        tokio::pin!(conversation);
+        let ended = match tokio::time::timeout(head_time, &mut conversation).await {
+            Ok(ended) => ended,
+            Err(_) if begun.load(Ordering::Relaxed) => conversation.await,
+            Err(_) => {
+                debug!(peer = %connection.peer, "connection closed: no request came");
+                return;
+            }
+        };
+        if let Err(error) = ended {
+            debug!(peer = %connection.peer, %error, "connection ended");
         }
-    };
-    if let Err(error) = ended {
-        debug!(peer = %connection.peer, %error, "connection ended");
     }
 }
 
@@ -220,4 +237,38 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
 /// Opens a listening socket whose address can be taken again at once after a restart.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl Answer for Nothing {
+        async fn answer(self, _: Request<Incoming>, _: Connection) -> Response<Body> {
+            Response::new(crate::body::empty())
+        }
+    }
+
+    /// There are thousands, most of which only wait. See docs/performance.md.
+    #[tokio::test]
+    async fn a_connection_that_waits_is_no_larger_than_it_must_be() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let peer = listener.local_addr().unwrap();
+        let stream = tokio::net::TcpStream::connect(peer).await.unwrap();
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let conversation = Conversation {
+            builder: Arc::new(builder(Limits::default())),
+            connection: Connection { peer, tls: false },
+            answer: Nothing,
+            watcher: GracefulShutdown::new().watcher(),
+            head_time: Duration::from_secs(1),
+            _place: place,
+        };
+        let work = crate::tasks::supervised("connection", conversation.hold(stream));
+        let size = size_of_val(&work);
+        assert!(size <= 2304, "{size} bytes");
+    }
 }

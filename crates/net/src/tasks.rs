@@ -68,10 +68,18 @@ impl Tasks {
     }
 }
 
-async fn supervised(name: &'static str, work: impl Future<Output = ()>) {
-    if std::panic::AssertUnwindSafe(work).catch_unwind().await.is_err() {
-        error!(task = name, "a task panicked");
-    }
+/// Made of combinators: an `async fn` would keep room for `work` twice, as its argument and as what it waits for.
+pub(crate) fn supervised(
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    std::panic::AssertUnwindSafe(work)
+        .catch_unwind()
+        .map(move |outcome| {
+            if outcome.is_err() {
+                error!(task = name, "a task panicked");
+            }
+        })
 }
 
 #[cfg(test)]
