@@ -8,6 +8,8 @@ use crate::rules::Rules;
 
 /// The rule of what a door gives to programs that cannot sign in.
 const SERVICE_TOKEN: &str = "vestibule-service-token";
+/// The rule of what an entry shows its server, whatever it is.
+const SHOWN: &str = "authorization-header";
 
 /// A server behind a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub struct DoorServer {
 }
 
 /// The server that replaces what was found: the one whose upstream an entry asks, else the one with a recipe for the
-/// provider, else the one that is called like the provider. A service token is replaced by the server that its entry shows it to.
+/// provider, else the one that is called like the provider. What an entry shows to the door already is replaced by the server that it asks: who signs in there needs nothing
+/// that lasts, be it a service token or one of the time before that the door still takes.
 pub fn replaced_by<'a>(
     finding: &Finding,
     rules: &Rules,
@@ -34,12 +37,17 @@ pub fn replaced_by<'a>(
     if let Some(server) = of(&asks) {
         return Some(server);
     }
+    let asked = finding.entry_endpoint.as_ref().map(ExposeSecret::expose_secret);
+    // No other: a client's secret is not what one signs in with.
+    let asked = asked.filter(|_| [SERVICE_TOKEN, SHOWN].contains(&finding.rule.as_str()));
+    let is_asked = |server: &DoorServer| asked.is_some() && endpoint(&server.url).as_deref() == asked;
+    if let Some(server) = of(&is_asked) {
+        return Some(server);
+    }
     let provider = rules.provider(finding.provider.as_deref()?)?;
-    // What a door gave out is replaced by that door alone: whoever signs in there needs nothing that lasts.
+    // What a door gave out is replaced by that door alone.
     if provider.id == "vestibule" {
-        let asked = finding.entry_endpoint.as_ref().map(ExposeSecret::expose_secret);
-        let asked = asked.filter(|_| finding.rule == SERVICE_TOKEN);
-        return of(&|server| asked.is_some() && endpoint(&server.url).as_deref() == asked);
+        return None;
     }
     let has_recipe = |server: &DoorServer| {
         let recipe = server.recipe.as_ref();

@@ -70,7 +70,16 @@ async fn answer(
     loop {
         let asked = world.elapsed();
         let answered = oauth.poll_device(identity, &codes.device_code, WAIT, world).await;
-        match answered.map_err(|error| asking.failed(error))? {
+        let answered = match answered {
+            // The code was good when it was shown, and has not run out.
+            Err(ClientError::Refused(_)) => {
+                return refused(
+                    "the code is used up, and what came for it was lost, as happens to a machine that sleeps meanwhile; sign in again",
+                );
+            }
+            other => other.map_err(|error| asking.failed(error))?,
+        };
+        match answered {
             Answered::Tokens(tokens) => return Ok(*tokens),
             Answered::Denied => return refused("the sign-in was declined"),
             Answered::Expired => return refused("nobody answered in time"),

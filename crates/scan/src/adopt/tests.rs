@@ -116,13 +116,14 @@ fn goose_gets_an_entry_of_its_own_form() {
 
 /// Whoever signs in there needs no token that lasts; what shows it to others, or holds another of its kinds, is left.
 #[test]
-fn a_service_token_is_replaced_by_the_door_that_it_is_shown_to() {
+fn what_is_shown_to_the_door_already_is_replaced_by_it() {
     let token = |kind| {
         model::OpaqueToken::from_random(kind, &[7; 32])
             .expose()
             .to_owned()
     };
     let service = token(model::TokenKind::Service);
+    let old = crate::planted::random("old", crate::planted::ALNUM, 40);
     let url = "https://mcp.example.com/mcp/gitea";
     for (entry, is_replaced) in [
         (
@@ -134,6 +135,15 @@ fn a_service_token_is_replaced_by_the_door_that_it_is_shown_to() {
                 r#"{{"command": "npx", "args": ["mcp-remote", "{url}", "--header", "Authorization: Bearer {service}"]}}"#
             ),
             true,
+        ),
+        // Of the time before, which the door still takes for a while.
+        (
+            format!(r#"{{"url": "{url}", "headers": {{"Authorization": "Bearer {old}"}}}}"#),
+            true,
+        ),
+        (
+            format!(r#"{{"url": "{url}", "oauth": {{"client_secret": "{old}"}}}}"#),
+            false,
         ),
         (
             format!(r#"{{"url": "{url}x", "headers": {{"Authorization": "Bearer {service}"}}}}"#),
