@@ -1,7 +1,7 @@
 //! Server-side TLS from certificate files, read again when they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 pub use rustls::ClientConfig;
@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ConfigBuilder, RootCertStore, ServerConfig};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls_platform_verifier::Verifier;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -173,8 +173,22 @@ pub(crate) fn trusting(ca: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, 
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(match ca {
         Some(path) => builder.with_root_certificates(roots(path)?),
-        None => builder.with_platform_verifier()?,
+        // As `with_platform_verifier` does, with one that is there already.
+        None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(system_verifier()?),
     })
+}
+
+/// What trusts the system's authorities; read once, for a server can have thousands of clients and the system hundreds of files.
+fn system_verifier() -> Result<Arc<Verifier>, TlsError> {
+    static READ: OnceLock<Arc<Verifier>> = OnceLock::new();
+    if let Some(read) = READ.get() {
+        return Ok(Arc::clone(read));
+    }
+    // What could not be read is tried again.
+    let read = Arc::new(Verifier::new(provider())?);
+    Ok(Arc::clone(READ.get_or_init(|| read)))
 }
 
 /// The one source of TLS cryptography.
