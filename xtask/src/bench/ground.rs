@@ -1,6 +1,7 @@
 //! What every row of a run stands on: an upstream, a door with people in it, their tokens, and tokens that are bad.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -191,11 +192,16 @@ impl Ground {
     fn start(&self, core: &str) -> anyhow::Result<Serving> {
         let config = self.path("vestibule.yaml");
         let words = ["serve", "--config", &config];
-        Serving::start(
+        let serving = Serving::start(
             on(core, &self.program, &words),
             self.door,
             &self.file("vestibule.log"),
-        )
+        )?;
+        // It listens before it has made everything ready: whatever it answers, it answers by then.
+        let mut stream = TcpStream::connect(self.door)?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        stream.read_exact(&mut [0])?;
+        Ok(serving)
     }
 
     fn tokens(
