@@ -1,10 +1,6 @@
 //! The step that dresses the outgoing request: nothing of the caller's credentials, all of the upstream's
 //! own, and who is calling (MA-58, TP-1 to TP-6, TP-20, CC-107, DEC-22).
 
-use std::fmt::{self, Write as _};
-use std::time::Duration;
-
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use issuer::KeyRing;
 use keys::jws;
@@ -12,6 +8,7 @@ use model::World;
 use protocol::Issuer;
 use protocol::jwt::IDENTITY_ASSERTION;
 use serde::Serialize;
+use std::time::Duration;
 use vault::Recipe;
 
 use crate::caller::Caller;
@@ -20,9 +17,6 @@ use crate::route::{Assertion, Route};
 
 /// How long a signed assertion counts: one call.
 const ASSERTION: Duration = Duration::from_mins(1);
-
-/// About as long as all that names a caller is.
-const USUAL: usize = 512;
 
 /// Hop-by-hop fields, and what says who the caller is or where it comes from.
 fn is_dropped(name: &HeaderName) -> bool {
@@ -95,47 +89,20 @@ pub(crate) fn identify(headers: &mut HeaderMap, route: &Route, caller: &Caller, 
         return;
     }
     let proof = &caller.proof;
-    let mut texts = Texts {
-        all: String::with_capacity(USUAL),
-        ends: Vec::with_capacity(7),
-    };
-    texts.add(&identity::SUBJECT, &caller.account.id);
-    texts.add(&identity::CLIENT, &proof.client());
-    texts.add(&identity::SCOPE, &proof.scope());
-    texts.add(&identity::ISSUER, &proof.issuer(issuer));
-    texts.add(&identity::AUDIENCE, &proof.audience(&route.resource));
-    if let Some(token) = proof.token() {
-        texts.add(&identity::TOKEN_ID, &token);
-    }
-    texts.add(&identity::EXPIRES, &proof.expires_at());
-    texts.put_on(headers);
-}
-
-/// Values of several headers, which share one piece of memory.
-struct Texts {
-    all: String,
-    /// Names, and where their values end.
-    ends: Vec<(&'static HeaderName, usize)>,
-}
-
-impl Texts {
-    fn add(&mut self, name: &'static HeaderName, value: &dyn fmt::Display) {
-        // A `String` takes everything.
-        let _ = write!(self.all, "{value}");
-        self.ends.push((name, self.all.len()));
-    }
-
-    /// Leaves out what cannot be said in a header.
-    fn put_on(self, headers: &mut HeaderMap) {
-        let all = Bytes::from(self.all);
-        let mut start = 0;
-        for (name, end) in self.ends {
-            if let Ok(value) = HeaderValue::from_maybe_shared(all.slice(start..end)) {
-                headers.insert(name.clone(), value);
-            }
-            start = end;
+    let mut put = |name: &HeaderName, text: String| {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name.clone(), value);
         }
+    };
+    put(&identity::SUBJECT, caller.account.id.to_string());
+    put(&identity::CLIENT, proof.client().to_owned());
+    put(&identity::SCOPE, proof.scope().to_owned());
+    put(&identity::ISSUER, proof.issuer(issuer).to_owned());
+    put(&identity::AUDIENCE, proof.audience(&route.resource).to_owned());
+    if let Some(token) = proof.token() {
+        put(&identity::TOKEN_ID, token);
     }
+    put(&identity::EXPIRES, proof.expires_at().to_string());
 }
 
 #[derive(Serialize)]

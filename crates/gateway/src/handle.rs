@@ -128,7 +128,7 @@ mod tests {
         size_of::<F>()
     }
 
-    /// It is moved to where it waits, once for each request, and each connection keeps room for one: what is rarely waited
+    /// It is moved to where it waits, once for each request, and each request under way holds one: what is rarely waited
     /// for is boxed. See docs/performance.md.
     #[test]
     fn what_answers_a_request_is_no_larger_than_it_must_be() {

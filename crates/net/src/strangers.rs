@@ -19,7 +19,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ipnet::IpNet;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -28,7 +27,7 @@ use url::Url;
 use crate::address::is_public;
 use crate::body::{self, Body};
 use crate::operators::{Answer, CallError, root_cause};
-use crate::tls::{TlsError, provider};
+use crate::tls::{TlsError, provider, trusting};
 
 /// Turns names into addresses; a parameter, so that a test owns it.
 #[async_trait]
@@ -120,10 +119,7 @@ impl std::fmt::Debug for Strangers {
 impl Strangers {
     /// With the system's resolver and trust store.
     pub fn new(rules: FetchRules) -> Result<Self, TlsError> {
-        let tls = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_platform_verifier()?
-            .with_no_client_auth();
+        let tls = trusting(None)?.with_no_client_auth();
         Ok(Self::build(rules, Arc::new(SystemResolver), tls))
     }
 
